@@ -1,0 +1,1 @@
+"""What was asked: every option declared once."""

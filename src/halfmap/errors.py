@@ -1,0 +1,28 @@
+"""Every error a user can cause, and nothing else.
+
+Each message has three parts: what was found, what was expected, what to do.
+"""
+
+
+class HalfmapError(Exception):
+    """Base class; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class OptionError(HalfmapError):
+    """The options ask for something unknown, impossible or contradictory."""
+
+    exit_code = 2
+
+
+class DataError(HalfmapError):
+    """An input file does not contain what its metadata promises."""
+
+    exit_code = 3
+
+
+class CollectiveError(HalfmapError):
+    """At least one rank failed; raised on all of them, with the exit code of the first."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Files: STAR, MRC, stacks, the run folder, the exact state of a run."""

@@ -1,0 +1,1 @@
+"""Hot loops: one meaning (protocol, reference), many speeds."""

@@ -1,0 +1,1 @@
+"""Formulas and frozen data of image formation and statistics: no files, ranks or options."""

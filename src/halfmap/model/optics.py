@@ -1,0 +1,37 @@
+"""What the images of one optics group share, and the defocus of each image."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+
+@dataclass(frozen=True, slots=True)
+class Optics:
+    """One row of the optics table."""
+
+    name: str
+    voltage_kV: float
+    spherical_aberration_mm: float
+    amplitude_contrast: float
+    pixel_size_A: float
+    box: int
+    ctf_premultiplied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Defocus:
+    """CTF parameters of each image of a set."""
+
+    u_A: Float[Array, " image"]
+    """Defocus along ``angle_deg``; positive is underfocus."""
+    v_A: Float[Array, " image"]
+    angle_deg: Float[Array, " image"]
+    phase_shift_deg: Float[Array, " image"]
+    b_factor_A2: Float[Array, " image"]
+    scale: Float[Array, " image"]
+
+    def __getitem__(self, rows: object) -> "Defocus":
+        """Return the parameters of some images (any numpy index along the image axis)."""
+        names = type(self).__slots__
+        return Defocus(*(getattr(self, name)[rows] for name in names))

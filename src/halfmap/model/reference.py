@@ -1,0 +1,31 @@
+"""The reference of the expectation: the padded Fourier transform of a map."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Complex64, Float
+from numpy import ndarray as Array
+
+
+@dataclass(frozen=True, slots=True)
+class FourierReference:
+    """Fourier transform of a zero-padded map inside a sphere.
+
+    Index ``[z + half, y + half, x]`` holds padded frequency (x, y, z), x >= 0, with
+    ``half = round(padding * r_max) + 1``; zero outside the sphere of radius padding * r_max.
+    The phase origin is the centre of the box (pixel n // 2).
+    """
+
+    values: Complex64[Array, "z y x"]
+    """Shape (2 half + 1, 2 half + 1, half + 1)."""
+    r_max: int
+    """Largest frequency, in unpadded pixels (half the current size)."""
+    padding: float
+    box: int
+    """Box of the map, px."""
+    power: Float[Array, " shell"]
+    """Mean of |F|^2 / 2 per shell, 0 to box/2: tau2 of the reference; 0 where there is no point."""
+
+    @property
+    def half(self) -> int:
+        """Index of frequency zero along z and y."""
+        return self.values.shape[0] // 2

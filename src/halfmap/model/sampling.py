@@ -1,0 +1,38 @@
+"""Where the expectation looks: the steps and ranges of orientations and translations."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling of one iteration, before oversampling."""
+
+    healpix_order: int
+    psi_step_deg: float
+    offset_range_A: float
+    offset_step_A: float
+    oversampling: int
+    """Each coarse step is halved this many times in the second pass."""
+    symmetry: str
+    """Point group, e.g. ``C1`` or ``D2``."""
+    limit_tilt_deg: float = -91.0
+    """Keep side views (positive) or top views (negative); -91 keeps all."""
+    perturbation: float = 0.0
+    """Random offset of the whole grid, in coarse steps, the same for angles and shifts."""
+    prior_sigma_deg: tuple[float, float, float] | None = None
+    """Width of the Gaussian priors on rot, tilt, psi of a local search; None searches globally."""
+
+    @property
+    def angular_step_deg(self) -> float:
+        """Coarse angular step, 60° / 2^order."""
+        return 60.0 / 2**self.healpix_order
+
+    @property
+    def fine_angular_step_deg(self) -> float:
+        """Angular step of the second pass."""
+        return float(self.angular_step_deg / 2**self.oversampling)
+
+    @property
+    def fine_offset_step_A(self) -> float:
+        """Offset step of the second pass."""
+        return float(self.offset_step_A / 2**self.oversampling)

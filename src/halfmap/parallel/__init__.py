@@ -1,0 +1,1 @@
+"""More than one rank: halves, units and leases, exact reduction, node memory."""

@@ -1,0 +1,1 @@
+"""What a human reads after (and during) a run."""

@@ -1,0 +1,1 @@
+"""One iteration, in pure functions over the particles at hand."""
