@@ -1,0 +1,85 @@
+"""Moving arrays and decisions between ranks. No science."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+from mpi4py import MPI
+from numpy import ndarray as Array
+
+from halfmap.errors import CollectiveError, HalfmapError
+
+CHUNK_BYTES = 16 * 2**20
+"""Messages are cut: smaller pieces pipeline better, and counts stay far below 2^31."""
+
+T = TypeVar("T")
+
+
+def broadcast(array: Array, comm: MPI.Intracomm, root: int = 0) -> None:
+    """Overwrite ``array`` on every rank by the root's. Collective; in place, in chunks."""
+    flat = array.reshape(-1, copy=False).view(np.uint8)
+    for start in range(0, flat.size, CHUNK_BYTES):
+        comm.Bcast(flat[start : start + CHUNK_BYTES], root=root)
+
+
+def share(value: T | None, comm: MPI.Intracomm, root: int = 0) -> T:
+    """Return the root's ``value`` (small: it is pickled) on every rank. Collective."""
+    shared: T = comm.bcast(value, root=root)
+    return shared
+
+
+def from_root(make: Callable[[], T], comm: MPI.Intracomm, root: int = 0) -> T:
+    """Run ``make`` on the root and return its result, or raise its error, on every rank.
+
+    Collective. What the root finds wrong in a file is thereby one error of all ranks.
+    """
+    result: T | None = None
+    error: HalfmapError | None = None
+    if comm.rank == root:
+        try:
+            result = make()
+        except HalfmapError as caught:
+            error = caught
+    failure, value = share((error, result), comm, root)
+    if failure is not None:
+        raise failure
+    return value  # type: ignore[return-value]  # T itself may be None
+
+
+@contextmanager
+def all_or_none(comm: MPI.Intracomm, what: str) -> Iterator[None]:
+    """Turn a failure of local work on any rank into a failure on every rank.
+
+    Collective. Without it the ranks that succeeded would wait for ever, in the next
+    collective, for the one that did not. The block itself must not communicate.
+
+    Raises
+    ------
+    CollectiveError
+        On all ranks, naming the first that failed; its exit code is that rank's.
+    """
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as caught:  # reported below, on all ranks
+        error = caught
+    report = None if error is None else describe(error)
+    failed = {rank: r for rank, r in enumerate(comm.allgather(report)) if r}
+    if failed:
+        raise failure_of(what, *next(iter(failed.items()))) from error
+
+
+def describe(error: Exception) -> tuple[str, int]:
+    """Return what to tell the other ranks of an error: its message and exit code."""
+    if isinstance(error, HalfmapError):
+        return str(error), error.exit_code
+    return f"{type(error).__name__}: {error}", CollectiveError.exit_code
+
+
+def failure_of(what: str, rank: int, report: tuple[str, int]) -> CollectiveError:
+    """Return the error that all ranks raise because one of them failed."""
+    message, exit_code = report
+    failure = CollectiveError(f"{what} failed on rank {rank}: {message}")
+    failure.exit_code = exit_code
+    return failure

@@ -1,0 +1,105 @@
+"""Who works for which half, and who may talk to whom.
+
+Rank 0 leads; the others work. A half's code gets the half's own communicator and nothing
+that reaches the other half; only the council (the leader and the two half roots) joins
+them, for the FSC and for decisions. One rank alone leads, works and serves both halves.
+"""
+
+from dataclasses import dataclass
+
+from mpi4py import MPI
+
+LEADER = 0
+
+
+def halves_served(n_ranks: int, n_halves: int) -> tuple[tuple[int, ...], ...]:
+    """Return, for each rank, the half-sets that it works for.
+
+    Workers are dealt to the halves in turn; an odd one out serves both, so that no number
+    of ranks leaves a half behind.
+
+    >>> halves_served(1, 2)
+    ((0, 1),)
+    >>> halves_served(2, 2)
+    ((), (0, 1))
+    >>> halves_served(5, 2)
+    ((), (0,), (1,), (0,), (1,))
+    >>> halves_served(4, 2)
+    ((), (0,), (1,), (0, 1))
+    """
+    every = tuple(range(n_halves))
+    if n_ranks == 1:
+        return (every,)
+    n_workers = n_ranks - 1
+    dealt = n_workers - n_workers % n_halves
+    own = [(worker % n_halves,) for worker in range(dealt)]
+    floating = [every] * (n_workers - dealt)
+    return ((), *own, *floating)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The ranks that work for one half-set."""
+
+    half: int
+    comm: MPI.Intracomm
+    node: MPI.Intracomm
+    """Those of them that share this rank's memory."""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this rank sums up and reconstructs for the half."""
+        return self.comm.rank == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """The whole run as one rank sees it."""
+
+    world: MPI.Intracomm
+    n_halves: int
+    served: tuple[tuple[int, ...], ...]
+    teams: dict[int, Team]
+    """The teams this rank belongs to, by half."""
+    council: MPI.Intracomm | None
+    """The leader and the half roots; None on all other ranks."""
+    council_roots: tuple[int, ...]
+    """Rank within the council of each half's root."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this rank hands out the work and writes the tables."""
+        return self.world.rank == LEADER
+
+    @property
+    def n_workers(self) -> int:
+        """Number of ranks that work."""
+        return sum(1 for halves in self.served if halves)
+
+
+def half_roots(served: tuple[tuple[int, ...], ...], n_halves: int) -> tuple[int, ...]:
+    """Return the world rank of each half's root, the first that works for it."""
+    return tuple(
+        next(rank for rank, halves in enumerate(served) if half in halves)
+        for half in range(n_halves)
+    )
+
+
+def organise(world: MPI.Intracomm, n_halves: int) -> Ranks:
+    """Split the world into teams. Collective."""
+    served = halves_served(world.size, n_halves)
+    group = world.Get_group()
+    teams = {}
+    for half in range(n_halves):
+        members = [rank for rank, halves in enumerate(served) if half in halves]
+        if world.rank in members:
+            comm = world.Create_group(group.Incl(members), tag=half)
+            node = MPI.Intracomm(comm.Split_type(MPI.COMM_TYPE_SHARED))
+            teams[half] = Team(half, comm, node)
+    roots = half_roots(served, n_halves)
+    members = sorted({LEADER, *roots})
+    council = None
+    if world.rank in members:
+        council = world.Create_group(group.Incl(members), tag=n_halves)
+    council_roots = tuple(members.index(root) for root in roots)
+    return Ranks(world, n_halves, served, teams, council, council_roots)

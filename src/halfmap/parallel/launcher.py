@@ -1,0 +1,55 @@
+"""The launcher and MPI must agree on how many ranks there are.
+
+A program started by one MPI's ``mpirun`` but linked to another's library comes up as N
+independent runs of one rank each, without a word: each would refine everything and all
+would write the same files.
+"""
+
+from collections.abc import Mapping
+
+from halfmap.errors import OptionError
+
+LAUNCHER_SIZES = {
+    "OMPI_COMM_WORLD_SIZE": "Open MPI's mpirun",
+    "PMI_SIZE": "mpiexec (PMI)",
+    "MV2_COMM_WORLD_SIZE": "MVAPICH's mpirun",
+    "SLURM_STEP_NUM_TASKS": "srun",
+}
+"""Environment variables in which launchers state the number of ranks they started.
+
+``SLURM_NTASKS`` is left out: it describes the allocation, and is also set in a batch script
+that starts a single process. ``SLURM_STEP_NUM_TASKS`` is too, with value 1.
+"""
+
+
+def check_launcher(environment: Mapping[str, str], world_size: int, library: str) -> None:
+    """Refuse to start N independent singletons.
+
+    Parameters
+    ----------
+    environment
+        The process's environment variables.
+    world_size
+        Size of MPI's world.
+    library
+        Version line of the MPI library in use.
+
+    Raises
+    ------
+    OptionError
+        When a launcher says it started more ranks than MPI knows of.
+    """
+    for variable, launcher in LAUNCHER_SIZES.items():
+        promised = environment.get(variable, "")
+        if promised.isdigit() and int(promised) > 1 and world_size == 1:
+            name = library.splitlines()[0]
+            raise OptionError(
+                f"{launcher} started {promised} ranks, but MPI sees a world of one: these would be "
+                f"{promised} independent runs writing the same files.\n"
+                f"  found:    {variable}={promised}, world size 1, library {name}\n"
+                "  expected: the launcher and the MPI library to be of one family\n"
+                "  to do:    use the mpirun of the MPI that halfmap loads (in a virtual "
+                "environment: .venv/bin/mpirun), or with srun the matching plug-in "
+                "(--mpi=pmix for Open MPI, --mpi=pmi2 for MPICH); MPI4PY_LIBMPI names another "
+                "library"
+            )

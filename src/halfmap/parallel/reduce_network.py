@@ -1,0 +1,40 @@
+"""Summing the integers of a half-set over the network."""
+
+import numpy as np
+from jaxtyping import Int
+from mpi4py import MPI
+from numpy import ndarray as Array
+
+from halfmap.model.sums import ExpectationSums
+
+CHUNK_VOXELS = 2 * 2**20
+"""Voxels of three integers in one message: 48 MiB."""
+
+
+def reduce_sums(
+    sums: ExpectationSums, inside: Int[Array, " voxel_inside"], comm: MPI.Intracomm
+) -> ExpectationSums:
+    """Return on rank 0 of ``comm`` the sums over all its ranks; elsewhere the local ones.
+
+    Collective. In place. Integers: the result has the same bits for any number of ranks and
+    any order the MPI library chooses. Only the voxels ``inside`` the current radius travel;
+    nothing was added to the others.
+    """
+    for volume in sums.volume:
+        for start in range(0, inside.size, CHUNK_VOXELS):
+            rows = inside[start : start + CHUNK_VOXELS]
+            packed = np.take(volume, rows, axis=0)
+            _reduce(packed, comm)
+            if comm.rank == 0:
+                volume[rows] = packed
+    _reduce(sums.noise, comm)
+    _reduce(sums.directions, comm)
+    return sums
+
+
+def _reduce(array: Int[Array, "..."], comm: MPI.Intracomm) -> None:
+    flat = array.reshape(-1, copy=False)  # refuses an array it would have to copy
+    if comm.rank == 0:
+        comm.Reduce(MPI.IN_PLACE, flat, op=MPI.SUM, root=0)
+    else:
+        comm.Reduce(flat, None, op=MPI.SUM, root=0)

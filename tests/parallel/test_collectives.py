@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from halfmap.errors import CollectiveError, DataError
+from halfmap.model.sums import ExpectationSums
+from halfmap.parallel import collectives, reduce_network
+from halfmap.parallel.collectives import all_or_none, broadcast, from_root
+from halfmap.parallel.halves import organise
+from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
+from halfmap.parallel.node_memory import NodeArrays
+from halfmap.parallel.reduce_network import reduce_sums
+from halfmap.parallel.units import LeaseBook, Unit, cut_units
+
+COMM = MPI.COMM_WORLD
+pytestmark = pytest.mark.mpi
+
+
+def sums_of(rank: int) -> ExpectationSums:
+    rng = np.random.default_rng(rank)
+    sums = ExpectationSums.zeros(2, 50, (3, 5), 7)
+    for array in sums.arrays():
+        array += rng.integers(-(2**55), 2**55, array.shape)
+    return sums
+
+
+def test_the_reduced_integers_are_the_sum_over_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduce_network, "CHUNK_VOXELS", 7)  # several chunks, the last one short
+    expected = sums_of(0)
+    for rank in range(1, COMM.size):
+        expected = expected + sums_of(rank)
+
+    total = reduce_sums(sums_of(COMM.rank), np.arange(50), COMM)
+
+    if COMM.rank == 0:
+        for found, wanted in zip(total.arrays(), expected.arrays(), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_only_the_voxels_inside_travel() -> None:
+    inside = np.arange(0, 50, 2)
+
+    total = reduce_sums(sums_of(COMM.rank), inside, COMM)
+
+    if COMM.rank == 0:
+        np.testing.assert_array_equal(total.volume[:, 1::2], sums_of(0).volume[:, 1::2])
+
+
+def test_a_broadcast_array_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collectives, "CHUNK_BYTES", 24)
+    array = np.arange(10.0) if COMM.rank == 0 else np.zeros(10)
+
+    broadcast(array, COMM)
+
+    np.testing.assert_array_equal(array, np.arange(10.0))
+
+
+def test_an_array_that_cannot_be_filled_in_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="copy"):
+        broadcast(np.zeros((2, 3)).T, COMM)
+
+
+def test_an_error_of_the_root_is_raised_on_every_rank() -> None:
+    def read() -> int:
+        raise DataError("no such file: p.star")
+
+    with pytest.raises(DataError, match=r"p\.star"):
+        from_root(read, COMM)
+
+
+def fail_on_rank(rank: int) -> None:
+    if COMM.rank == rank:
+        raise DataError("gone")
+
+
+def test_a_failure_on_one_rank_is_raised_on_all_with_its_exit_code() -> None:
+    last = COMM.size - 1
+
+    with (
+        pytest.raises(CollectiveError, match=f"reading failed on rank {last}: gone") as caught,
+        all_or_none(COMM, "reading"),
+    ):
+        fail_on_rank(last)
+
+    assert caught.value.exit_code == DataError.exit_code
+
+
+def test_ranks_of_a_node_see_one_array() -> None:
+    node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
+    with NodeArrays(node) as arrays:
+        shared = arrays.empty((node.size, 3), np.float32)
+        shared[node.rank] = node.rank
+        node.Barrier()
+        np.testing.assert_array_equal(shared[:, 0], np.arange(node.size))
+        node.Barrier()
+
+
+def run_units(compute, units: tuple[Unit, ...], n_threads: int = 1) -> dict[int, int]:
+    ranks, results = organise(COMM, 2), {}
+    book = LeaseBook(units)
+
+    def accept(unit: Unit, result: int) -> None:
+        results[unit.number] = result
+
+    if COMM.size == 1:
+        work(LocalDesk(book, ranks.served[0], accept), compute, 0, n_threads)
+    elif ranks.leads:
+        lead(book, ranks, accept)
+    else:
+        work(RemoteDesk(units, COMM), compute, COMM.rank, n_threads)
+    return results
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_every_unit_is_computed_once_and_comes_back(n_threads: int) -> None:
+    units = cut_units(np.arange(300) % 2, np.zeros(300, int))
+
+    results = run_units(lambda unit: int(unit.rows.sum()), units, n_threads)
+
+    if COMM.rank == 0:
+        assert results == {unit.number: int(unit.rows.sum()) for unit in units}
+
+
+def test_a_failing_unit_ends_all_ranks_with_its_message() -> None:
+    units = cut_units(np.arange(300) % 2, np.zeros(300, int))
+
+    def compute(unit: Unit) -> int:
+        if unit.number == 5:
+            raise DataError("image 000007@a.mrcs cannot be read")
+        return 0
+
+    with pytest.raises(CollectiveError, match=r"000007@a\.mrcs cannot be read"):
+        run_units(compute, units)
+
+
+def test_half_communicators_join_the_workers_of_a_half_only() -> None:
+    ranks = organise(COMM, 2)
+
+    for half, team in ranks.teams.items():
+        members = team.comm.allgather(COMM.rank)
+        assert members == [r for r, halves in enumerate(ranks.served) if half in halves]
