@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from halfmap.model.fourier import transform_2d
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.padded_transform import forward_slabs, inverse_cropped, padded_box
+from halfmap.model.projection import fourier_reference, gridding_correction
+
+
+def toy_map() -> np.ndarray:
+    """The volume of spec section 13.4, box 16."""
+    z, y, x = np.ogrid[-8:8, -8:8, -8:8]
+    return np.exp(-((x - 2) ** 2 / 8 + (y + 1) ** 2 / 18 + (z - 3) ** 2 / 4)).astype(np.float32)
+
+
+def test_the_stored_half_space_is_one_voxel_wider_than_the_sphere() -> None:
+    for box, size, padding, wanted in [
+        (256, 256, 2.0, 515),
+        (256, 256, 1.0, 259),
+        (256, 60, 2.0, 123),
+        (256, 60, 1.0, 63),
+        (100, 46, 2.0, 95),
+        (100, 46, 1.0, 49),
+        (16, 12, 2.0, 27),
+        (16, 12, 1.0, 15),
+    ]:
+        sphere = PaddedSphere(r_max=min(size, box) // 2, padding=padding)
+        assert sphere.shape == (wanted, wanted, wanted // 2 + 1)
+
+
+def test_the_padded_box_is_even() -> None:
+    assert padded_box(256, 2.0) == 512
+    assert padded_box(256, 1.0) == 256
+    assert padded_box(16, 1.3) == 22
+
+
+def test_the_power_of_the_toy_reference_is_that_of_relion() -> None:
+    power = fourier_reference(toy_map(), 12, 2.0).power
+
+    wanted = [1.604935e-1, 7.312780e-2, 1.420534e-2, 1.526676e-3, 1.051003e-4, 5.197389e-6]
+    # Printed by a single precision program with seven digits.
+    np.testing.assert_allclose(power, [*wanted, 4.482266e-7, 0.0, 0.0], rtol=3e-6)
+
+
+def test_frequency_zero_is_the_sum_over_the_map_divided_by_the_pixels_of_an_image() -> None:
+    volume = toy_map()
+    reference = fourier_reference(volume, 12, 2.0)
+
+    flattened = (volume / gridding_correction(16, 2.0)).sum() / 16**2
+
+    half = reference.half
+    assert reference.values[half, half, 0] == pytest.approx(flattened, rel=1e-6)
+
+
+def test_the_plane_z_zero_is_the_transform_of_the_sum_along_z() -> None:
+    # Even padded frequencies are those of the unpadded box; the window is divided out beforehand.
+    volume = toy_map()
+    reference = fourier_reference(volume, 12, 2.0)
+    image = transform_2d((volume / gridding_correction(16, 2.0)).sum(axis=0))
+
+    half = reference.half
+    for ky, kx in [(0, 1), (1, 0), (-2, 3), (4, 2), (-3, 0)]:
+        centred = image[ky % 16, kx] * (-1) ** (ky + kx)
+        found = reference.values[half, half + 2 * ky, 2 * kx]
+        assert found == pytest.approx(centred, rel=1e-5, abs=1e-8)
+
+
+def test_nothing_is_kept_outside_the_sphere() -> None:
+    reference = fourier_reference(toy_map(), 10, 2.0)
+
+    square = PaddedSphere(reference.r_max, reference.padding).squared_radius()
+
+    assert np.all(reference.values[square > 10**2] == 0)
+    assert np.all(reference.values[square <= 10**2] != 0)
+
+
+def test_a_map_off_the_centre_turns_the_phase_the_right_way() -> None:
+    # A point at x = centre + 3: exp(-2 pi i kx 3 / 16) at image frequency kx.
+    volume = np.zeros((16, 16, 16), np.float32)
+    volume[8, 8, 11] = 1.0
+    reference = fourier_reference(volume, 12, 2.0)
+
+    half = reference.half
+    phase = np.angle(reference.values[half, half, 2 * 1])
+    assert phase == pytest.approx(-2 * np.pi * 3 / 16, abs=1e-6)
+
+
+def test_the_gridding_window_is_one_at_the_centre_and_falls_with_the_radius() -> None:
+    window = gridding_correction(16, 2.0)
+
+    assert window[8, 8, 8] == 1.0
+    assert window[8, 8, 0] == pytest.approx(np.sinc(8 / 32) ** 2)
+    assert window[8, 4, 5] == pytest.approx(np.sinc(5 / 32) ** 2)  # 3-4-5: radial, not a product
+
+
+@pytest.mark.parametrize("padding", [1.0, 2.0, 1.5])
+def test_transforming_to_the_full_sphere_and_back_gives_the_map(padding: float, rng) -> None:
+    box, padded = 12, padded_box(12, padding)
+    volume = rng.normal(size=(box, box, box))
+    half = padded // 2 + 1
+    whole = np.zeros((2 * half + 1, 2 * half + 1, half + 1), complex)
+    for x, values in forward_slabs(volume, box, padded, half):
+        whole[:, :, x] = values / padded**3
+
+    back = inverse_cropped(lambda x: whole[:, :, x], half, box, padded)
+
+    np.testing.assert_allclose(back, volume, atol=1e-12)
