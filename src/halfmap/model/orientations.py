@@ -121,7 +121,7 @@ def child_angles_deg(
 def _inside_step(step: float, oversampling: int) -> Float[Array, " child"]:
     """Return the centres of the 2^os equal parts of a step, relative to its centre."""
     n = 2**oversampling
-    return np.asarray((np.arange(n) + 0.5) * (step / n) - 0.5 * step
+    return np.asarray((np.arange(n) + 0.5) * (step / n) - 0.5 * step)
 
 
 def translations_A(sampling: Sampling) -> Float[Array, "translation 2"]:
