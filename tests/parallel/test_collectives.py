@@ -6,7 +6,7 @@ from halfmap.errors import CollectiveError, DataError
 from halfmap.model.sums import ExpectationSums
 from halfmap.parallel import collectives, reduce_network
 from halfmap.parallel.collectives import all_or_none, broadcast, from_root
-from halfmap.parallel.halves import organise
+from halfmap.parallel.halves import meet, organise
 from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
 from halfmap.parallel.node_memory import NodeArrays
 from halfmap.parallel.reduce_network import reduce_sums
@@ -131,6 +131,16 @@ def test_a_failing_unit_ends_all_ranks_with_its_message() -> None:
 
     with pytest.raises(CollectiveError, match=r"000007@a\.mrcs cannot be read"):
         run_units(compute, units)
+
+
+def test_both_half_roots_see_both_halves_and_nobody_else_does() -> None:
+    ranks = organise(COMM, 2)
+    own = {h: np.full((2, 3), 10.0 + h) for h, team in ranks.teams.items() if team.is_root}
+
+    if ranks.meeting is not None:
+        shown = meet(ranks, own)
+        np.testing.assert_array_equal([shown[0][0, 0], shown[1][0, 0]], [10.0, 11.0])
+    assert (ranks.meeting is not None) == (COMM.rank in ranks.roots)
 
 
 def test_half_communicators_join_the_workers_of_a_half_only() -> None:

@@ -5,9 +5,14 @@ that reaches the other half; only the council (the leader and the two half roots
 them, for the FSC and for decisions. One rank alone leads, works and serves both halves.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from mpi4py import MPI
+from numpy import ndarray as Array
+
+from halfmap.parallel.collectives import broadcast
 
 LEADER = 0
 
@@ -62,9 +67,11 @@ class Ranks:
     teams: dict[int, Team]
     """The teams this rank belongs to, by half."""
     council: MPI.Intracomm | None
-    """The leader and the half roots; None on all other ranks."""
-    council_roots: tuple[int, ...]
-    """Rank within the council of each half's root."""
+    """The leader and the half roots, for decisions; None on all other ranks."""
+    meeting: MPI.Intracomm | None
+    """The half roots, for the FSC; None on all other ranks."""
+    roots: tuple[int, ...]
+    """World rank of each half's root."""
 
     @property
     def leads(self) -> bool:
@@ -97,9 +104,40 @@ def organise(world: MPI.Intracomm, n_halves: int) -> Ranks:
             node = MPI.Intracomm(comm.Split_type(MPI.COMM_TYPE_SHARED))
             teams[half] = Team(half, comm, node)
     roots = half_roots(served, n_halves)
-    members = sorted({LEADER, *roots})
-    council = None
-    if world.rank in members:
-        council = world.Create_group(group.Incl(members), tag=n_halves)
-    council_roots = tuple(members.index(root) for root in roots)
-    return Ranks(world, n_halves, served, teams, council, council_roots)
+    council = _circle(world, {LEADER, *roots}, tag=n_halves)
+    meeting = _circle(world, set(roots), tag=n_halves + 1)
+    return Ranks(world, n_halves, served, teams, council, meeting, roots)
+
+
+def _circle(world: MPI.Intracomm, members: set[int], tag: int) -> MPI.Intracomm | None:
+    if world.rank not in members:
+        return None
+    return world.Create_group(world.Get_group().Incl(sorted(members)), tag=tag)
+
+
+def place(ranks: Ranks, circle: MPI.Intracomm, half: int) -> int:
+    """Return the rank of a half's root within the council or the meeting."""
+    root = ranks.roots[half]
+    member: int = MPI.Group.Translate_ranks(ranks.world.Get_group(), [root], circle.Get_group())[0]
+    return member
+
+
+def meet(ranks: Ranks, own: Mapping[int, Array]) -> dict[int, Array]:
+    """Show both half roots the arrays of both halves. Collective over the half roots.
+
+    The one door between the halves: what may pass is what the FSC and the joining of the
+    halves need, and every call to this function can be read as such.
+
+    Parameters
+    ----------
+    own
+        By half, of the halves whose root this rank is.
+    """
+    assert ranks.meeting is not None
+    shown = {}
+    for half in range(ranks.n_halves):
+        root, mine = place(ranks, ranks.meeting, half), own.get(half)
+        frame = ranks.meeting.bcast(None if mine is None else (mine.shape, mine.dtype), root=root)
+        shown[half] = np.empty(*frame) if mine is None else np.ascontiguousarray(mine)
+        broadcast(shown[half], ranks.meeting, root)
+    return shown
