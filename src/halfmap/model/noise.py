@@ -1,0 +1,99 @@
+"""Noise and signal spectra before the first iteration.
+
+Variances are per *real component* of the transform (divided by the number of pixels): half of |F|².
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray as Array
+
+from halfmap.model.fourier import radial_mean, shells_2d, shells_3d, transform_2d, transform_3d
+
+
+def image_spectrum(images: Float[Array, "image y x"]) -> Float[Array, "image shell"]:
+    """Return the mean of |F|² in each shell of each image, from 0 to box/2.
+
+    Over every stored pixel: on the line kx = 0 both signs of ky count.
+    """
+    box = images.shape[-1]
+    shells = shells_2d(box)
+    power = np.abs(transform_2d(images)) ** 2
+    return np.stack([radial_mean(p, shells, box // 2 + 1) for p in power])
+
+
+def initial_noise_variance(
+    sum_spectra: Float[Array, "optics shell"],
+    counts: Int[Array, " optics"],
+    mean_image: Float[Array, "y x"],
+) -> Float[Array, "optics shell"]:
+    """Estimate the noise from images of unknown pose: their power minus that of their mean.
+
+    Parameters
+    ----------
+    sum_spectra
+        `image_spectrum`, summed over the first images of each optics group.
+    counts
+        How many were summed; a group without images gets zeros.
+    mean_image
+        Mean of the same images of all groups.
+
+    Returns
+    -------
+    noise_variance
+        Where the difference is negative it is that of the shell before or, if there is none,
+        of the next positive shell.
+    """
+    mean_spectrum = image_spectrum(mean_image[None])[0]
+    spectra = sum_spectra / np.maximum(counts, 1)[:, None]
+    variance = 0.5 * (spectra - mean_spectrum)
+    variance[counts == 0] = 0.0
+    return np.stack([_without_negatives(row) for row in variance])
+
+
+def _without_negatives(spectrum: Float[Array, " shell"]) -> Float[Array, " shell"]:
+    """Replace negative entries by the last positive one, or by the first one there is."""
+    positive = np.flatnonzero(spectrum > 0.0)
+    if len(positive) == 0:
+        return np.zeros_like(spectrum)
+    last = np.searchsorted(positive, np.arange(len(spectrum)), side="right") - 1
+    filled = spectrum[positive[np.maximum(last, 0)]]
+    return np.where(spectrum < 0.0, filled, spectrum)
+
+
+def initial_signal_to_noise(
+    volume: Float[Array, "z y x"],
+    noise_variance: Float[Array, "optics shell"],
+    n_expected_particles: float,
+    tau2_fudge: float = 1.0,
+) -> tuple[Float[Array, " shell"], Float[Array, " shell"]]:
+    """Guess from a reference how far the data will carry, to get a first resolution.
+
+    Parameters
+    ----------
+    volume
+        Reference of one class, on the grey scale of the particles.
+    noise_variance
+        Of each optics group; groups of zeros are ignored.
+    n_expected_particles
+        Particles of this half-set times the fraction of the class.
+    tau2_fudge
+        Factor on the power of the signal.
+
+    Returns
+    -------
+    signal_variance
+        tau2: power of the projections per real component, 0 to box/2.
+    data_vs_prior
+        ``n tau2 / (2 r sigma2)``: each of n central slices covers about 1 / 2r of the points of
+        shell r of the map.
+    """
+    box = volume.shape[-1]
+    n_shells = box // 2 + 1
+    power = radial_mean(np.abs(transform_3d(volume)) ** 2, shells_3d(box), n_shells)
+    signal = 0.5 * tau2_fudge * box**2 * power
+    known = noise_variance[noise_variance.sum(axis=1) > 0.0]
+    noise = known.mean(axis=0) if len(known) else np.zeros(n_shells)
+    spread = np.maximum(2.0 * np.arange(n_shells), 1.0)
+    weight = np.zeros(n_shells)
+    np.divide(n_expected_particles, noise * spread, out=weight, where=noise > 0.0)
+    return signal, weight * signal
