@@ -1,0 +1,148 @@
+"""How it is computed: threads, memory, disc, devices. No result depends on it."""
+
+from typing import Annotated
+
+from halfmap.config.declare import (
+    FREE,
+    IMPLEMENTED,
+    LATER,
+    NO_MEANING,
+    File,
+    Option,
+    OptionGroup,
+    Range,
+)
+
+
+class Computation(OptionGroup):
+    """Computation."""
+
+    pool_size: Annotated[
+        int,
+        Range(1),
+        Option(
+            "pool",
+            NO_MEANING,
+            "Particles per task of a RELION thread.",
+            differs="Work is cut into units that depend on the data and the seed alone, so that "
+            "the result does not depend on the number of threads or ranks.",
+            on_continue=FREE,
+        ),
+    ] = 1
+    n_threads: Annotated[
+        int,
+        Range(1),
+        Option(
+            "j",
+            IMPLEMENTED,
+            "Threads of each rank.",
+            differs="The result is the same, to the last bit, for any number.",
+            on_continue=FREE,
+        ),
+    ] = 1
+    combine_weights_over_network: Annotated[
+        bool,
+        Option(
+            "dont_combine_weights_via_disc",
+            NO_MEANING,
+            "Send the sums of the ranks over the network instead of through files.",
+            differs="Sums always go over the network.",
+            on_continue=FREE,
+        ),
+    ] = False
+    shifts_on_the_fly: Annotated[
+        bool,
+        Option(
+            "onthefly_shifts",
+            NO_MEANING,
+            "Compute shifted images when they are needed instead of keeping them.",
+            differs="The kernels choose what to keep by the size of the search.",
+            on_continue=FREE,
+        ),
+    ] = False
+    no_parallel_disc_io: Annotated[
+        bool,
+        Option(
+            "no_parallel_disc_io",
+            NO_MEANING,
+            "Let only one rank read images.",
+            differs="Each rank reads the images that it needs, when it needs them.",
+            on_continue=FREE,
+        ),
+    ] = False
+    preread_images: Annotated[
+        bool,
+        Option(
+            "preread_images",
+            NO_MEANING,
+            "Read all images into memory before the first iteration.",
+            differs="Stacks are mapped into memory; the operating system keeps what fits.",
+            on_continue=FREE,
+        ),
+    ] = False
+    scratch_dir: Annotated[
+        File,
+        Option(
+            "scratch_dir",
+            LATER,
+            "Folder on a local disc of each node, to which the particles are copied.",
+            on_continue=FREE,
+        ),
+    ] = None
+    keep_free_scratch_GB: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "keep_free_scratch",
+            LATER,
+            "Space (GB) to be left free on the scratch disc.",
+            on_continue=FREE,
+        ),
+    ] = 10.0
+    reuse_scratch: Annotated[
+        bool,
+        Option(
+            "reuse_scratch",
+            LATER,
+            "Use the particles that an earlier run left on the scratch disc.",
+            on_continue=FREE,
+        ),
+    ] = False
+    keep_scratch: Annotated[
+        bool,
+        Option(
+            "keep_scratch",
+            LATER,
+            "Leave the copied particles on the scratch disc at the end.",
+            on_continue=FREE,
+        ),
+    ] = False
+    fast_subsets: Annotated[
+        bool,
+        Option(
+            "fast_subsets",
+            LATER,
+            "Use growing random subsets of the particles in the first 15 iterations.",
+            label="rlnDoFastSubsetOptimisation",
+        ),
+    ] = False
+    gpu_devices: Annotated[
+        str | None,
+        Option(
+            "gpu",
+            LATER,
+            "Use graphics processors; an optional list of devices may follow.",
+            on_continue=FREE,
+        ),
+    ] = None
+    free_gpu_memory_MB: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "free_gpu_memory",
+            NO_MEANING,
+            "Memory to be left free on each graphics processor.",
+            differs="No graphics processor is used.",
+            on_continue=FREE,
+        ),
+    ] = 0.0

@@ -1,0 +1,211 @@
+"""Input, output, and what the run is."""
+
+from pathlib import Path
+from typing import Annotated
+
+from halfmap.config.declare import (
+    FREE,
+    IMPLEMENTED,
+    LATER,
+    Expected,
+    File,
+    Option,
+    OptionGroup,
+    Range,
+)
+
+
+class General(OptionGroup):
+    """General."""
+
+    particles_file: Annotated[
+        Path,
+        Expected("the particle table, a STAR file"),
+        Option(
+            "i",
+            IMPLEMENTED,
+            "Particle table (STAR) with an optics table (RELION 3.1 or later) or without (3.0). "
+            "Mandatory.",
+        ),
+    ]
+    tomo_optimisation_set_file: Annotated[
+        File,
+        Option(
+            "ios",
+            LATER,
+            "Tomography optimisation set that names particles, reference and mask at once.",
+        ),
+    ] = None
+    output_root: Annotated[
+        Path,
+        Expected("the root of the output names, such as Refine3D/job001/run"),
+        Option(
+            "o",
+            IMPLEMENTED,
+            "Root of all output names: `run` gives run_it001_data.star and so on. Mandatory.",
+            differs="A root without a folder means the current folder (RELION stops unless "
+            "something of that very name exists). Results that exist already stop the run, "
+            "unless --overwrite is given; RELION replaces them.",
+            label="rlnOutputRootName",
+            on_continue=FREE,
+        ),
+    ]
+    iterations: Annotated[
+        int,
+        Range(1, off=-1),
+        Option(
+            "iter",
+            IMPLEMENTED,
+            "Number of iterations of plain expectation-maximisation; -1 means 50.",
+            differs="--auto_refine stops by itself or at --auto_iter_max; where RELION drops an "
+            "--iter that is given with it, a notice says so.",
+            on_continue=FREE,
+        ),
+    ] = -1
+    tau2_fudge: Annotated[
+        float,
+        Range(0.0, above=True, off=-1.0),
+        Option(
+            "tau2_fudge",
+            IMPLEMENTED,
+            "Weight of the data against the prior in the map; above 1 trusts the data more. "
+            "-1 means 1.",
+            label="rlnTau2FudgeArg",
+            on_continue=FREE,
+        ),
+    ] = -1.0
+    tau2_fudge_scheme: Annotated[
+        str,
+        Option(
+            "tau2_fudge_scheme",
+            LATER,
+            "How --tau2_fudge grows during a gradient refinement: `plain` or `<deflate>-step`.",
+            label="rlnTau2FudgeScheme",
+            on_continue=FREE,
+        ),
+    ] = ""
+    n_classes: Annotated[
+        int,
+        Range(1),
+        Option(
+            "K",
+            IMPLEMENTED,
+            "Number of maps refined side by side.",
+            differs="1 only in this version; classification comes with a later one.",
+        ),
+    ] = 1
+    particle_diameter_A: Annotated[
+        float,
+        Range(0.0, above=True, off=-1.0),
+        Option(
+            "particle_diameter",
+            IMPLEMENTED,
+            "Diameter of the circular mask on the images and of the spherical one on the map; "
+            "-1 means the box less the soft edge.",
+            label="rlnParticleDiameter",
+            on_continue=FREE,
+        ),
+    ] = -1.0
+    zero_mask: Annotated[
+        bool,
+        Option(
+            "zero_mask",
+            IMPLEMENTED,
+            "Fill the background of the images with its mean instead of random noise.",
+            label="rlnDoZeroMask",
+        ),
+    ] = False
+    flatten_solvent: Annotated[
+        bool,
+        Option(
+            "flatten_solvent",
+            IMPLEMENTED,
+            "Multiply the map by the solvent mask after each iteration but the last.",
+            label="rlnDoSolventFlattening",
+            on_continue=FREE,
+        ),
+    ] = False
+    solvent_mask_file: Annotated[
+        File,
+        Option(
+            "solvent_mask",
+            IMPLEMENTED,
+            "Mask of the map (MRC, values in [0, 1]); without one a soft sphere of "
+            "--particle_diameter.",
+            label="rlnSolventMaskName",
+            on_continue=FREE,
+        ),
+    ] = None
+    second_solvent_mask_file: Annotated[
+        File,
+        Option(
+            "solvent_mask2",
+            LATER,
+            "Region of the map that is set to its own mean density, such as the inside of a virus.",
+            label="rlnSolventMask2Name",
+            on_continue=FREE,
+        ),
+    ] = None
+    lowpass_mask_file: Annotated[
+        File,
+        Option(
+            "lowpass_mask",
+            LATER,
+            "Region that is kept at the low resolution of --lowpass instead of being flattened.",
+            on_continue=FREE,
+        ),
+    ] = None
+    lowpass_mask_resolution_A: Annotated[
+        float,
+        Range(0.0),
+        Option("lowpass", LATER, "Resolution of --lowpass_mask.", on_continue=FREE),
+    ] = 0.0
+    tau2_spectrum_file: Annotated[
+        File,
+        Option(
+            "tau",
+            LATER,
+            "STAR file with the prior spectrum tau2, which then stays as it is.",
+            label="rlnTauSpectrumName",
+            on_continue=FREE,
+        ),
+    ] = None
+    local_symmetry_file: Annotated[
+        File,
+        Option(
+            "local_symmetry",
+            LATER,
+            "STAR file with masks and the operators that map them onto each other.",
+            label="rlnLocalSymmetryFile",
+        ),
+    ] = None
+    split_random_halves: Annotated[
+        bool,
+        Option(
+            "split_random_halves",
+            IMPLEMENTED,
+            "Refine two halves of the particles apart from each other (gold standard).",
+            differs="Works on any number of ranks from 1; RELION needs an odd number of 3 or more.",
+            label="rlnDoSplitRandomHalves",
+        ),
+    ] = False
+    join_halves_resolution_A: Annotated[
+        float,
+        Range(0.0, above=True, off=-1.0),
+        Option(
+            "low_resol_join_halves",
+            IMPLEMENTED,
+            "Up to this resolution both halves get the average of the two maps, so that they keep "
+            "the same orientation; -1 keeps them wholly apart.",
+            label="rlnJoinHalvesUntilThisResolution",
+        ),
+    ] = -1.0
+    center_classes: Annotated[
+        bool,
+        Option(
+            "center_classes",
+            LATER,
+            "Move each map to its centre of mass after each iteration.",
+            label="rlnDoCenterClasses",
+        ),
+    ] = False

@@ -1,0 +1,71 @@
+"""What the first iteration starts from."""
+
+from pathlib import Path
+from typing import Annotated
+
+from halfmap.config.declare import (
+    FREE,
+    IMPLEMENTED,
+    LATER,
+    Expected,
+    Option,
+    OptionGroup,
+    Range,
+)
+
+
+class Initialisation(OptionGroup):
+    """Initialisation."""
+
+    reference_file: Annotated[
+        Path,
+        Expected("the starting map, an MRC file"),
+        Option(
+            "ref",
+            IMPLEMENTED,
+            "Starting map (MRC). It must be on the grey scale of the particles, or --firstiter_cc "
+            "be given. Mandatory.",
+            differs="One map only in this version: no STAR file with several references and no "
+            "start without a map. As in RELION, a name with half1 or half2 in it gives each half "
+            "its own map.",
+        ),
+    ]
+    start_from_random_poses: Annotated[
+        bool,
+        Option(
+            "denovo_3dref",
+            LATER,
+            "Make the starting map from the particles in random orientations.",
+        ),
+    ] = False
+    offset_sigma_A: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "offset",
+            IMPLEMENTED,
+            "Expected standard deviation of the particle offsets in the first iteration.",
+            differs="The offset prior is in ångström throughout; RELION adds pixels to ångström in "
+            "it, which is right only at 1 Å per pixel.",
+            on_continue=FREE,
+        ),
+    ] = 10.0
+    first_iteration_cc: Annotated[
+        bool,
+        Option(
+            "firstiter_cc",
+            IMPLEMENTED,
+            "Assign poses by cross-correlation in the first iteration: for a starting map whose "
+            "grey scale is not that of the particles.",
+        ),
+    ] = False
+    initial_lowpass_A: Annotated[
+        float,
+        Range(0.0, above=True, off=-1.0),
+        Option(
+            "ini_high",
+            IMPLEMENTED,
+            "Low-pass filter of the starting map, and resolution of the first iteration; -1 leaves "
+            "the map as it is.",
+        ),
+    ] = -1.0

@@ -1,0 +1,158 @@
+"""All options of ``halfmap refine`` as one flat, frozen object, and the list of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from halfmap.config.computation import Computation
+from halfmap.config.corrections import Corrections
+from halfmap.config.declare import Option, OptionGroup
+from halfmap.config.expert import Expert
+from halfmap.config.general import General
+from halfmap.config.gradient import Gradient
+from halfmap.config.helix import Helix
+from halfmap.config.initialisation import Initialisation
+from halfmap.config.orientations import Orientations
+from halfmap.config.own import Own
+from halfmap.config.subtomogram import Subtomogram
+from halfmap.errors import OptionError
+
+GROUPS: tuple[type[OptionGroup], ...] = (
+    General,
+    Initialisation,
+    Orientations,
+    Corrections,
+    Computation,
+    Expert,
+    Own,
+    Helix,
+    Gradient,
+    Subtomogram,
+)
+"""In the order in which help and documentation show them."""
+
+DEFAULT_ITERATIONS = 50
+
+Marker = TypeVar("Marker")
+
+
+class RefineOptions(
+    General,
+    Initialisation,
+    Orientations,
+    Corrections,
+    Computation,
+    Expert,
+    Own,
+    Helix,
+    Gradient,
+    Subtomogram,
+):
+    """What was asked, option by option, and what follows from a single option or two."""
+
+    @property
+    def last_iteration(self) -> int:
+        """Iteration after which the run ends at the latest."""
+        if self.auto_refine:
+            return self.max_auto_iterations
+        return self.iterations if self.iterations > 0 else DEFAULT_ITERATIONS
+
+    @property
+    def data_weight(self) -> float:
+        """Factor of the prior spectrum tau2 in the reconstruction."""
+        return self.tau2_fudge if self.tau2_fudge > 0.0 else 1.0
+
+    @property
+    def corrects_norm(self) -> bool:
+        """Whether normalisation errors are corrected: ``--no_norm`` wins."""
+        return self.norm_correction and not self.no_norm_correction
+
+    @property
+    def corrects_scale(self) -> bool:
+        """Whether intensity scales are corrected: ``--no_scale`` wins."""
+        return self.scale_correction and not self.no_scale_correction
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One option with everything that its declaration says."""
+
+    name: str
+    """Code name: attribute of `RefineOptions`."""
+    group: str
+    field: FieldInfo
+    option: Option
+
+    @property
+    def spelling(self) -> str:
+        """The word after ``--``."""
+        return self.option.spelling
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the option takes no value."""
+        return self.field.annotation is bool
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        return self.field.is_required()
+
+    @property
+    def default(self) -> Any:
+        """Value when nothing is said; None for a required option."""
+        return None if self.required else self.field.default
+
+    def marker(self, kind: type[Marker]) -> Marker | None:
+        """Return what stands beside the type, such as its `Range`."""
+        return next((mark for mark in self.field.metadata if isinstance(mark, kind)), None)
+
+
+@cache
+def declarations() -> tuple[Declaration, ...]:
+    """Return all options in the order in which they are shown."""
+    return tuple(
+        Declaration(name, (group.__doc__ or "").rstrip("."), field, mark)
+        for group in GROUPS
+        for name, field in group.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Option)
+    )
+
+
+@cache
+def by_spelling() -> Mapping[str, Declaration]:
+    """Return the options by the word that is typed."""
+    return {declaration.spelling: declaration for declaration in declarations()}
+
+
+def to_mapping(options: RefineOptions) -> dict[str, Any]:
+    """Return all options as ``spelling -> value`` of plain types (YAML, JSON)."""
+    values = options.model_dump(mode="json")
+    return {declaration.spelling: values[declaration.name] for declaration in declarations()}
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> RefineOptions:
+    """Return the options of `to_mapping`; those left out have their defaults.
+
+    Raises
+    ------
+    OptionError
+        An unknown spelling, or a value out of its range.
+    """
+    known = by_spelling()
+    unknown = sorted(set(mapping) - set(known))
+    if unknown:
+        raise OptionError(
+            f"found unknown saved options {', '.join(unknown)}; expected those of this version. "
+            "Use the version of halfmap that saved them, or start the run anew"
+        )
+    named = {known[spelling].name: value for spelling, value in mapping.items()}
+    try:
+        return RefineOptions.model_validate(named)
+    except ValidationError as error:
+        raise OptionError(f"saved options cannot be used: {error}") from error

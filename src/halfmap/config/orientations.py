@@ -1,0 +1,222 @@
+"""Where the expectation looks: orientations, offsets, their priors."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from halfmap.config.declare import (
+    FREE,
+    IMPLEMENTED,
+    LATER,
+    UNLESS_AUTO,
+    Expected,
+    Option,
+    OptionGroup,
+    Range,
+)
+
+_POINT_GROUP = re.compile(
+    r"C[1-9]\d*[HV]?|CI|CS|D[1-9]\d*[HV]?|S[1-9]\d*|T[DH]?|OH?|I[1-4]?H?", re.ASCII
+)
+
+
+def _point_group(name: str) -> str:
+    """Return the name in capitals, or raise ValueError when no group is called so."""
+    if not _POINT_GROUP.fullmatch(name.upper()):
+        raise ValueError("not a point group")
+    return name.upper()
+
+
+PointGroupName = Annotated[
+    str,
+    AfterValidator(_point_group),
+    Expected("a point group: C1, C2, ..., D2, ..., T, O, I (also I1 to I4, and CI, CS, CnH, ...)"),
+]
+Sigma = Annotated[float, Range(0.0, 180.0, above=True, off=-1.0)]
+
+
+class Orientations(OptionGroup):
+    """Orientations."""
+
+    oversampling: Annotated[
+        int,
+        Range(0, 3),
+        Option(
+            "oversampling",
+            IMPLEMENTED,
+            "How often the angular and offset steps are halved in the second pass around what the "
+            "first pass found: 0 = one pass, 1 = half steps.",
+            label="rlnAdaptiveOversampleOrder",
+            on_continue=FREE,
+        ),
+    ] = 1
+    healpix_order: Annotated[
+        int,
+        Range(0, 8),
+        Option(
+            "healpix_order",
+            IMPLEMENTED,
+            "Angular step of the first pass, 60° / 2^order: 2 = 15°, 3 = 7.5°, 4 = 3.75°.",
+            on_continue=UNLESS_AUTO,
+        ),
+    ] = 2
+    psi_step_deg: Annotated[
+        float,
+        Range(0.0, 360.0, above=True, off=-1.0),
+        Option(
+            "psi_step",
+            IMPLEMENTED,
+            "In-plane angular step of the first pass, rounded down to divide 360°; -1 means that "
+            "of --healpix_order.",
+            on_continue=UNLESS_AUTO,
+        ),
+    ] = -1.0
+    limit_tilt_deg: Annotated[
+        float,
+        Range(-91.0, 91.0),
+        Option(
+            "limit_tilt",
+            IMPLEMENTED,
+            "Search only side views, tilt at least this (positive), or top views, tilt at most "
+            "its magnitude (negative). Beyond ±90 searches all.",
+        ),
+    ] = -91.0
+    symmetry: Annotated[
+        PointGroupName,
+        Option(
+            "sym",
+            IMPLEMENTED,
+            "Point group of the particle.",
+            differs="No symmetry files and no list of groups. I5 and I5H do not exist (RELION stops "
+            "at them, too).",
+        ),
+    ] = "C1"
+    relaxed_symmetry: Annotated[
+        str,
+        Option(
+            "relax_sym",
+            LATER,
+            "Group whose operators are tried as alternative poses around each pose.",
+            on_continue=FREE,
+        ),
+    ] = ""
+    offset_range_px: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "offset_range",
+            IMPLEMENTED,
+            "Offsets are searched in a circle of this radius around the present one.",
+            on_continue=UNLESS_AUTO,
+        ),
+    ] = 6.0
+    offset_step_px: Annotated[
+        float,
+        Range(0.0, above=True),
+        Option(
+            "offset_step",
+            IMPLEMENTED,
+            "Step of the offsets in the first pass.",
+            on_continue=UNLESS_AUTO,
+        ),
+    ] = 2.0
+    helical_offset_step_A: Annotated[
+        float,
+        Option("helical_offset_step", LATER, "Step of the offsets along a helical axis."),
+    ] = -1.0
+    perturbation: Annotated[
+        float,
+        Range(0.0, 1.0),
+        Option(
+            "perturb",
+            IMPLEMENTED,
+            "Each iteration turns and shifts the whole grid at random by up to this fraction of a "
+            "step, so that no pose is privileged; 0 keeps it in place.",
+            differs="The random numbers come from --random_seed and the iteration alone, so a "
+            "continued run draws the same ones.",
+            on_continue=FREE,
+        ),
+    ] = 0.5
+    auto_refine: Annotated[
+        bool,
+        Option(
+            "auto_refine",
+            IMPLEMENTED,
+            "3D auto-refinement: steps, ranges, resolution and the end are decided from the data.",
+            differs="Needs --split_random_halves: RELION also runs without, but then the reported "
+            "resolution is not a gold-standard one.",
+            label="rlnDoAutoRefine",
+        ),
+    ] = False
+    auto_sampling: Annotated[
+        bool,
+        Option(
+            "auto_sampling",
+            LATER,
+            "Finer steps as the resolution grows, also outside --auto_refine.",
+            label="rlnDoAutoSampling",
+        ),
+    ] = False
+    local_search_healpix_order: Annotated[
+        int,
+        Range(0, 8),
+        Option(
+            "auto_local_healpix_order",
+            IMPLEMENTED,
+            "From this order on, auto-refinement searches only around each particle's present "
+            "pose.",
+            label="rlnAutoLocalSearchesHealpixOrder",
+            on_continue=FREE,
+        ),
+    ] = 4
+    sigma_ang_deg: Annotated[
+        Sigma,
+        Option(
+            "sigma_ang",
+            IMPLEMENTED,
+            "Search only around the given poses, with Gaussian priors of this width on all three "
+            "angles, cut off at three widths; -1 searches everywhere.",
+            differs="With --auto_refine only when it starts with local searches (--healpix_order "
+            "at least --auto_local_healpix_order).",
+            on_continue=FREE,
+        ),
+    ] = -1.0
+    sigma_rot_deg: Annotated[
+        Sigma,
+        Option("sigma_rot", LATER, "The same for the angle rot alone.", on_continue=FREE),
+    ] = -1.0
+    sigma_tilt_deg: Annotated[
+        Sigma,
+        Option("sigma_tilt", LATER, "The same for the angle tilt alone.", on_continue=FREE),
+    ] = -1.0
+    sigma_psi_deg: Annotated[
+        Sigma,
+        Option("sigma_psi", LATER, "The same for the in-plane angle alone.", on_continue=FREE),
+    ] = -1.0
+    skip_align: Annotated[
+        bool,
+        Option(
+            "skip_align",
+            LATER,
+            "Keep all poses and only classify.",
+            label="rlnDoSkipAlign",
+        ),
+    ] = False
+    skip_rotate: Annotated[
+        bool,
+        Option(
+            "skip_rotate",
+            LATER,
+            "Keep all angles and only shift and classify.",
+            label="rlnDoSkipRotate",
+        ),
+    ] = False
+    bimodal_psi: Annotated[
+        bool,
+        Option(
+            "bimodal_psi",
+            LATER,
+            "Local searches look at the prior in-plane angle and at its opposite.",
+        ),
+    ] = False
