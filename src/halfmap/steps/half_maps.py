@@ -1,0 +1,174 @@
+"""The only place where two halves meet: their join at low resolution, and their FSC."""
+
+import numpy as np
+import scipy.fft
+from jaxtyping import Complex128, Float
+from numpy import ndarray as Array
+
+from halfmap.model.fourier import frequencies_3d, radii, round_half_away, shell_resolution_A
+from halfmap.model.fsc import map_fsc, shell_correlation
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.sums import FourierSums
+
+RANDOMISE_BELOW_FSC = 0.8
+SHELLS_KEPT_BEYOND = 2
+"""The correction starts this many shells beyond the first with random phases."""
+
+
+def join_shell(limit_A: float, current_shell: int, box: int, pixel_size_A: float) -> int:
+    """Return the shell up to which the halves are joined.
+
+    Parameters
+    ----------
+    limit_A
+        ``--low_resol_join_halves``; never beyond the current resolution.
+    current_shell
+        Shell of the current resolution.
+    box, pixel_size_A
+        Of the map.
+    """
+    resolution_A = max(limit_A, shell_resolution_A(current_shell, box, pixel_size_A))
+    return int(np.ceil(box * pixel_size_A / resolution_A))
+
+
+def low_resolution_part(sums: FourierSums, radius_shell: int) -> FourierSums:
+    """Copy the sums inside a small sphere: all of a half that the other half is shown."""
+    sphere = PaddedSphere(min(radius_shell, sums.r_max), sums.padding)
+    inner = _central(sums.half, sphere.half)
+    return FourierSums(
+        sums.signal[inner].copy(), sums.weight[inner].copy(), sphere.r_max, sums.padding
+    )
+
+
+def join_low_resolution(own: FourierSums, other: FourierSums, radius_shell: int) -> FourierSums:
+    """Replace the sums inside a sphere by the mean of both halves, so that they cannot drift apart.
+
+    Parameters
+    ----------
+    own
+        One half; not changed.
+    other
+        The other half, or its `low_resolution_part`.
+    radius_shell
+        Radius of the sphere, unpadded pixels (`join_shell`).
+    """
+    sphere = PaddedSphere(min(radius_shell, own.r_max), own.padding)
+    inside = sphere.squared_radius() <= sphere.reach**2
+    target, source = _central(own.half, sphere.half), _central(other.half, sphere.half)
+    signal, weight = own.signal.copy(), own.weight.copy()
+    signal[target][inside] = 0.5 * (own.signal[target] + other.signal[source])[inside]
+    weight[target][inside] = 0.5 * (own.weight[target] + other.weight[source])[inside]
+    return FourierSums(signal, weight, own.r_max, own.padding)
+
+
+def downsampled_average(sums: FourierSums) -> Complex128[Array, "z y x"]:
+    """Bin the sums to unpadded frequencies and divide them: the map of one half, for the FSC.
+
+    Each component of a frequency is divided by the padding and rounded. All voxels count, also
+    the few that interpolation put just outside the sphere.
+
+    Returns
+    -------
+    average
+        ``[z + r_max + 1, y + r_max + 1, x]``; 0 where there are no data.
+    """
+    bins = round_half_away(np.arange(-sums.half, sums.half + 1) / sums.padding)
+    rows = np.searchsorted(bins, np.arange(-sums.r_max - 1, sums.r_max + 2))
+    columns = np.searchsorted(bins[sums.half :], np.arange(sums.r_max + 2))
+    average = np.zeros((len(rows), len(rows), len(columns)), np.complex128)
+    for z, (start, stop) in enumerate(zip(rows, [*rows[1:], len(bins)], strict=True)):
+        signal, weight = (
+            np.add.reduceat(np.add.reduceat(a[start:stop].sum(axis=0), rows, 0), columns, 1)
+            for a in (sums.signal, sums.weight)
+        )
+        np.divide(signal, weight, out=average[z], where=weight > 0.0)
+    return average
+
+
+def half_map_fsc(
+    average_a: Complex128[Array, "z y x"], average_b: Complex128[Array, "z y x"], box: int
+) -> Float[Array, " shell"]:
+    """Return the gold-standard FSC in shells 0 to box/2 from two `downsampled_average`.
+
+    Shell 0 is set to 1; shells beyond the window are 0.
+    """
+    half = average_a.shape[0] // 2
+    shell = round_half_away(
+        np.sqrt(PaddedSphere(r_max=half - 1, padding=1.0).squared_radius().astype(np.float64))
+    )
+    fsc = np.zeros(box // 2 + 1)
+    fsc[:half] = shell_correlation(average_a, average_b, shell, half)
+    fsc[0] = 1.0
+    return fsc
+
+
+def solvent_corrected_fsc(
+    map_a: Float[Array, "z y x"],
+    map_b: Float[Array, "z y x"],
+    mask: Float[Array, "z y x"],
+    current_size: int,
+    rng: np.random.Generator,
+) -> Float[Array, " shell"]:
+    """Return the FSC of masked half maps, less what the mask itself correlates.
+
+    Parameters
+    ----------
+    map_a, map_b
+        Half maps, reconstructed without a prior.
+    mask
+        Solvent mask, 0 to 1.
+    current_size
+        Fourier window, px; shells beyond half of it are 0.
+    rng
+        For the random phases.
+
+    References
+    ----------
+    Chen et al. (2013), Ultramicroscopy 135, 24-35.
+    """
+    unmasked = map_fsc(map_a, map_b)
+    low = np.flatnonzero(unmasked[1:] < RANDOMISE_BELOW_FSC)
+    if low.size == 0:
+        corrected = unmasked
+    else:
+        start = int(low[0]) + 1
+        noisy_a, noisy_b = (with_random_phases(m, start, rng) for m in (map_a, map_b))
+        masked = map_fsc(map_a * mask, map_b * mask)
+        by_chance = map_fsc(noisy_a * mask, noisy_b * mask)
+        corrected = without_chance(masked, by_chance, start + SHELLS_KEPT_BEYOND)
+    corrected[current_size // 2 + 1 :] = 0.0
+    return corrected
+
+
+def without_chance(
+    masked: Float[Array, " shell"], by_chance: Float[Array, " shell"], first_shell: int
+) -> Float[Array, " shell"]:
+    """Take the correlation of random phases out of that of masked maps, from a shell onwards.
+
+    >>> without_chance(np.array([0.9, 0.6, 0.3]), np.array([0.0, 0.2, 0.35]), 1).round(6).tolist()
+    [0.9, 0.5, 0.0]
+    """
+    excess = np.maximum(masked - by_chance, 0.0)
+    corrected = np.divide(excess, 1.0 - by_chance, out=np.zeros_like(excess), where=excess > 0.0)
+    return np.where(np.arange(len(masked)) < first_shell, masked, corrected)
+
+
+def with_random_phases(
+    volume: Float[Array, "z y x"], first_shell: int, rng: np.random.Generator
+) -> Float[Array, "z y x"]:
+    """Replace the phases of a map at ``|k| >= first_shell`` by random ones; amplitudes stay.
+
+    The phases are those of white noise, so that they are those of a real map.
+    """
+    box = volume.shape[0]
+    ft = scipy.fft.rfftn(np.asarray(volume, np.float64))
+    noise = scipy.fft.rfftn(rng.standard_normal(volume.shape))
+    high = radii(frequencies_3d(box)) >= first_shell
+    ft[high] = np.abs(ft[high]) * np.exp(1j * np.angle(noise[high]))
+    return np.asarray(scipy.fft.irfftn(ft, s=volume.shape))
+
+
+def _central(half: int, inner: int) -> tuple[slice, slice, slice]:
+    """Index of the central part of a half-space transform."""
+    middle = slice(half - inner, half + inner + 1)
+    return middle, middle, slice(0, inner + 1)
