@@ -1,0 +1,129 @@
+"""The place for the files of a run: a folder, room in it, and nothing in their way."""
+
+import os
+import shutil
+from pathlib import Path
+
+from halfmap.errors import DataError
+from halfmap.io.atomic import write_remedy
+
+_PATTERNS = (
+    "_it[0-9][0-9][0-9]*_*",
+    "_data.star",
+    "_model.star",
+    "_optimiser.star",
+    "_sampling.star",
+    "_class[0-9][0-9][0-9]*",
+    "_half[12]_*",
+    "_halfmap.h5",
+)
+_BYTES_PER_VALUE = 16
+"""Of a STAR table: numbers take 13, names more."""
+
+
+def existing_outputs(root: Path) -> list[Path]:
+    """Return the files of an earlier run with this root, sorted by name."""
+    if not root.parent.is_dir():
+        return []
+    found = {file for pattern in _PATTERNS for file in root.parent.glob(_literal(root) + pattern)}
+    return sorted(found)
+
+
+def check_output(root: Path, *, overwrite: bool) -> list[Path]:
+    """Make sure that a run can write its files; create the last folder if it is missing.
+
+    Parameters
+    ----------
+    root
+        Beginning of the names of all output files, e.g. ``Refine3D/job001/run``.
+    overwrite
+        Whether files of an earlier run may be replaced.
+
+    Returns
+    -------
+    list of Path
+        Files of an earlier run, to be removed or replaced; empty unless ``overwrite``.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be made or written to, or holds an earlier run.
+    """
+    folder = root.parent
+    _make_last_folder(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is a file; expected a folder for the output. Change --o.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(
+            f"Nothing can be written to {folder.resolve()}. "
+            "Change its permissions, or choose another folder with --o."
+        )
+    existing = existing_outputs(root)
+    if existing and not overwrite:
+        names = ", ".join(file.name for file in existing[:5])
+        more = f" and {len(existing) - 5} more" if len(existing) > 5 else ""
+        raise DataError(
+            f"{folder} already holds a run called {root.name!r}: {names}{more}. "
+            "Choose another --o, or replace it with --overwrite."
+        )
+    return existing
+
+
+def iteration_bytes(box: int, n_particles: int, n_columns: int, n_halves: int) -> int:
+    """Estimate the size of the files that one iteration writes.
+
+    Parameters
+    ----------
+    box
+        Box of the map, px.
+    n_particles, n_columns
+        Size of the particle table.
+    n_halves
+        2 when the set is split, else 1.
+
+    >>> iteration_bytes(box=256, n_particles=100_000, n_columns=25, n_halves=2) // 2**20
+    182
+    """
+    maps = 4 * box**3 * n_halves
+    table = n_particles * n_columns * _BYTES_PER_VALUE
+    exact = n_particles * 9 * 8
+    statistics = 200_000 * 8 * n_halves
+    return maps + table + exact + statistics
+
+
+def check_disc_space(folder: Path, n_bytes: int) -> None:
+    """Make sure that a folder has room for ``n_bytes``.
+
+    Raises
+    ------
+    DataError
+        If the file system has less space left.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise DataError(
+            f"{folder.resolve()} has {free / 2**30:.1f} GiB left; the run needs about "
+            f"{n_bytes / 2**30:.1f} GiB. Free some space, or choose another folder with --o."
+        )
+
+
+def _make_last_folder(folder: Path) -> None:
+    """Create ``folder``, but not its parents: a long wrong path is a typing mistake."""
+    if folder.exists():
+        return
+    if not folder.parent.is_dir():
+        raise DataError(
+            f"The output folder {folder} does not exist, nor does {folder.parent}. "
+            "Create it, or correct --o."
+        )
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"The output folder {folder} could not be made. {write_remedy(error) or error}"
+        ) from error
+
+
+def _literal(root: Path) -> str:
+    """Return the file part of the root with the wildcards of `glob` made harmless."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in root.name)

@@ -1,0 +1,59 @@
+"""Every stack of a particle table, looked at before the run starts: headers, no pixels."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from halfmap.errors import DataError
+from halfmap.io.mrc import read_header
+from halfmap.io.problems import refuse
+from halfmap.model.particles import Particles
+
+_THREADS = 8
+"""Opening a file on a network file system is waiting."""
+
+
+def check_stacks(particles: Particles) -> None:
+    """Make sure that every image of a table exists, as far as headers tell.
+
+    Raises
+    ------
+    DataError
+        Lists every stack that is missing, truncated, of a mode without real numbers,
+        of another box than its optics group says, of an odd box, or shorter than the table.
+    """
+    last = np.full(len(particles.stacks), -1)
+    row = np.zeros(len(particles.stacks), dtype=np.int64)
+    in_order = np.lexsort((particles.slice, particles.stack))
+    last[particles.stack[in_order]] = particles.slice[in_order]
+    row[particles.stack[in_order]] = in_order
+
+    def problem(stack: int) -> str | None:
+        return _problem(particles, stack, int(last[stack]), int(row[stack]))
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        found = list(threads.map(problem, range(len(particles.stacks))))
+    refuse("The particle stacks", [text for text in found if text])
+
+
+def _problem(particles: Particles, stack: int, last: int, row: int) -> str | None:
+    """Say what is wrong with one stack; ``row`` is the table's row of its last image."""
+    box = particles.optics[particles.optics_group[row]].box
+    try:
+        header = read_header(particles.stacks[stack])
+    except DataError as error:
+        return str(error)
+    n, height, width = header.shape
+    if (height, width) != (box, box):
+        return (
+            f"{header.path} holds images of {width} x {height} px; its optics group says "
+            f"{box} x {box} (rlnImageSize). Correct the table, or extract the particles again."
+        )
+    if box % 2:
+        return f"{header.path} has the odd box {box}; expected an even one. Crop the images."
+    if last >= n:
+        return (
+            f"row {row + 1} points to image {last + 1} of {header.path}, which has {n}. "
+            "Was the stack extracted again after the STAR file was written?"
+        )
+    return None
