@@ -1,0 +1,155 @@
+"""The statistics of a half-set that the next iteration starts from."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from numpy import ndarray as Array
+
+from halfmap.model.fourier import pixels_per_shell
+from halfmap.model.half_model import HalfModel
+from halfmap.model.particle_totals import ParticleTotals
+from halfmap.steps.maximisation import Spectra
+
+LEAST_WEIGHT = 1e-6
+"""Below this total posterior weight there was no expectation to speak of."""
+SMALLEST_OFFSET_SIGMA_A = 2.0**0.5
+SCALE_RANGE = 5.0
+"""No scale is further than this factor from the median."""
+NO_NOISE = 1e-14
+"""Smaller noise variances are not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRules:
+    """Which statistics are re-estimated in this iteration."""
+
+    noise: bool = True
+    offset_sigma: bool = True
+    norm: bool = True
+    scale: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HalfStatistics:
+    """What the expectation of one half-set summed, beside the volumes."""
+
+    noise_power: Float[Array, "optics shell"]
+    direction_weight: Float[Array, "class direction"]
+    totals: ParticleTotals
+
+
+@dataclass(frozen=True, slots=True)
+class HalfMaps:
+    """What the maximisation made of the volumes of one half-set."""
+
+    maps: Float32[Array, "class z y x"]
+    spectra: tuple[Spectra, ...]
+    """Of each class."""
+    fsc: Float[Array, " shell"]
+    """Zeros when the run is not split."""
+
+
+def updated_model(
+    old: HalfModel, found: HalfStatistics, made: HalfMaps, rules: UpdateRules
+) -> HalfModel:
+    """Return the model after an iteration; accuracies are those of ``old``."""
+
+    def of_classes(field: str) -> Float[Array, "class shell"]:
+        return np.stack([getattr(spectra, field) for spectra in made.spectra])
+
+    with_maps = replace(
+        old,
+        maps=made.maps,
+        fsc=made.fsc,
+        signal_variance=of_classes("signal_variance"),
+        data_vs_prior=of_classes("data_vs_prior"),
+        map_variance=of_classes("map_variance"),
+        fourier_coverage=of_classes("fourier_coverage"),
+    )
+    return updated_statistics(with_maps, found, rules)
+
+
+def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules) -> HalfModel:
+    """Return the model with new statistics; the maps and their spectra stay."""
+    totals = found.totals
+    if totals.weight < LEAST_WEIGHT:
+        return old
+    model = replace(
+        old,
+        class_fraction=totals.class_weight / totals.weight,
+        direction_fraction=found.direction_weight / totals.weight,
+        log_likelihood=totals.log_likelihood,
+        mean_max_probability=totals.max_probability / totals.weight,
+    )
+    if rules.noise:
+        noise = noise_variance(old.noise_variance, found.noise_power, totals.optics_weight)
+        model = replace(model, noise_variance=noise)
+    if rules.offset_sigma:
+        model = replace(model, offset_sigma_A=offset_sigma_A(totals))
+    if rules.norm:
+        model = replace(model, mean_norm=totals.norm / totals.weight)
+    if rules.scale and len(old.group_scale) > 1:
+        model = replace(model, group_scale=group_scales(totals))
+    return model
+
+
+def with_uniform_directions(model: HalfModel, n_directions: int) -> HalfModel:
+    """Forget which directions were occupied: the sampling has others now."""
+    share = model.class_fraction[:, None] / n_directions
+    return replace(model, direction_fraction=np.repeat(share, n_directions, axis=1))
+
+
+def noise_variance(
+    old: Float[Array, "optics shell"],
+    power: Float[Array, "optics shell"],
+    weight: Float[Array, " optics"],
+) -> Float[Array, "optics shell"]:
+    """Return the noise per real component of an independent pixel.
+
+    Parameters
+    ----------
+    old
+        Kept for a group without particles.
+    power
+        Residual |R - X|², summed over particles and pixels.
+    weight
+        Posterior weight of each group.
+
+    Returns
+    -------
+    noise_variance
+        A shell without noise takes over that of the shell before: its inverse is a weight.
+    """
+    pixels = pixels_per_shell(2 * (power.shape[1] - 1))
+    seen = weight > 0.0
+    variance = np.where(
+        seen[:, None], power / (2.0 * np.where(seen, weight, 1.0)[:, None] * pixels), old
+    )
+    for shell in range(1, variance.shape[1]):
+        silent = seen & (variance[:, shell] < NO_NOISE)
+        variance[silent, shell] = variance[silent, shell - 1]
+    return np.asarray(variance)
+
+
+def group_scales(totals: ParticleTotals) -> Float[Array, " group"]:
+    """Return the intensity scale of each group; their mean over particles is 1.
+
+    The regression of the images on the model, kept within a factor 5 of the median.
+    """
+    power = totals.scale_power
+    scale = np.divide(totals.scale_signal, power, out=np.ones_like(power), where=power > 0.0)
+    median = np.sort(scale)[len(scale) // 2]
+    scale = np.clip(scale, median / SCALE_RANGE, median * SCALE_RANGE)
+    return np.asarray(scale / weighted_mean(scale, totals.group_particles))
+
+
+def weighted_mean(values: Float[Array, " n"], counts: Int[Array, " n"]) -> float:
+    """Return the mean over particles of what their group has."""
+    return float((values * counts).sum() / counts.sum())
+
+
+def offset_sigma_A(totals: ParticleTotals) -> float:
+    """Return the standard deviation of one component of the offsets, at least √2 Å."""
+    variance = totals.offset_power_A2 / (2.0 * totals.weight)
+    return float(max(SMALLEST_OFFSET_SIGMA_A, np.sqrt(variance)))
