@@ -25,9 +25,10 @@ def refuse(subject: object, problems: Sequence[str]) -> None:
     """
     if not problems:
         return
-    lines = [f"  {problem}" for problem in problems[:SHOWN]]
-    if len(problems) > SHOWN:
-        lines.append(f"  and {len(problems) - SHOWN:,} more of this kind.")
+    different = list(dict.fromkeys(problems))
+    lines = [f"  {problem}" for problem in different[:SHOWN]]
+    if len(different) > SHOWN:
+        lines.append(f"  and {len(different) - SHOWN:,} more of this kind.")
     raise DataError("\n".join([f"{subject} cannot be used:", *lines]))
 
 

@@ -1,0 +1,54 @@
+"""Image names of a particle table: ``000001@stack.mrcs`` as stack, slice and place on disc."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray as Array
+
+from halfmap.io.star_columns import ColumnReader
+
+
+def read_image_names(
+    columns: ColumnReader, folder: Path
+) -> tuple[tuple[str, ...], Int[Array, " particle"], Int[Array, " particle"]]:
+    """Read ``rlnImageName``.
+
+    A stack is looked for relative to the working directory, as RELION does, then relative
+    to the folder of the STAR file. One that is in neither place keeps its name.
+
+    Returns
+    -------
+    stacks
+        Paths, in the order of first appearance.
+    stack
+        Index into ``stacks`` of each particle.
+    slice_
+        Image of that stack, from zero.
+    """
+    names = columns.text("rlnImageName")
+    parts = [_split(name) for name in names]
+    slice_ = np.array([number for number, _ in parts], dtype=np.int64) - 1
+    columns.note("rlnImageName", slice_ < 0, "expected 000001@stack.mrcs, counted from 1")
+    paths = [path for _, path in parts]
+    index = {path: n for n, path in enumerate(dict.fromkeys(paths))}
+    stacks = tuple(str(find_beside(path, folder)) for path in index)
+    return stacks, np.array([index[path] for path in paths], dtype=np.int64), slice_
+
+
+def find_beside(name: str, folder: Path) -> Path:
+    """Return where a file is: as written, else relative to ``folder``, else as written."""
+    as_written, beside = Path(name), folder / name
+    return beside if not as_written.exists() and beside.exists() else as_written
+
+
+def _split(name: str) -> tuple[int, str]:
+    """Return the number (0 if it is not one) and the path of an image name.
+
+    >>> _split("000012@a/b.mrcs"), _split("single.mrc"), _split("x@a.mrcs")
+    ((12, 'a/b.mrcs'), (1, 'single.mrc'), (0, 'a.mrcs'))
+    """
+    number, at, path = name.partition("@")
+    if not at:
+        return 1, name.removesuffix(":mrcs")
+    return (int(number) if number.isdecimal() else 0), path.removesuffix(":mrcs")

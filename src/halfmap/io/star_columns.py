@@ -1,0 +1,96 @@
+"""The columns of a table as numbers, with every value that is not one noted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray as Array
+
+from halfmap.io.problems import rows_text
+from halfmap.io.star import TEXT, Table
+
+
+class ColumnReader:
+    """Reads columns and collects what is wrong, so that one message can list it all.
+
+    Parameters
+    ----------
+    table
+        Columns by label, as text or numbers.
+    name
+        What messages call the table.
+    problems
+        Where problems are added.
+    rows
+        Number in the file of each row, from zero, if the table has been sorted.
+    """
+
+    def __init__(
+        self, table: Table, name: str, problems: list[str], rows: Sequence[int] | None = None
+    ) -> None:
+        self.table = table
+        self.name = name
+        self.problems = problems
+        self.n = len(next(iter(table.values()), ()))
+        self._rows = range(self.n) if rows is None else rows
+
+    def __contains__(self, label: str) -> bool:
+        return label in self.table
+
+    def text(self, label: str, default: str | None = None) -> list[str]:
+        """Return a column as text; without a default it must be there."""
+        if label in self.table:
+            return [str(value) for value in self.table[label].tolist()]
+        self._missing(label, default)
+        return [default or ""] * self.n
+
+    def floats(
+        self, label: str, default: float | Float[Array, " row"] | None = None
+    ) -> Float[Array, " row"]:
+        """Return a column of finite numbers; without a default it must be there."""
+        if label not in self.table:
+            self._missing(label, default)
+            filled = np.empty(self.n)
+            filled[...] = 0.0 if default is None else default
+            return filled
+        column = self.table[label]
+        try:
+            values = column.astype(np.float64)
+        except ValueError:
+            values = np.array([_number(text) for text in column.tolist()])
+        self.note(label, ~np.isfinite(values), "expected a number")
+        return np.where(np.isfinite(values), values, 0.0)
+
+    def integers(self, label: str, default: int | None = None) -> Int[Array, " row"]:
+        """Return a column of whole numbers; without a default it must be there."""
+        values = self.floats(label, default)
+        whole = np.round(values)
+        self.note(label, np.abs(values - whole) > 1e-6, "expected a whole number")
+        return whole.astype(np.int64)
+
+    def note(self, label: str, wrong: Array, expected: str) -> None:
+        """Add one problem if any row of a column that exists is wrong, with the first value."""
+        rows = np.flatnonzero(wrong)
+        if label in self.table and len(rows):
+            found = f"{label} is {self.table[label][rows[0]]} in {self.where(rows)}"
+            self.problems.append(f"{self.name}: {found}; {expected}.")
+
+    def where(self, rows: Int[Array, " wrong"]) -> str:
+        """Name rows as the file counts them."""
+        return rows_text(sorted(int(self._rows[row]) for row in rows))
+
+    def _missing(self, label: str, default: object) -> None:
+        if default is None:
+            self.problems.append(f"{self.name}: the column {label} is missing.")
+
+
+def one_row(values: dict[str, str]) -> Table:
+    """Return a list block as a table of one row."""
+    return {label: np.array([value], dtype=TEXT) for label, value in values.items()}
+
+
+def _number(text: object) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        return np.nan
