@@ -26,6 +26,8 @@ from halfmap.model.symmetry import point_group
 
 PRIOR_CUTOFF_SIGMA = 3.0
 """Orientations at this many sigma or more from the prior are not looked at."""
+_TILT_SLACK_DEG = 1e-6
+"""Keeps directions exactly at the tilt limit in spite of rounding; many lie at 60°."""
 _CIRCLE_SLACK_A2 = 0.001
 """Keeps translations on the rim of the search circle in spite of rounding."""
 
@@ -118,7 +120,9 @@ def _within_tilt_limit(tilt_deg: Float[Array, " d"], limit_deg: float) -> Array:
     if abs(limit_deg) >= 90.0:
         return np.ones(len(tilt_deg), dtype=bool)
     tilt = np.abs(np.where(tilt_deg > 90.0, tilt_deg - 180.0, tilt_deg))
-    return np.asarray(tilt >= limit_deg if limit_deg > 0.0 else tilt <= -limit_deg)
+    if limit_deg > 0.0:
+        return np.asarray(tilt >= limit_deg - _TILT_SLACK_DEG)
+    return np.asarray(tilt <= -limit_deg + _TILT_SLACK_DEG)
 
 
 def psi_angles_deg(sampling: Sampling) -> Float[Array, " psi"]:
