@@ -11,6 +11,7 @@ Conventions, fixed here and pinned by ``tests/unit/test_fourier.py``:
 * the shell of a frequency is ``|k|`` rounded half *away from zero*.
 """
 
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -52,15 +53,18 @@ def frequencies_2d(box: int) -> tuple[Int[Array, "box half"], Int[Array, "box ha
 def frequencies_3d(
     box: int,
 ) -> tuple[Int[Array, "box box half"], Int[Array, "box box half"], Int[Array, "box box half"]]:
-    """Return ``(kz, ky, kx)`` of every stored voxel of a map's transform."""
+    """Return ``(kz, ky, kx)`` of every stored voxel of a map's transform: read-only views."""
     k = _signed_frequencies(box)
-    kz, ky, kx = np.meshgrid(k, k, np.arange(box // 2 + 1), indexing="ij")
+    kz, ky, kx = np.meshgrid(k, k, np.arange(box // 2 + 1), indexing="ij", copy=False)
     return kz, ky, kx
 
 
-def radii(frequencies: tuple[Array, ...]) -> Float[Array, "..."]:
+def radii(frequencies: Sequence[Array]) -> Float[Array, "..."]:
     """Return ``|k|``, not rounded, of the frequencies of `frequencies_2d` or `frequencies_3d`."""
-    return np.asarray(np.sqrt(sum(k.astype(np.float64) ** 2 for k in frequencies)))
+    squared = np.zeros(frequencies[0].shape)
+    for k in frequencies:
+        squared += k * k
+    return np.sqrt(squared, out=squared)
 
 
 def shells_2d(box: int) -> Int[Array, "box half"]:
@@ -201,9 +205,10 @@ def low_pass(
         return np.asarray(volume, dtype=np.float32)
     box = volume.shape[-1]
     edge = box * pixel_size_A / resolution_A + LOW_PASS_EDGE_SHELLS / 2.0
-    ramp = np.clip((edge - radii(frequencies_3d(box))) / LOW_PASS_EDGE_SHELLS, 0.0, 1.0)
     ft = transform_3d(volume)
-    ft *= 0.5 - 0.5 * np.cos(np.pi * ramp)
+    for plane, frequencies in zip(ft, zip(*frequencies_3d(box), strict=True), strict=True):
+        ramp = np.clip((edge - radii(frequencies)) / LOW_PASS_EDGE_SHELLS, 0.0, 1.0)
+        plane *= 0.5 - 0.5 * np.cos(np.pi * ramp)
     return inverse_3d(ft, box).astype(np.float32)
 
 
