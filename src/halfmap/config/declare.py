@@ -84,7 +84,7 @@ class Range:
     def __str__(self) -> str:
         if self.high < inf:
             start = f"above {self.low:g} and at most" if self.above else f"from {self.low:g} to"
-            text = f"{start} {self.high:g}"
+            text = f"{start} {self.high:.10g}"
         else:
             text = f"above {self.low:g}" if self.above else f"{self.low:g} or more"
         return text if self.off is None else f"{text}, or {self.off:g}"

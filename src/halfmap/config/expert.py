@@ -62,8 +62,7 @@ class Expert(OptionGroup):
         Option(
             "random_seed",
             IMPLEMENTED,
-            "Seed of all random numbers; -1 takes the time, and the seed is saved with the "
-            "result.",
+            "Seed of all random numbers; -1 takes the time, and the seed is saved with the result.",
             differs="The generators are ours: equal seeds do not give RELION's numbers. 0 is a "
             "seed as any other, where RELION leaves the particles in order.",
             label="rlnRandomSeed",

@@ -17,7 +17,7 @@ from halfmap.config.declare import (
 )
 
 _POINT_GROUP = re.compile(
-    r"C[1-9]\d*[HV]?|CI|CS|D[1-9]\d*[HV]?|S[1-9]\d*|T[DH]?|OH?|I[1-4]?H?", re.ASCII
+    r"C[1-9]\d*[HV]?|CI|CS|D[1-9]\d*[HV]?|S(?!0)\d*[02468]|T[DH]?|OH?|I[1-4]?H?", re.ASCII
 )
 
 
@@ -31,7 +31,7 @@ def _point_group(name: str) -> str:
 PointGroupName = Annotated[
     str,
     AfterValidator(_point_group),
-    Expected("a point group: C1, C2, ..., D2, ..., T, O, I (also I1 to I4, and CI, CS, CnH, ...)"),
+    Expected("a point group: C1, C2, ..., D2, ..., T, O, I (also I1 to I4, CI, CS, CnH, ...)"),
 ]
 Sigma = Annotated[float, Range(0.0, 180.0, above=True, off=-1.0)]
 
@@ -88,8 +88,8 @@ class Orientations(OptionGroup):
             "sym",
             IMPLEMENTED,
             "Point group of the particle.",
-            differs="No symmetry files and no list of groups. I5 and I5H do not exist (RELION stops "
-            "at them, too).",
+            differs="No symmetry files and no list of groups. I5 and I5H do not exist: RELION "
+            "stops at them, too.",
         ),
     ] = "C1"
     relaxed_symmetry: Annotated[

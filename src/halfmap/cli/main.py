@@ -1,0 +1,158 @@
+"""``halfmap``: find the command, hand over, turn errors into messages and exit codes."""
+
+import importlib
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+
+import halfmap
+from halfmap.errors import CollectiveError, HalfmapError, OptionError
+
+COMMANDS = {
+    "refine": "refine a map from particle images, on any number of MPI ranks",
+    "simulate": "make particle images from a map, from atoms or from a phantom",
+    "report": "make one self-contained HTML page from the folder of a run",
+}
+NOT_YET = {
+    "reconstruct": "a map from particles of known orientation",
+    "check": "a particle table and its images checked and repaired",
+    "doctor": "this machine checked: MPI, scratch disc, BLAS",
+}
+RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
+LOCAL_RANK_VARIABLES = (
+    "OMPI_COMM_WORLD_LOCAL_RANK",
+    "MPI_LOCALRANKID",
+    "PALS_LOCAL_RANKID",
+    "SLURM_LOCALID",
+)
+WIDEST_HELP = 110
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Errors that a user can cause end with a message and no traceback; all others keep
+    their traceback, so that they can be reported.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except HalfmapError as error:
+        sys.stderr.write(message(error, os.environ))
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("halfmap: interrupted\n")
+        return 130
+
+
+def launcher_rank(environment: Mapping[str, str]) -> int:
+    """Return the rank that the launcher gave this process, 0 when there is none.
+
+    Read from the environment, because it is needed before MPI is started, or instead of it.
+    """
+    return int(_first_number(environment, RANK_VARIABLES) or 0)
+
+
+def _first_number(environment: Mapping[str, str], names: Sequence[str]) -> str | None:
+    return next((environment[n] for n in names if environment.get(n, "").isdigit()), None)
+
+
+def message(error: HalfmapError, environment: Mapping[str, str]) -> str:
+    """Return what this rank has to say about an error: nothing if rank 0 says it.
+
+    All ranks have the same options, and a collective error is raised on all of them. A
+    file that rank 0 can see may be missing on another node: one rank of each node says so.
+    """
+    rank = launcher_rank(environment)
+    if rank == 0:
+        return f"halfmap: {error}\n"
+    shared = isinstance(error, OptionError | CollectiveError)
+    here_only = getattr(error, "depends_on_node", False)
+    first_of_node = _first_number(environment, LOCAL_RANK_VARIABLES) == "0"
+    if shared and not (here_only and first_of_node):
+        return ""
+    return f"halfmap: rank {rank} on {socket.gethostname()}: {error}\n"
+
+
+def _dispatch(words: list[str]) -> int:
+    command, rest = (words[0], words[1:]) if words else ("--help", [])
+    if command in ("--help", "-h", "help"):
+        _show(_overview())
+        return 0 if words else OptionError.exit_code
+    if command in ("--version", "version"):
+        _show(f"halfmap {halfmap.__version__}\n")
+        return 0
+    if command not in COMMANDS:
+        raise OptionError(_no_such_command(command))
+    if command == "refine" and _answered(rest):
+        return 0
+    module = importlib.import_module(f"halfmap.cli.{command}")
+    code: int = module.run(rest)
+    return code
+
+
+def _no_such_command(command: str) -> str:
+    have = ", ".join(COMMANDS)
+    if command in NOT_YET:
+        return (
+            f"found the command {command} ({NOT_YET[command]}), which version "
+            f"{halfmap.__version__} does not have; expected one of {have}"
+        )
+    return f"found the command {command!r}, expected one of {have}. See halfmap --help"
+
+
+def _overview() -> str:
+    lines = [f"  halfmap {name:<12}{text}" for name, text in COMMANDS.items()]
+    later = [f"  halfmap {name:<12}{text}" for name, text in NOT_YET.items()]
+    return "\n".join(
+        [
+            f"halfmap {halfmap.__version__}: {(halfmap.__doc__ or '').rstrip('.')}",
+            "",
+            *lines,
+            "",
+            "not in this version:",
+            *later,
+            "",
+            "halfmap COMMAND --help says more. In parallel: mpirun -n 9 halfmap refine ...",
+            "",
+        ]
+    )
+
+
+def _answered(words: Sequence[str]) -> bool:
+    """Answer a question about ``refine`` (help, version, symmetry), if it is one."""
+    if {"--help", "-h"} & set(words):
+        from halfmap.config.describe import refine_help  # not before it is needed: start-up
+
+        _show(refine_help(min(shutil.get_terminal_size().columns, WIDEST_HELP)))
+        return True
+    from halfmap.config.command_line import inquiry
+
+    options = inquiry(words)
+    if options is None:
+        return False
+    if options.version:
+        _show(f"halfmap {halfmap.__version__}\n")
+    else:
+        from halfmap.cli.symmetry_text import symmetry_text
+
+        _show(symmetry_text(options.symmetry))
+    return True
+
+
+def _show(text: str) -> None:
+    """Write to standard output, unless the reader has gone (``| head``) or another rank does."""
+    if launcher_rank(os.environ):
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

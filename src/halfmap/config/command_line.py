@@ -1,0 +1,182 @@
+"""From the words of a user to checked options, or to one error that lists every mistake."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from halfmap.config.declare import Expected, OnContinue, Range
+from halfmap.config.options import Declaration, RefineOptions, by_spelling, declarations
+from halfmap.config.rules import contradictions, forbidden_changes, notices
+from halfmap.config.saved import OPTIMISER_SUFFIX, options_file
+from halfmap.config.words import Given, Words, read_command_line, read_preset
+from halfmap.errors import OptionError
+
+NOUNS: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a file name",
+}
+INPUT_FILES = ("particles_file", "reference_file", "solvent_mask_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a command line asks for."""
+
+    options: RefineOptions
+    given: frozenset[str]
+    """Spellings that were given, on the command line or in a preset."""
+    notices: tuple[str, ...]
+    """One line for each thing that was asked for and has no effect."""
+
+
+class MissingFileError(OptionError):
+    """Nothing is wrong but that files cannot be seen, perhaps from this node only."""
+
+    depends_on_node = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """All texts that count, the later over the earlier."""
+
+    saved: dict[str, Given]
+    """Of the run that is continued; empty for a new run."""
+    given: dict[str, Given]
+    problems: list[str]
+
+
+def expected(declaration: Declaration) -> str:
+    """Say in words which values an option takes."""
+    words = declaration.marker(Expected)
+    if words is not None:
+        return words.text
+    noun = NOUNS.get(declaration.field.annotation, "a text")
+    limits = declaration.marker(Range)
+    return noun if limits is None else f"{noun} {limits}"
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """Understand the words after ``halfmap refine``.
+
+    Raises
+    ------
+    OptionError
+        Lists every unknown word, bad value, contradiction and missing file at once.
+    """
+    written = _read(argv)
+    options, refused = _resolve(written.saved | written.given)
+    given = frozenset(written.given)
+    problems = [*written.problems, *refused.values(), *contradictions(options)]
+    if written.saved:
+        before, _ = _resolve(written.saved)
+        problems += forbidden_changes(before, options, given - set(refused))
+    missing = list(_missing_files(options, skip=set(refused)))
+    if problems or missing:
+        kind = OptionError if problems else MissingFileError
+        raise kind(_listing([*problems, *missing]))
+    return Request(options, given, tuple(notices(options, given)))
+
+
+def inquiry(argv: Sequence[str]) -> RefineOptions | None:
+    """Return the options if they only ask for information, which needs no input files.
+
+    Raises
+    ------
+    OptionError
+        As `parse`, but mandatory options may be absent.
+    """
+    written = _read(argv)
+    options, refused = _resolve(written.given)
+    if not (options.version or options.print_symmetry_ops):
+        return None
+    problems = [*written.problems, *(refused[name] for name in refused if name in written.given)]
+    if problems:
+        raise OptionError(_listing(problems))
+    return options
+
+
+def _read(argv: Sequence[str]) -> _Written:
+    """Join command line, presets, and the options of the run that is continued."""
+    command = read_command_line(argv)
+    presets = [read_preset(path) for path in command.presets]
+    given: dict[str, Given] = {}
+    for words in (*presets, command):
+        given |= words.values
+    problems = [problem for words in (command, *presets) for problem in words.problems]
+    saved = _read_saved(given)
+    return _Written(saved.values, given, problems + saved.problems)
+
+
+def _read_saved(given: Mapping[str, Given]) -> Words:
+    """Read the options of the run that ``--continue`` names, less those of one command."""
+    asked = given.get("continue")
+    if asked is None or asked.text is None:
+        return Words()
+    optimiser = Path(asked.text)
+    path = options_file(optimiser)
+    if not optimiser.name.endswith(OPTIMISER_SUFFIX) or not path.is_file():
+        problem = (
+            f"{asked.where} {optimiser}: expected the {OPTIMISER_SUFFIX} of an iteration of "
+            f"halfmap, with {path.name} beside it, found none. Name one that exists"
+        )
+        return Words(problems=[problem])
+    words = read_preset(path)
+    kept = {
+        spelling: value
+        for spelling, value in words.values.items()
+        if by_spelling()[spelling].option.on_continue is not OnContinue.RESET
+    }
+    return Words(values=kept, problems=words.problems)
+
+
+def _resolve(written: Mapping[str, Given]) -> tuple[RefineOptions, dict[str, str]]:
+    """Return the options, and a problem for each one (by spelling) that was refused.
+
+    What was refused has its default in the options, so that the rules between options
+    can be checked all the same.
+    """
+    known = by_spelling()
+    texts = {known[s].name: g.text for s, g in written.items() if g.text is not None}
+    refused: dict[str, str] = {}
+    try:
+        return RefineOptions.model_validate(texts), refused
+    except ValidationError as error:
+        names = {str(detail["loc"][0]) for detail in error.errors()}
+    for declaration in declarations():
+        if declaration.name in names:
+            texts.pop(declaration.name, None)
+            given = written.get(declaration.spelling)
+            refused[declaration.spelling] = _refusal(declaration, given)
+    unnamed = {declaration.name: "" for declaration in declarations() if declaration.required}
+    return RefineOptions.model_validate(unnamed | texts), refused
+
+
+def _refusal(declaration: Declaration, given: Given | None) -> str:
+    """Say what was found and what was expected."""
+    if given is None or given.text is None:
+        return f"--{declaration.spelling}: missing, expected {expected(declaration)}"
+    return f"{given.where}: found {given.text!r}, expected {expected(declaration)}"
+
+
+def _missing_files(options: RefineOptions, skip: set[str]) -> Iterator[str]:
+    """Yield a problem for each input file that is not there."""
+    for declaration in declarations():
+        if declaration.name not in INPUT_FILES or declaration.spelling in skip:
+            continue
+        path: Path | None = getattr(options, declaration.name)
+        if path is not None and not path.is_file():
+            found = "a folder" if path.is_dir() else "no such file"
+            yield (
+                f"--{declaration.spelling} {path}: found {found}, expected "
+                f"{expected(declaration)}. Check the path; it counts from {Path.cwd()}"
+            )
+
+
+def _listing(problems: Sequence[str]) -> str:
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    return f"the options cannot be used:\n{lines}\nAll options: halfmap refine --help"

@@ -1,0 +1,141 @@
+"""What single values cannot say: options that exclude, need or override each other."""
+
+from collections.abc import Callable, Iterator
+
+import halfmap
+from halfmap.config.declare import LATER, NO_MEANING, OnContinue
+from halfmap.config.options import RefineOptions, by_spelling, declarations
+
+Rule = tuple[Callable[[RefineOptions], bool], str]
+"""When it applies, and what to say then."""
+
+CONTRADICTIONS: tuple[Rule, ...] = (
+    (
+        lambda o: o.auto_refine and not o.split_random_halves,
+        "--auto_refine: found without --split_random_halves, expected with it: only two halves "
+        "give a gold-standard resolution. Add --split_random_halves",
+    ),
+    (
+        lambda o: o.split_random_halves and o.n_classes > 1,
+        "--split_random_halves: found with --K above 1, expected one class. "
+        "Classify without halves, then refine each class",
+    ),
+    (
+        lambda o: o.n_classes > 1,
+        "--K: found several classes, expected 1: classification is not in this version. "
+        "Leave --K out",
+    ),
+    (
+        lambda o: o.reference_file.suffix == ".star",
+        "--ref: found a STAR file, expected one map (MRC): several references are not in this "
+        "version",
+    ),
+    (
+        lambda o: o.ctf_phase_flipped and o.only_flip_phases,
+        "--only_flip_phases: found with --ctf_phase_flipped, expected one of them: phases that "
+        "were flipped cannot be flipped again",
+    ),
+    (
+        lambda o: o.solvent_correct_fsc and o.solvent_mask_file is None,
+        "--solvent_correct_fsc: found without --solvent_mask, expected with it: there is no mask "
+        "to correct for",
+    ),
+    (
+        lambda o: o.solvent_correct_fsc and not o.split_random_halves,
+        "--solvent_correct_fsc: found without --split_random_halves, expected with it: there is "
+        "no FSC between halves",
+    ),
+    (
+        lambda o: (
+            o.auto_refine
+            and o.sigma_ang_deg > 0.0
+            and o.healpix_order < o.local_search_healpix_order
+        ),
+        "--sigma_ang: found with --auto_refine and a --healpix_order below "
+        "--auto_local_healpix_order, expected local searches from the start. "
+        "Raise --healpix_order, lower --auto_local_healpix_order, or leave --sigma_ang out",
+    ),
+)
+
+NOTICES: tuple[Rule, ...] = (
+    (
+        lambda o: o.norm_correction and o.no_norm_correction,
+        "--norm is switched off by --no_norm",
+    ),
+    (
+        lambda o: o.scale_correction and o.no_scale_correction,
+        "--scale is switched off by --no_scale",
+    ),
+    (
+        lambda o: o.auto_refine and o.iterations > 0,
+        "--iter does not count: --auto_refine ends when it has converged, "
+        "or after --auto_iter_max iterations",
+    ),
+    (
+        lambda o: o.auto_refine and o.psi_step_deg > 0.0,
+        "--psi_step counts until --auto_refine takes its first finer step",
+    ),
+)
+
+NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("auto_iter_max", ("auto_refine",)),
+    ("auto_ignore_angles", ("auto_refine",)),
+    ("auto_resol_angles", ("auto_refine",)),
+    ("auto_local_healpix_order", ("auto_refine",)),
+    ("low_resol_join_halves", ("split_random_halves",)),
+    ("solvent_mask", ("flatten_solvent", "solvent_correct_fsc")),
+    ("ctf_intact_first_peak", ("ctf",)),
+    ("ctf_phase_flipped", ("ctf",)),
+    ("only_flip_phases", ("ctf",)),
+)
+"""Options that do nothing unless one of some flags is given."""
+
+
+def _is_set(options: RefineOptions, spelling: str) -> bool:
+    declaration = by_spelling()[spelling]
+    return bool(getattr(options, declaration.name) != declaration.default)
+
+
+def contradictions(options: RefineOptions) -> Iterator[str]:
+    """Yield what cannot be: contradictions, and what this version does not do yet."""
+    for applies, text in CONTRADICTIONS:
+        if applies(options):
+            yield text
+    for declaration in declarations():
+        value = getattr(options, declaration.name)
+        if declaration.option.status is LATER and value != declaration.default:
+            shown = "" if declaration.is_flag or value == "" else f" {value}"
+            yield (
+                f"--{declaration.spelling}{shown}: halfmap {halfmap.__version__} knows the option "
+                "but does not do it yet. Leave it out"
+            )
+
+
+def notices(options: RefineOptions, given: frozenset[str]) -> Iterator[str]:
+    """Yield one line for each thing that was asked for and has no effect."""
+    for applies, text in NOTICES:
+        if applies(options):
+            yield text
+    for spelling, needed in NEEDED:
+        if _is_set(options, spelling) and not any(_is_set(options, flag) for flag in needed):
+            yield f"--{spelling} has no effect without --{' or --'.join(needed)}"
+    for declaration in declarations():
+        if declaration.option.status is NO_MEANING and declaration.spelling in given:
+            yield f"--{declaration.spelling} has no meaning here: {declaration.option.differs}"
+
+
+def forbidden_changes(
+    before: RefineOptions, after: RefineOptions, given: frozenset[str]
+) -> Iterator[str]:
+    """Yield the options that ``--continue`` may not change."""
+    automatic = before.auto_refine or before.auto_sampling
+    for declaration in declarations():
+        old, new = getattr(before, declaration.name), getattr(after, declaration.name)
+        if declaration.spelling not in given or old == new:
+            continue
+        kind = declaration.option.on_continue
+        if kind is OnContinue.FIXED or (kind is OnContinue.UNLESS_AUTO and automatic):
+            yield (
+                f"--{declaration.spelling}: found {new}, expected {old} as the run began: "
+                "--continue cannot change it. Leave it out, or start a new run"
+            )

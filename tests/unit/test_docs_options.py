@@ -1,0 +1,23 @@
+"""``docs/options.md`` follows from the declarations."""
+
+from pathlib import Path
+
+from halfmap.config.document import document
+from halfmap.config.options import declarations
+
+PAGE = Path(__file__).parents[2] / "docs" / "options.md"
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == document(), (
+        "make it again: python -m halfmap.config.document > docs/options.md"
+    )
+
+
+def test_every_option_has_an_entry_with_its_status() -> None:
+    lines = document().splitlines()
+
+    for declaration in declarations():
+        entry = lines.index(f"### `--{declaration.spelling}`")
+        assert lines[entry + 2].startswith(f"**{declaration.option.status.value}** · ")
+        assert f"`{declaration.name}`" in lines[entry + 2]
