@@ -1,0 +1,130 @@
+"""The words and numbers at the top of a page, and the table of iterations."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from halfmap.report.run_record import ParticleTable, RunRecord, StateRecord
+
+
+def headline(record: RunRecord) -> tuple[str, str]:
+    """Return how the run ended, in large and in small letters."""
+    last = record.last
+    resolution = _with_unit(last.value("rlnCurrentResolution"), "Å")
+    n = last.number
+    if record.converged:
+        counted = bool(record.files.iterations)
+        after = f" after {n} iteration{'' if n == 1 else 's'}" if counted else ""
+        return f"Converged at {resolution}{after}", "Both halves are joined in the final map."
+    if n == 0:
+        return "Not one iteration is done yet", "The run has just begun, or stopped at once."
+    allowed = last.value("rlnNumberOfIterations")
+    auto = last.value("rlnDoAutoRefine") == 1
+    where = f"Stopped at iteration {n}, {resolution}"
+    if n < allowed:
+        return f"At iteration {n}, {resolution}", "The run still goes on, or was interrupted."
+    if auto:
+        return where, "The last iteration allowed was reached before convergence."
+    return f"{resolution} after {n} iterations", "All iterations that were asked for are done."
+
+
+def facts(record: RunRecord, particles: ParticleTable | None) -> list[tuple[str, str]]:
+    """Return the key facts, name and value; what is unknown is left out."""
+    last = record.last
+    value = last.value
+    pairs = [
+        ("Particles", _particles(particles)),
+        ("Box", _with_unit(value("rlnOriginalImageSize"), "px", 0)),
+        ("Pixel", _with_unit(value("rlnPixelSize"), "Å", 3)),
+        ("Symmetry", str(last.sampling.get("rlnSymmetryGroup", ""))),
+        ("Particle diameter", _with_unit(value("rlnParticleDiameter"), "Å", 0)),
+        ("Angular accuracy", _with_unit(value("rlnOverallAccuracyRotations"), "°")),
+        ("Offset accuracy", _with_unit(value("rlnOverallAccuracyTranslationsAngst"), "Å")),
+        ("Mean Pmax", _with_unit(value("rlnAveragePmax"), "", 3)),
+        ("Ranks", str(len(np.unique(record.timing.rank))) if record.timing else ""),
+    ]
+    return [(name, text) for name, text in pairs if text not in ("", "unknown")]
+
+
+def remarks(record: RunRecord) -> list[str]:
+    """Return what a reader should look at first, one sentence each."""
+    return list(_remarks(record))
+
+
+def iteration_rows(record: RunRecord) -> list[tuple[str, ...]]:
+    """Return the table of iterations, one row a state, after its head row."""
+    head = (
+        "",
+        "resolution (Å)",
+        "window (px)",
+        "step (°)",
+        "step (Å)",
+        "accuracy (°)",
+        "accuracy (Å)",
+        "changes (°)",
+        "changes (Å)",
+        "mean Pmax",
+        "log-likelihood",
+    )
+    return [head, *(_row(state) for state in record.iterated)]
+
+
+def _row(state: StateRecord) -> tuple[str, ...]:
+    finer = 2.0 ** max(state.value("rlnAdaptiveOversampleOrder"), 0.0)
+    numbers = (
+        (state.value("rlnCurrentResolution"), ".2f"),
+        (state.value("rlnCurrentImageSize"), ".0f"),
+        (state.value("rlnPsiStep") / finer, ".3g"),
+        (state.value("rlnOffsetStep") / finer, ".3g"),
+        (state.value("rlnOverallAccuracyRotations"), ".2f"),
+        (state.value("rlnOverallAccuracyTranslationsAngst"), ".2f"),
+        (state.value("rlnChangesOptimalOrientations"), ".2f"),
+        (state.value("rlnChangesOptimalOffsets"), ".2f"),
+        (state.value("rlnAveragePmax"), ".3f"),
+        (state.value("rlnLogLikelihood"), ".5g"),
+    )
+    return (state.name, *(format(x, form) if np.isfinite(x) else "–" for x, form in numbers))
+
+
+def _remarks(record: RunRecord) -> Iterator[str]:
+    model = record.last.model
+    n_bad = len(record.quarantine[1:])
+    if n_bad:
+        yield f"{_count(n_bad, 'image')} set aside as unusable; listed below."
+    if model is not None:
+        fsc = model.shells.get("GoldStandardFsc")
+        if fsc is not None and record.last.value("rlnCurrentImageSize") == 2 * (len(fsc) - 1):
+            edge = float(np.mean(fsc[-3:]))
+            if edge > 0.143:
+                yield (
+                    f"The FSC is still {edge:.2f} at the Nyquist limit: the pixel size limits "
+                    f"this map, or both halves share something that is not the particle."
+                )
+        if record.last.value("rlnNrClasses") > 1:
+            yield f"The run has {model.general['rlnNrClasses']} classes; this page shows class 1."
+    if record.missing:
+        yield f"{_count(len(record.missing), 'file')} could not be read; listed below."
+
+
+def _particles(table: ParticleTable | None) -> str:
+    if table is None:
+        return ""
+    halves = [] if table.half is None else [int(np.sum(table.half == h)) for h in (1, 2)]
+    split = f" ({halves[0]:,} + {halves[1]:,})" if all(halves) and halves else ""
+    return f"{table.n:,}{split}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _with_unit(value: float, unit: str, decimals: int | None = None) -> str:
+    """Return a number with its unit: three figures, or the decimals asked for.
+
+    >>> _with_unit(3.4217, "Å"), _with_unit(80.0, "px", 0), _with_unit(float("nan"), "Å")
+    ('3.42 Å', '80 px', 'unknown')
+    """
+    if not np.isfinite(value):
+        return "unknown"
+    number = f"{value:#.3g}".rstrip(".") if decimals is None else f"{value:.{decimals}f}"
+    return f"{number}{unit}" if unit == "°" else f"{number} {unit}".strip()

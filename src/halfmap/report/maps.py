@@ -1,0 +1,118 @@
+"""Pictures of the maps: central slices and projections; and the FSC of the unfiltered halves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float32
+from numpy import ndarray as Array
+
+from halfmap.errors import DataError
+from halfmap.io.mrc import read_map
+from halfmap.model.fsc import map_fsc
+from halfmap.report.plot_style import grey_uri
+from halfmap.report.run_files import StateFiles
+
+TILE_PX = 200
+"""Pictures larger than twice this are averaged down."""
+_BLACK, _WHITE = 1.0, 99.8
+"""Percentiles of a picture that become black and white."""
+
+_VIEWS = (("xy", 0), ("xz", 1), ("yz", 2))
+"""Name of the plane, and the axis of the array (z, y, x) that is looked along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One grey picture."""
+
+    uri: str
+    caption: str
+    scale_percent: float
+    """Length of the scale bar, in percent of the width."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapPictures:
+    """All pictures of one map."""
+
+    name: str
+    file: str
+    box: int
+    scale_A: int
+    """Length of the scale bar."""
+    tiles: tuple[Tile, ...]
+    """Three central slices, then three projections."""
+
+
+def map_pictures(files: StateFiles, missing: list[str]) -> Iterator[MapPictures]:
+    """Yield the pictures of the joined map and of both halves, those that can be read."""
+    for name, path in files.maps.items():
+        try:
+            volume, pixel_size_A = read_map(path)
+        except DataError as error:
+            missing.append(str(error))
+            continue
+        yield _pictures(name, path, volume, pixel_size_A)
+
+
+def _pictures(
+    name: str, path: Path, volume: Float32[Array, "z y x"], pixel_size_A: float
+) -> MapPictures:
+    box = len(volume)
+    scale_A = _nice_length(box * pixel_size_A / 4)
+    percent = 100 * scale_A / (box * pixel_size_A) if pixel_size_A > 0 else 0.0
+    slices = [(f"{plane} slice", volume.take(box // 2, axis=axis)) for plane, axis in _VIEWS]
+    sums = [(f"{plane} sum", volume.sum(axis=axis, dtype=np.float64)) for plane, axis in _VIEWS]
+    return MapPictures(
+        name=name,
+        file=path.name,
+        box=box,
+        scale_A=scale_A,
+        tiles=tuple(_tile(picture, caption, percent) for caption, picture in (*slices, *sums)),
+    )
+
+
+def _tile(picture: Array, caption: str, percent: float) -> Tile:
+    factor = max(1, len(picture) // TILE_PX)
+    small = _block_mean(np.nan_to_num(picture), factor)
+    low, high = np.percentile(small, (_BLACK, _WHITE))
+    return Tile(grey_uri(small, float(low), float(high)), caption, percent)
+
+
+def _block_mean(picture: Array, factor: int) -> Array:
+    n = len(picture) // factor * factor
+    blocks = picture[:n, :n].reshape(n // factor, factor, n // factor, factor)
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def _nice_length(longest: float) -> int:
+    """Return 1, 2 or 5 times a power of ten, at most ``longest`` (and at least 1).
+
+    >>> _nice_length(87.0), _nice_length(30.0), _nice_length(0.2)
+    (50, 20, 1)
+    """
+    if longest < 1.0:
+        return 1
+    power = 10 ** int(np.log10(longest))
+    return max(int(m * power) for m in (1, 2, 5) if m * power <= longest)
+
+
+def unfiltered_fsc(
+    files: StateFiles,
+) -> tuple[Float[Array, " shell"], Float[Array, " shell"]] | None:
+    """Return frequency (1/Å) and FSC of the unfiltered half maps of the end; None without them."""
+    pair = [path for path in files.maps.values() if path.name.endswith("_unfil.mrc")]
+    if len(pair) != 2:
+        return None
+    try:
+        (first, pixel_size_A), (second, _) = (read_map(path) for path in pair)
+    except DataError:
+        return None
+    if first.shape != second.shape or pixel_size_A <= 0:
+        return None
+    fsc = map_fsc(first, second)
+    return np.arange(len(fsc)) / (len(first) * pixel_size_A), fsc

@@ -1,0 +1,98 @@
+"""One self-contained HTML page from the files of a run."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import halfmap
+from halfmap.errors import HalfmapError
+from halfmap.report.headline import facts, headline, iteration_rows, remarks
+from halfmap.report.maps import map_pictures
+from halfmap.report.plot_style import COLOURS, house_style
+from halfmap.report.read_run import read_run
+from halfmap.report.run_record import RunRecord, StateRecord
+from halfmap.report.sections import Sources, all_sections, particle_history
+
+_MOST_ROWS = 200
+"""Rows of the quarantine table that are shown."""
+
+
+def report_page(argument: Path) -> str:
+    """Return the page of a run as HTML.
+
+    Parameters
+    ----------
+    argument
+        The root of the run, its folder, or any of its files.
+
+    Raises
+    ------
+    DataError
+        There is no run.
+    HalfmapError
+        The extra packages of the report are not installed.
+    """
+    _require("matplotlib", "jinja2")
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("halfmap", "report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    record = read_run(argument)
+    with house_style():
+        return environment.get_template("page.html").render(**_content(record))
+
+
+def _require(*packages: str) -> None:
+    absent = [name for name in packages if find_spec(name) is None]
+    if absent:
+        raise HalfmapError(
+            f"a report needs {' and '.join(absent)}, not installed here; "
+            f"install with: pip install 'halfmap[report]'"
+        )
+
+
+def _content(record: RunRecord) -> dict[str, object]:
+    pictures = list(map_pictures(_state_with_maps(record).files, record.missing))
+    history = list(particle_history(record.iterated or record.states))
+    head, *rows = record.quarantine or ((),)
+    return {
+        "root": record.files.root.name,
+        "folder": record.files.root.parent.as_posix(),
+        "headline": headline(record),
+        "facts": facts(record, history[-1][1] if history else None),
+        "remarks": remarks(record),
+        "colours": COLOURS,
+        "pictures": pictures,
+        "pictures_of": _state_with_maps(record).name,
+        "sections": list(all_sections(Sources(record, history))),
+        "iterations": iteration_rows(record),
+        "quarantine_head": head,
+        "quarantine_rows": rows[:_MOST_ROWS],
+        "quarantine_more": max(0, len(rows) - _MOST_ROWS),
+        "command": record.command,
+        "program": record.program,
+        "options": sorted(record.last.optimiser.items()),
+        "files": [(file.name, _size(file)) for file in record.files.all()],
+        "missing": record.missing,
+        "version": halfmap.__version__,
+    }
+
+
+def _state_with_maps(record: RunRecord) -> StateRecord:
+    """Return the newest state that has maps, or the last."""
+    return next((s for s in reversed(record.states) if s.files.maps), record.last)
+
+
+def _size(file: Path) -> str:
+    size = float(file.stat().st_size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.3g} {unit}"

@@ -1,0 +1,81 @@
+"""Figures about time: which phase took it, and which rank."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from halfmap.report.plot_style import GRID, SERIES, Absent, iteration_axis, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from halfmap.report.run_record import Timing
+
+_NO_WORK = ("wait", "idle")
+"""Phases with these words in their names are drawn in the palest grey."""
+
+
+def time_by_iteration_figure(timing: Timing | None) -> Figure:
+    """Draw the time of each iteration, split into phases (mean over the ranks)."""
+    known = _timing(timing)
+    ranks = np.unique(known.rank)
+    figure = new_figure(3.2)
+    axes = figure.add_subplot()
+    _stack(axes, known, "iteration", 1.0 / len(ranks))
+    iteration_axis(axes, sorted(set(known.iteration.tolist())))
+    return figure
+
+
+def time_by_rank_figure(timing: Timing | None) -> Figure:
+    """Draw the time of each rank over the whole run, split into phases."""
+    known = _timing(timing)
+    figure = new_figure(3.2)
+    axes = figure.add_subplot()
+    _stack(axes, known, "rank", 1.0)
+    iteration_axis(axes, sorted(set(known.rank.tolist())))
+    axes.set_xlabel("rank")
+    return figure
+
+
+def _timing(timing: Timing | None) -> Timing:
+    if timing is None or len(timing.seconds) == 0:
+        raise Absent("no times: halfmap writes them to <root>_timing.csv; other programs do not")
+    return timing
+
+
+def _stack(axes: Axes, timing: Timing, by: str, factor: float) -> None:
+    """Draw stacked bars of the seconds of each phase, phases in their order of appearance."""
+    keys, bar = np.unique(getattr(timing, by), return_inverse=True)
+    phases = list(dict.fromkeys(timing.phase))
+    phase = np.array([phases.index(name) for name in timing.phase])
+    seconds = np.zeros((len(phases), len(keys)))
+    np.add.at(seconds, (phase, bar), timing.seconds * factor)
+    unit, unit_name = _unit(float(seconds.sum(axis=0).max()))
+    busy = [name for name in phases if not _waits(name)]
+    bottom = np.zeros(len(keys))
+    for name in (*busy, *(name for name in phases if _waits(name))):
+        height = seconds[phases.index(name)] / unit
+        colour = GRID if _waits(name) else SERIES[busy.index(name) % len(SERIES)]
+        axes.bar(keys, height, bottom=bottom, color=colour, label=name)
+        bottom = bottom + height
+    axes.set_ylabel(f"time ({unit_name})")
+    axes.grid(visible=False, axis="x")
+    axes.figure.legend(loc="outside upper left", ncols=4)
+
+
+def _waits(phase: str) -> bool:
+    return any(word in phase.lower() for word in _NO_WORK)
+
+
+def _unit(longest_s: float) -> tuple[float, str]:
+    """Return the seconds of the unit that suits a time span, and its name.
+
+    >>> _unit(90.0), _unit(900.0), _unit(9000.0)
+    ((1.0, 's'), (60.0, 'min'), (3600.0, 'h'))
+    """
+    if longest_s < 300.0:
+        return 1.0, "s"
+    return (60.0, "min") if longest_s < 7200.0 else (3600.0, "h")

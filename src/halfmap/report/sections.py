@@ -1,0 +1,222 @@
+"""What a page shows, in order: each figure with the sentence that says how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from halfmap.report import (
+    plots_particles,
+    plots_resolution,
+    plots_search,
+    plots_spectra,
+    plots_time,
+)
+from halfmap.report.plot_style import Absent, svg_uri
+from halfmap.report.read_run import read_particles
+from halfmap.report.run_record import RunRecord, StateRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_TABLES = 8
+"""Particle tables that are read: the last, and others spread evenly over the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One figure, or why there is none."""
+
+    title: str
+    reading: str
+    """One sentence: how to read it."""
+    uri: str
+    absent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Figures that belong together."""
+
+    anchor: str
+    title: str
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What figures are drawn from."""
+
+    record: RunRecord
+    history: plots_particles.History
+
+    @property
+    def symmetry(self) -> str:
+        """Point group of the run."""
+        return self.record.last.sampling.get("rlnSymmetryGroup", "C1")
+
+    @property
+    def step_deg(self) -> float:
+        """Angular step of the last coarse search."""
+        return self.record.last.value("rlnPsiStep")
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """How a card comes to be."""
+
+    title: str
+    reading: str
+    draw: Callable[[Sources], Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    anchor: str
+    title: str
+    drawings: tuple[_Drawing, ...]
+
+
+def all_sections(sources: Sources) -> Iterator[Section]:
+    """Yield every section; a figure that cannot be drawn says why."""
+    for plan in _PLANS:
+        cards = tuple(_card(drawing, sources) for drawing in plan.drawings)
+        if len({card.absent for card in cards}) == 1 and cards[0].absent:
+            # Nothing at all, and for one reason: it is said once.
+            cards = (replace(cards[0], title=plan.title),)
+        yield Section(plan.anchor, plan.title, cards)
+
+
+def particle_history(states: Sequence[StateRecord]) -> Iterator[plots_particles.NamedTable]:
+    """Yield names and particle tables of at most `MOST_TABLES` states, oldest first."""
+    picks = np.unique(np.linspace(0, len(states) - 1, MOST_TABLES).round().astype(int))
+    for state in (states[i] for i in picks if states):
+        table = read_particles(state)
+        if table is not None and table.n > 0:
+            yield state.name, table
+
+
+def _card(drawing: _Drawing, sources: Sources) -> Card:
+    try:
+        return Card(drawing.title, drawing.reading, svg_uri(drawing.draw(sources)), "")
+    except Absent as absent:
+        return Card(drawing.title, drawing.reading, "", str(absent))
+
+
+_PLANS = (
+    _Plan(
+        "resolution",
+        "Resolution",
+        (
+            _Drawing(
+                "Fourier shell correlation",
+                "Where the curve falls below 0.143 the joined map stops being reliable; a curve "
+                "that does not settle around zero beyond it points to a mask or to duplicates.",
+                lambda s: plots_resolution.fsc_figure(s.record),
+            ),
+            _Drawing(
+                "Resolution by iteration",
+                "Up is better; the dotted line is the finest detail that the search was shown, "
+                "and the solid one should stay clearly below it.",
+                lambda s: plots_resolution.resolution_figure(s.record),
+            ),
+        ),
+    ),
+    _Plan(
+        "search",
+        "Search",
+        (
+            _Drawing(
+                "Sampling and accuracy",
+                "The steps are refined until they are finer than 0.75 of the accuracy that the "
+                "images allow; finer steps would find nothing more.",
+                lambda s: plots_search.accuracy_figure(s.record),
+            ),
+            _Drawing(
+                "Changes by iteration",
+                "How far the best pose of a particle moves on average; in a run that converges "
+                "both fall, then level off.",
+                lambda s: plots_search.changes_figure(s.record),
+            ),
+        ),
+    ),
+    _Plan(
+        "particles",
+        "Particles",
+        (
+            _Drawing(
+                "View directions",
+                "Each view, with its symmetry mates. Large empty regions, or bars far from the "
+                "line, mean preferred orientation: the map is less resolved in some directions.",
+                lambda s: plots_particles.orientation_figure(s.history, s.symmetry, s.step_deg),
+            ),
+            _Drawing(
+                "Certainty of the poses",
+                "The bold curve is the newest. Pmax near 1 and few significant samples mean "
+                "that one pose wins clearly; a peak at Pmax 0 is particles that fit nowhere.",
+                lambda s: plots_particles.certainty_figure(s.history),
+            ),
+            _Drawing(
+                "Offsets",
+                "Shifts that centre the particles: a round cloud around zero is healthy, a pile "
+                "at its rim means that the offset range is too small.",
+                lambda s: plots_particles.offset_figure(s.history),
+            ),
+            _Drawing(
+                "Mean Pmax by iteration",
+                "It rises as the map gains detail; a value near 1 in the first iterations can "
+                "mean that the starting map has too much detail.",
+                lambda s: plots_search.confidence_figure(s.record),
+            ),
+            _Drawing(
+                "Norm corrections",
+                "One narrow peak is healthy; outliers are images of another contrast, such as "
+                "carbon edges or contamination.",
+                lambda s: plots_particles.norm_figure(s.history),
+            ),
+            _Drawing(
+                "Intensity scale by micrograph",
+                "Values near 1 are healthy; a group far below 1 has thick ice or few particles.",
+                lambda s: plots_spectra.scale_figure(s.record),
+            ),
+        ),
+    ),
+    _Plan(
+        "power",
+        "Signal and noise",
+        (
+            _Drawing(
+                "Noise spectra",
+                "Noise of the images, one curve per optics group and half; the curves of the "
+                "two halves should coincide.",
+                lambda s: plots_spectra.noise_figure(s.record),
+            ),
+            _Drawing(
+                "Signal and its ratio to noise",
+                "Where the signal-to-noise ratio (SSNR) falls below 1 the map is mostly damped "
+                "by its prior.",
+                lambda s: plots_spectra.signal_figure(s.record),
+            ),
+        ),
+    ),
+    _Plan(
+        "time",
+        "Time",
+        (
+            _Drawing(
+                "Time by iteration and phase",
+                "Mean over the ranks; expectation should dominate, and waiting (palest) is what "
+                "more or fewer ranks could change.",
+                lambda s: plots_time.time_by_iteration_figure(s.record.timing),
+            ),
+            _Drawing(
+                "Time by rank and phase",
+                "Over the whole run; bars of one height mean that the work was shared evenly.",
+                lambda s: plots_time.time_by_rank_figure(s.record.timing),
+            ),
+        ),
+    ),
+)
