@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
+from halfmap.kernels.protocol import Pixels, Volume
+from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.fourier import transform_2d
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.padded_transform import forward_slabs, inverse_cropped, padded_box
 from halfmap.model.projection import fourier_reference, gridding_correction
+from halfmap.model.rotations import euler_matrices
 
 
 def toy_map() -> np.ndarray:
@@ -105,3 +108,29 @@ def test_transforming_to_the_full_sphere_and_back_gives_the_map(padding: float, 
     back = inverse_cropped(lambda x: whole[:, :, x], half, box, padded)
 
     np.testing.assert_allclose(back, volume, atol=1e-12)
+
+
+def test_slices_of_the_toy_reference_are_those_of_relion() -> None:
+    reference = fourier_reference(toy_map(), 12, 2.0)
+    wanted = {
+        (0, 0): 0.5665572 + 0.0j,
+        (1, 0): 0.1994212 + 0.2136005j,
+        (0, 1): 0.3839986 + 0.06013644j,
+        (2, -3): 6.604776e-3 + 1.225265e-2j,
+        (5, 2): 1.995522e-5 - 5.003889e-4j,
+        (0, -2): 0.1585459 - 5.496879e-2j,
+        (4, 4): -9.344581e-5 + 1.071713e-5j,
+    }
+    axes = reference.padding * euler_matrices(np.array([[30.0, 40.0, 50.0]]))[:, :2].reshape(1, 6)
+    kx, ky = np.array(list(wanted), np.float32).T
+    out = np.empty((1, 2 * len(wanted)), np.float32)
+
+    ReferenceKernels().project(
+        Volume(reference.values.reshape(-1).view(np.float32), reference.half),
+        axes.astype(np.float32),
+        Pixels(kx, ky),
+        out,
+    )
+
+    # RELION works in single precision, on values up to 0.6.
+    np.testing.assert_allclose(out.view(np.complex64)[0], list(wanted.values()), atol=1e-7)
