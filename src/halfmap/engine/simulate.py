@@ -1,0 +1,230 @@
+"""`halfmap simulate`: a data set whose truth is known, written batch by batch."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray as Array
+
+from halfmap.engine.console import Console
+from halfmap.engine.simulate_options import SimulateOptions, required
+from halfmap.engine.simulate_source import SourceMap, source_map
+from halfmap.engine.simulate_tables import (
+    groups_block,
+    optics_block,
+    particles_block,
+    read_poses,
+    truth_block,
+)
+from halfmap.errors import DataError, OptionError
+from halfmap.io.mrc import write_map
+from halfmap.io.output import check_disc_space, check_output
+from halfmap.io.stack_writer import stack_writer
+from halfmap.io.star import write_star
+from halfmap.model.fourier import low_pass
+from halfmap.model.image_noise import WHITE, NoiseColour, noise_amplitude
+from halfmap.model.map_extent import map_extent_A
+from halfmap.model.optics import Optics
+from halfmap.model.particles import Poses
+from halfmap.model.spline_projection import spline_transform
+from halfmap.steps.acquisition import Session, draw_intensities, draw_particles, draw_poses
+from halfmap.steps.simulate_images import (
+    ImageFormation,
+    background_pixels,
+    signal_images,
+    signal_variance,
+    simulated_images,
+)
+
+FILES = ("particles.mrcs", "particles.star", "truth.star", "truth.mrc", "start.mrc")
+DEFAULT_N = 2_000
+PARTICLES_PER_MICROGRAPH = 50
+PILOT_IMAGES = 256
+"""Images, spread over the data set, whose signal sets the grey scale."""
+BATCH_PIXELS = 2**21
+LEAST_BACKGROUND_PX = 64
+INT16_PER_SIGMA = 1_000
+"""Integers need a finer step than the standard deviation of the noise."""
+
+
+def simulate(options: SimulateOptions, command: str, console: Console) -> None:
+    """Make a data set.
+
+    Parameters
+    ----------
+    command
+        As typed; stands at the top of the tables.
+
+    Raises
+    ------
+    OptionError, DataError
+        Before anything is written.
+    """
+    folder = _folder(options)
+    poses = _poses(options)
+    source = source_map(options, console)
+    formation, diameter_A = _formation(options, source, poses, folder)
+    gain = _gain(formation, options.snr)
+    check_disc_space(folder, _bytes(len(poses), len(source.volume)))
+    _make_room(folder)
+    factor = _write_images(formation, gain, options, folder, console)
+    _write_maps(source, gain * factor.mean(), options, folder)
+    _write_tables(formation, factor, (command, f"seed {options.seed}"), options.split, folder)
+    console.notice(
+        f"{len(poses):,} particles of {len(source.volume)} px, {source.pixel_size_A:.4g} Å, "
+        f"SNR {options.snr:g} within {diameter_A:.0f} Å: {folder / 'particles.star'}\n"
+        f"truth: {folder / 'truth.star'}, {folder / 'truth.mrc'}\n"
+        f"starting map ({options.start_lowpass_A:g} Å): {folder / 'start.mrc'}"
+    )
+    if options.mode == "int16":
+        console.warning(
+            f"int16: grey values are {INT16_PER_SIGMA} times the normalised ones. "
+            "Refine with --normalise."
+        )
+
+
+def _folder(options: SimulateOptions) -> Path:
+    """Return the output folder, made and empty of an earlier simulation unless asked."""
+    folder = required(options.folder, "o")
+    check_output(folder / "particles", overwrite=True)
+    existing = [name for name in FILES if (folder / name).exists()]
+    if existing and not options.overwrite:
+        raise DataError(
+            f"{folder} already holds {', '.join(existing)}. "
+            "Choose another --o, or replace them with --overwrite."
+        )
+    return folder
+
+
+def _poses(options: SimulateOptions) -> Poses:
+    if options.poses_file is not None:
+        return read_poses(options.poses_file, options.n_particles)
+    return draw_poses(options.n_particles or DEFAULT_N, options.offset_sigma_A, options.seed)
+
+
+def _formation(
+    options: SimulateOptions, source: SourceMap, poses: Poses, folder: Path
+) -> tuple[ImageFormation, float]:
+    """Put together what decides the images; return the diameter of the particle too."""
+    box, pixel_A = len(source.volume), source.pixel_size_A
+    session = _session(options, len(poses), box, pixel_A)
+    particles = draw_particles(session, len(poses), str(folder / FILES[0]), options.seed)
+    scale, norm = draw_intensities(session, particles, options.seed)
+    diameter_A = options.particle_diameter_A or map_extent_A(source.volume, pixel_A)
+    background = background_pixels(box, pixel_A, diameter_A)
+    if background.sum() < LEAST_BACKGROUND_PX or background.all():
+        raise OptionError(
+            f"a particle of {diameter_A:.0f} Å leaves {background.sum()} of {background.size} "
+            f"pixels as background in a box of {box * pixel_A:.0f} Å. "
+            "Choose a larger --box or another --particle_diameter."
+        )
+    coloured = NoiseColour(options.noise_rise, options.noise_knee_A)
+    colour = WHITE if options.noise == "white" else coloured
+    formation = ImageFormation(
+        reference=spline_transform(source.volume),
+        particles=particles,
+        poses=poses,
+        group_scale=scale,
+        norm=norm,
+        noise_amplitude=noise_amplitude(colour, box, pixel_A),
+        background=background,
+        seed=options.seed,
+    )
+    return formation, diameter_A
+
+
+def _session(options: SimulateOptions, n: int, box: int, pixel_size_A: float) -> Session:
+    usual = max(options.n_optics_groups, -(-n // PARTICLES_PER_MICROGRAPH))
+    return Session(
+        microscope=Optics(
+            name="opticsGroup1",
+            voltage_kV=options.voltage_kV,
+            spherical_aberration_mm=options.spherical_aberration_mm,
+            amplitude_contrast=options.amplitude_contrast,
+            pixel_size_A=pixel_size_A,
+            box=box,
+        ),
+        n_optics_groups=options.n_optics_groups,
+        n_micrographs=min(n, options.n_micrographs or usual),
+        defocus_range_A=(options.defocus_min_A, options.defocus_max_A),
+        astigmatism_A=options.astigmatism_A,
+        scale_sigma=options.scale_sigma,
+        norm_sigma=options.norm_sigma,
+    )
+
+
+def _gain(formation: ImageFormation, snr: float) -> float:
+    """Return the factor on the map that gives the signal its variance."""
+    n = len(formation.particles)
+    pilot = np.unique(np.linspace(0, n - 1, min(n, PILOT_IMAGES)).astype(np.int64))
+    variance = np.concatenate(
+        [
+            signal_variance(signal_images(formation, rows), formation.background)
+            for rows in _batches(pilot, formation.reference.box)
+        ]
+    ).mean()
+    if variance <= 0.0:
+        raise DataError("the map is the same everywhere: there is nothing to see. Check it.")
+    return float(np.sqrt(snr / variance))
+
+
+def _batches(rows: Int[Array, " image"], box: int) -> list[Int[Array, " image"]]:
+    size = max(1, BATCH_PIXELS // box**2)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _write_images(
+    formation: ImageFormation, gain: float, options: SimulateOptions, folder: Path, console: Console
+) -> Float[Array, " particle"]:
+    """Write the stack; return the factor that normalisation put on each image."""
+    n, optics = len(formation.particles), formation.particles.optics[0]
+    units = INT16_PER_SIGMA if options.mode == "int16" else 1
+    factors = []
+    with (
+        stack_writer(folder / FILES[0], optics.pixel_size_A, options.mode) as write,
+        console.progress(n, "simulating") as advance,
+    ):
+        for rows in _batches(np.arange(n), optics.box):
+            images, factor = simulated_images(formation, rows, gain)
+            write(images * np.float32(units))
+            factors.append(factor)
+            advance(len(rows))
+    return np.concatenate(factors)
+
+
+def _write_maps(source: SourceMap, grey: float, options: SimulateOptions, folder: Path) -> None:
+    """Write the truth on the grey scale of the images, and what to start from."""
+    truth = source.volume * np.float32(grey)
+    start = low_pass(truth, source.pixel_size_A, options.start_lowpass_A)
+    write_map(folder / "truth.mrc", truth, source.pixel_size_A)
+    write_map(folder / "start.mrc", start, source.pixel_size_A)
+
+
+def _write_tables(
+    formation: ImageFormation,
+    factor: Float[Array, " particle"],
+    comments: tuple[str, ...],
+    split: bool,
+    folder: Path,
+) -> None:
+    particles = formation.particles
+    poses = replace(formation.poses, norm=factor / factor.mean())
+    optics, table = optics_block(particles), particles_block(particles, split)
+    truth = {
+        "optics": optics,
+        "particles": table | truth_block(poses),
+        "model_groups": groups_block(particles, formation.group_scale),
+    }
+    write_star(folder / "truth.star", truth, comments)
+    write_star(folder / "particles.star", {"optics": optics, "particles": table}, comments)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove an earlier simulation: after a failure no old file shall stand beside new ones."""
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _bytes(n: int, box: int) -> int:
+    return 4 * n * box**2 + 2 * 4 * box**3 + 1_000 * n
