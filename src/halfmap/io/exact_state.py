@@ -1,0 +1,189 @@
+"""``_halfmap.h5``: the state of a run to the last bit, so that a continued run is the same run.
+
+RELION's files have six digits; this one has the doubles. Maps stay in their ``.mrc`` files,
+which hold them exactly, and are recognised by their checksum. Nothing in the file is code.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray as Array
+
+from halfmap.errors import DataError
+from halfmap.io.atomic import replacing
+from halfmap.io.run_folder import ModelSettings, RunState
+from halfmap.model.half_model import HalfModel
+from halfmap.model.particles import Particles, Poses
+from halfmap.model.sampling import Sampling
+from halfmap.model.schedule import Changes, Schedule
+
+FORMAT = 1
+
+
+def write_exact_state(path: Path, state: RunState, options: Mapping[str, Any]) -> None:
+    """Write everything of a run that its other files round.
+
+    Parameters
+    ----------
+    path
+        File to be made or replaced.
+    state
+        The state after an iteration, maps included.
+    options
+        The resolved options: anything that JSON can hold.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    import h5py
+
+    arrays = _arrays(state)
+    notes = {
+        "format": FORMAT,
+        "schedule": asdict(state.schedule),
+        "settings": asdict(state.settings),
+        "options": dict(options),
+        "particles": _digest(_identity(state.particles)),
+        "maps": [_digest({"maps": half.maps}) for half in state.halves],
+    }
+    text = json.dumps(notes, default=_plain)
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        for name, values in arrays.items():
+            file.create_dataset(name, data=values)
+        file.attrs["notes"] = text
+        file.attrs["sha256"] = _digest(arrays, text)
+
+
+def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, Any]]:
+    """Put the exact numbers in place of the rounded ones.
+
+    Parameters
+    ----------
+    path
+        The file that belongs to ``state``.
+    state
+        As `halfmap.io.run_folder.read_run` found it in the other files.
+
+    Returns
+    -------
+    state
+        As it was when the file was written.
+    options
+        The resolved options of then.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, of another version, or does not belong to the other files.
+    """
+    arrays, text, checksum = _contents(path)
+    if _digest(arrays, text) != checksum:
+        raise DataError(f"{path} is damaged: its checksum is wrong. {_REMEDY}")
+    notes = json.loads(text)
+    if notes.get("format") != FORMAT:
+        raise DataError(
+            f"{path} has format {notes.get('format')}; this version of halfmap reads format "
+            f"{FORMAT}. Continue with the version that wrote it."
+        )
+    if notes["particles"] != _digest(_identity(state.particles)):
+        raise DataError(f"{path} belongs to another particle table. {_REMEDY}")
+    if notes["maps"] != [_digest({"maps": half.maps}) for half in state.halves]:
+        raise DataError(f"{path} belongs to other maps than those beside it. {_REMEDY}")
+    halves = (
+        _from_arrays(HalfModel, arrays, f"half{n}", maps=half.maps)
+        for n, half in enumerate(state.halves, start=1)
+    )
+    exact = replace(
+        state,
+        halves=tuple(halves),
+        poses=_from_arrays(Poses, arrays, "poses"),
+        schedule=_schedule(notes["schedule"]),
+        settings=ModelSettings(**notes["settings"]),
+    )
+    return exact, notes["options"]
+
+
+_REMEDY = (
+    "Copy the whole run folder again, continue from an earlier iteration, or remove this "
+    "file to continue from the rounded numbers of the STAR files."
+)
+
+
+def _arrays(state: RunState) -> dict[str, Array]:
+    parts: dict[str, Any] = {"poses": state.poses}
+    parts |= {f"half{n}": half for n, half in enumerate(state.halves, start=1)}
+    return {
+        f"{name}/{field.name}": np.asarray(getattr(part, field.name))
+        for name, part in parts.items()
+        for field in fields(part)
+        if field.name != "maps"
+    }
+
+
+def _from_arrays(kind: Any, arrays: Mapping[str, Array], name: str, **given: Array) -> Any:
+    """Build a dataclass from the arrays of a group; numbers were stored as arrays of no axis."""
+    stored = {
+        field.name: arrays[f"{name}/{field.name}"]
+        for field in fields(kind)
+        if field.name not in given
+    }
+    return kind(**given, **{k: v if v.ndim else v.item() for k, v in stored.items()})
+
+
+def _schedule(values: dict[str, Any]) -> Schedule:
+    for name in ("sampling", "initial_sampling"):
+        sigma = values[name]["prior_sigma_deg"]
+        values[name]["prior_sigma_deg"] = None if sigma is None else tuple(sigma)
+        values[name] = Sampling(**values[name])
+    for name in ("changes", "smallest_changes"):
+        values[name] = Changes(**values[name])
+    return Schedule(**values)
+
+
+def _contents(path: Path) -> tuple[dict[str, Array], str, str]:
+    """Read all datasets, the notes and the checksum."""
+    import h5py
+
+    arrays: dict[str, Array] = {}
+
+    def take(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()] if item.shape else np.asarray(item[()])
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(take)
+            return arrays, str(file.attrs["notes"]), str(file.attrs["sha256"])
+    except (OSError, KeyError, RuntimeError) as error:
+        raise DataError(f"{path} cannot be read ({error}). {_REMEDY}") from error
+
+
+def _identity(particles: Particles) -> dict[str, Array]:
+    """Return what makes a table the same table; not the paths, a folder may move."""
+    names = ("slice", "stack", "optics_group", "scale_group", "half")
+    defocus = {
+        field.name: getattr(particles.defocus, field.name) for field in fields(particles.defocus)
+    }
+    return {name: getattr(particles, name) for name in names} | defocus
+
+
+def _digest(arrays: Mapping[str, Array], text: str = "") -> str:
+    """Return the SHA-256 of names, types, shapes and values."""
+    sums = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        sums.update(f"{name} {values.dtype.str} {arrays[name].shape} ".encode())
+        sums.update(values.tobytes())
+    return sums.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy numbers and paths into what JSON holds."""
+    return value.item() if isinstance(value, np.generic) else str(value)
