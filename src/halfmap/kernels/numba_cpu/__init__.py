@@ -1,0 +1,1 @@
+"""Compiled CPU kernels, one file a family; BLAS does the large products."""

@@ -1,0 +1,128 @@
+"""Posterior-weighted sums of images: inserted into the unit's grid, and added up by shell.
+
+The grid holds 4 floats a voxel in single precision; it is turned into integers once a unit
+(`flush`). Inside a unit the order is fixed, so rounding here does no harm to exactness.
+"""
+# mypy: disable-error-code="no-untyped-def"
+
+import numpy as np
+from numba import njit
+
+from halfmap.kernels.numba_cpu.options import EXACT, FAST
+from halfmap.kernels.numba_cpu.project import locate, scratch_for, strides_of
+
+
+@njit(inline="always", **FAST)
+def mean_ramp(ramps, shift, posterior, out):
+    """Sum the ramps of some shifts with their posterior; return the sum of the posterior."""
+    out[:] = np.float32(0.0)
+    mass = 0.0
+    for e in range(shift.shape[0]):
+        p = posterior[e]
+        ramp = ramps[shift[e]]
+        for i in range(out.shape[0]):
+            out[i] += p * ramp[i]
+        mass += np.float64(p)
+    return np.float32(mass)
+
+
+@njit(inline="always", **FAST)
+def add_powers(slice_, ramp, masked, power, mass, model, cross):
+    """Add mass * power * |P|² and Re(conj(P) G X) of one hit, pixel by pixel."""
+    for i in range(model.shape[0]):
+        re, im = slice_[2 * i], slice_[2 * i + 1]
+        c, s = ramp[2 * i], ramp[2 * i + 1]
+        x, y = masked[2 * i], masked[2 * i + 1]
+        model[i] += mass * power[i] * (re * re + im * im)
+        cross[i] += re * (c * x - s * y) + im * (s * x + c * y)
+
+
+@njit(inline="always", **FAST)
+def weighted_image(ramp, unmasked, weight, mass, sign, out):
+    """Write (re, im, weight, 0) of what is inserted; mirrored pixels are conjugated."""
+    for i in range(sign.shape[0]):
+        c, s = ramp[2 * i], ramp[2 * i + 1]
+        x, y = unmasked[2 * i], unmasked[2 * i + 1]
+        out[i, 0] = c * x - s * y
+        out[i, 1] = sign[i] * (s * x + c * y)
+        out[i, 2] = mass * weight[i]
+        out[i, 3] = np.float32(0.0)
+
+
+@njit(inline="always", **FAST)
+def scatter(grid, strides, place, part, values):
+    """Distribute every pixel over the 8 voxels around it."""
+    one = np.float32(1.0)
+    row, plane = np.uint64(strides[1]), np.uint64(strides[2])
+    for i in range(place.shape[0]):
+        p = np.uint64(np.uint32(place[i]))
+        dx, dy, dz = part[0, i], part[1, i], part[2, i]
+        for a in range(2):
+            wz = dz if a else one - dz
+            for b in range(2):
+                wy = wz * (dy if b else one - dy)
+                q = p + np.uint64(a) * plane + np.uint64(b) * row
+                lower, upper = wy * (one - dx), wy * dx
+                for j in range(4):
+                    grid[q, j] += lower * values[i, j]
+                for j in range(4):
+                    grid[q + np.uint64(1), j] += upper * values[i, j]
+
+
+@njit(**FAST)
+def accumulate(spectra, ramps, hits, slices, geometry, grid, sums):
+    """See `Kernels.accumulate`."""
+    pixels, shell = geometry.pixels, geometry.shell
+    n = shell.shape[0]
+    strides = strides_of(grid.half)
+    place, part, sign = scratch_for(n)
+    ramp = np.empty(ramps.shape[1], np.float32)
+    values = np.empty((n, 4), np.float32)
+    model, cross = np.empty(n, np.float32), np.empty(n, np.float32)
+    for image in range(hits.first_hit.shape[0] - 1):
+        model[:] = np.float32(0.0)
+        cross[:] = np.float32(0.0)
+        for h in range(hits.first_hit[image], hits.first_hit[image + 1]):
+            first, last = hits.first_shift[h], hits.first_shift[h + 1]
+            mass = mean_ramp(ramps, hits.shift[first:last], hits.posterior[first:last], ramp)
+            slice_ = slices[geometry.slice[h]]
+            add_powers(
+                slice_, ramp, spectra.masked[image], spectra.power[image], mass, model, cross
+            )
+            locate(geometry.axes[h], pixels.kx, pixels.ky, strides, place, part, sign)
+            weighted_image(ramp, spectra.unmasked[image], spectra.weight[image], mass, sign, values)
+            scatter(grid.values[geometry.class_index[h]], strides, place, part, values)
+        for i in range(n):
+            sums.model[image, shell[i]] += np.float64(model[i])
+            sums.cross[image, shell[i]] += np.float64(cross[i])
+
+
+@njit(inline="always", **EXACT)
+def add_voxel(value, scale, largest, out):
+    """Add one voxel to its integers and clear it."""
+    fits = True
+    for j in range(3):
+        scaled = np.float64(value[j]) * scale[j // 2]
+        fits &= abs(scaled) <= largest
+        out[j] += np.int64(np.rint(scaled))
+        value[j] = np.float32(0.0)
+    return fits
+
+
+@njit(**EXACT)
+def flush(values, half, scale_of_square, largest, out):
+    """See `Kernels.flush`."""
+    fits = True
+    for k in range(values.shape[0]):
+        for z in range(-half, half + 1):
+            for y in range(-half, half + 1):
+                first = ((z + half) * (2 * half + 1) + y + half) * (half + 1)
+                rim = z * z + y * y
+                for x in range(half + 1):
+                    square = rim + x * x
+                    if square >= scale_of_square.shape[0]:
+                        break
+                    fits &= add_voxel(
+                        values[k, first + x], scale_of_square[square], largest, out[k, first + x]
+                    )
+    return fits

@@ -1,0 +1,75 @@
+"""The fine states that count, grouped by fine orientation."""
+# mypy: disable-error-code="no-untyped-def"
+
+import numpy as np
+from numba import njit
+
+from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.protocol import Hits
+
+
+@njit(**FAST)
+def first_best(weights, start, stop):
+    """Return the flat index of the largest weight of some samples, the first of equals; -1 if none."""
+    size = weights.shape[1] * weights.shape[2]
+    flat = weights.reshape(weights.shape[0] * size)
+    best, largest = -1, np.float32(-1.0)
+    for j in range(start * size, stop * size):
+        if flat[j] > largest:
+            largest = flat[j]
+            best = j
+    return best
+
+
+@njit(**FAST)
+def count_hits(weights, samples, smallest):
+    """Return the number of hits of each image, and of all entries."""
+    n = samples.first_group.shape[0] - 1
+    n_children, n_fine = weights.shape[1], weights.shape[2]
+    per_image = np.zeros(n, np.int64)
+    entries = 0
+    for i in range(n):
+        cut = max(smallest[i], np.float32(1e-37))
+        for g in range(samples.first_group[i], samples.first_group[i + 1]):
+            for c in range(n_children):
+                found = 0
+                for s in range(samples.first_sample[g], samples.first_sample[g + 1]):
+                    for u in range(n_fine):
+                        found += np.int64(weights[s, c, u] >= cut)
+                entries += found
+                per_image[i] += np.int64(found > 0)
+    return per_image, entries
+
+
+@njit(**FAST)
+def list_hits(weights, samples, smallest, totals):
+    """See `Kernels.list_hits`."""
+    n = samples.first_group.shape[0] - 1
+    n_children, n_fine = weights.shape[1], weights.shape[2]
+    per_image, n_entries = count_hits(weights, samples, smallest)
+    first_hit = np.zeros(n + 1, np.int64)
+    first_hit[1:] = np.cumsum(per_image)
+    n_hits = first_hit[n]
+    group, child = np.empty(n_hits, np.int64), np.empty(n_hits, np.int64)
+    first_shift = np.zeros(n_hits + 1, np.int64)
+    shift, posterior = np.empty(n_entries, np.int32), np.empty(n_entries, np.float32)
+    best = np.empty(n, np.int64)
+    h, e = 0, 0
+    for i in range(n):
+        first, last = samples.first_group[i], samples.first_group[i + 1]
+        best[i] = first_best(weights, samples.first_sample[first], samples.first_sample[last])
+        cut = max(smallest[i], np.float32(1e-37))
+        for g in range(first, last):
+            for c in range(n_children):
+                before = e
+                for s in range(samples.first_sample[g], samples.first_sample[g + 1]):
+                    for u in range(n_fine):
+                        if weights[s, c, u] >= cut:
+                            shift[e] = samples.shift[s] * n_fine + u
+                            posterior[e] = np.float32(np.float64(weights[s, c, u]) / totals[i])
+                            e += 1
+                if e > before:
+                    group[h], child[h] = g, c
+                    h += 1
+                    first_shift[h] = e
+    return Hits(first_hit, group, child, first_shift, shift, posterior), best

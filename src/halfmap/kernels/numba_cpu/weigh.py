@@ -1,0 +1,206 @@
+"""From scores to weights, and the few that matter."""
+# mypy: disable-error-code="no-untyped-def"
+
+import numpy as np
+from numba import njit
+
+from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.protocol import Samples
+
+BIN_SHIFT = 18
+"""A float's bits without the last 18 are its histogram bin: exponent and 5 bits of mantissa."""
+N_BINS = (127 << 23 >> BIN_SHIFT) + 1
+"""Bins up to and including 1.0."""
+
+
+@njit(inline="always", **FAST)
+def exp32(x):
+    """exp(x) for x <= 0 in single precision; relative error at most 4e-6, e^-86 below -86."""
+    x = max(x, np.float32(-86.0))
+    t = x * np.float32(1.4426950408889634)
+    n = np.floor(t + np.float32(0.5))
+    f = t - n
+    p = np.float32(1.5403530e-4)
+    p = p * f + np.float32(1.3333558e-3)
+    p = p * f + np.float32(9.6181291e-3)
+    p = p * f + np.float32(5.5504109e-2)
+    p = p * f + np.float32(2.4022651e-1)
+    p = p * f + np.float32(6.9314718e-1)
+    p = p * f + np.float32(1.0)
+    return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@njit(inline="always", **FAST)
+def peak_of(scores, base, log_shift):
+    """Largest of score + base + log_shift."""
+    peak = np.float32(-3e38)
+    for t in range(scores.shape[0]):
+        row_peak = np.float32(-3e38)
+        for r in range(scores.shape[1]):
+            row_peak = max(row_peak, scores[t, r] + base[r])
+        peak = max(peak, row_peak + log_shift[t])
+    return peak
+
+
+@njit(inline="always", **FAST)
+def exponentiate(scores, base, log_shift, peak):
+    """Replace scores by weights and return their sum."""
+    total = 0.0
+    for t in range(scores.shape[0]):
+        offset = log_shift[t] - peak
+        row_total = np.float32(0.0)
+        for r in range(scores.shape[1]):
+            weight = exp32(min(scores[t, r] + base[r] + offset, np.float32(0.0)))
+            scores[t, r] = weight
+            row_total += weight
+        total += np.float64(row_total)
+    return total
+
+
+@njit(**FAST)
+def weigh(scores, norms, log_orientation, log_shift):
+    """See `Kernels.weigh`."""
+    n, _, rows = scores.shape
+    base = np.empty(rows, np.float32)
+    peaks, totals = np.empty(n), np.empty(n)
+    for i in range(n):
+        for r in range(rows):
+            base[r] = log_orientation[r] - norms[i, r]
+        peak = peak_of(scores[i], base, log_shift[i])
+        peaks[i] = np.float64(peak)
+        totals[i] = exponentiate(scores[i], base, log_shift[i], peak)
+    return peaks, totals
+
+
+@njit(**FAST)
+def weigh_fine(scores, samples, log_orientation, log_shift):
+    """See `Kernels.weigh_fine`."""
+    n = samples.first_group.shape[0] - 1
+    size = scores.shape[1]
+    peaks, totals = np.empty(n), np.empty(n)
+    for i in range(n):
+        peak = np.float32(-3e38)
+        for g in range(samples.first_group[i], samples.first_group[i + 1]):
+            for s in range(samples.first_sample[g], samples.first_sample[g + 1]):
+                prior = log_orientation[g] + log_shift[i, samples.shift[s]]
+                for j in range(size):
+                    scores[s, j] += prior
+                    peak = max(peak, scores[s, j])
+        total = 0.0
+        first = samples.first_sample[samples.first_group[i]]
+        last = samples.first_sample[samples.first_group[i + 1]]
+        for s in range(first, last):
+            part = np.float32(0.0)
+            for j in range(size):
+                weight = exp32(scores[s, j] - peak)
+                scores[s, j] = weight
+                part += weight
+            total += np.float64(part)
+        peaks[i] = np.float64(peak)
+        totals[i] = total
+    return peaks, totals
+
+
+@njit(**FAST)
+def candidates_above(weights, cut, kept):
+    """Copy the weights that reach ``cut`` and are positive; return their number."""
+    n = 0
+    for j in range(weights.shape[0]):
+        w = weights[j]
+        if w >= cut and w > np.float32(0.0):
+            kept[n] = w
+            n += 1
+    return n
+
+
+@njit(**FAST)
+def smallest_taken(values, n, limit, counts, sums):
+    """Take the largest of ``values[:n]`` until their sum exceeds ``limit``.
+
+    A histogram on the bits of the numbers finds the bin where that happens; only this bin is
+    sorted. Returns the smallest value taken, and how many were.
+    """
+    counts[:] = 0
+    sums[:] = 0.0
+    bits = values.view(np.int32)
+    for j in range(n):
+        b = min(bits[j] >> BIN_SHIFT, N_BINS - 1)
+        counts[b] += 1
+        sums[b] += np.float64(values[j])
+    taken, running, b = 0, 0.0, N_BINS - 1
+    while b > 0 and running + sums[b] <= limit:
+        taken += counts[b]
+        running += sums[b]
+        b -= 1
+    members = np.empty(counts[b], np.float32)
+    m = 0
+    for j in range(n):
+        if min(bits[j] >> BIN_SHIFT, N_BINS - 1) == b:
+            members[m] = values[j]
+            m += 1
+    members.sort()
+    for j in range(m - 1, -1, -1):
+        running += np.float64(members[j])
+        taken += 1
+        if running > limit:
+            return members[j], taken
+    smallest = np.float32(0.0)
+    if n > 0:
+        smallest = values[:n].min()
+    return smallest, n
+
+
+@njit(**FAST)
+def threshold(weights, first, totals, fraction):
+    """See `Kernels.threshold`."""
+    n = totals.shape[0]
+    smallest = np.zeros(n, np.float32)
+    count = np.zeros(n, np.int64)
+    counts, sums = np.empty(N_BINS, np.int64), np.empty(N_BINS)
+    longest = 0
+    for i in range(n):
+        longest = max(longest, first[i + 1] - first[i])
+    kept = np.empty(longest, np.float32)
+    for i in range(n):
+        own = weights[first[i] : first[i + 1]]
+        # all that are smaller than this together make less than the part that may be left out
+        cut = np.float32((1.0 - fraction) * totals[i] / max(own.shape[0], 1) * 0.999)
+        m = candidates_above(own, cut, kept)
+        smallest[i], count[i] = smallest_taken(kept, m, fraction * totals[i], counts, sums)
+    return smallest, count
+
+
+@njit(**FAST)
+def list_samples(weights, smallest):
+    """See `Kernels.list_samples`."""
+    n, n_shifts, rows = weights.shape
+    tiny = np.float32(1e-37)
+    counts = np.zeros((n, rows), np.int32)
+    first_group = np.zeros(n + 1, np.int64)
+    n_samples = 0
+    for i in range(n):
+        cut = max(smallest[i], tiny)
+        for t in range(n_shifts):
+            for r in range(rows):
+                counts[i, r] += np.int32(weights[i, t, r] >= cut)
+        groups = 0
+        for r in range(rows):
+            groups += np.int64(counts[i, r] > 0)
+            n_samples += counts[i, r]
+        first_group[i + 1] = first_group[i] + groups
+    orientation = np.empty(first_group[n], np.int64)
+    first_sample = np.zeros(first_group[n] + 1, np.int64)
+    shift = np.empty(n_samples, np.int32)
+    g, s = 0, 0
+    for i in range(n):
+        cut = max(smallest[i], tiny)
+        for r in range(rows):
+            if counts[i, r] > 0:
+                for t in range(n_shifts):
+                    if weights[i, t, r] >= cut:
+                        shift[s] = t
+                        s += 1
+                orientation[g] = r
+                g += 1
+                first_sample[g] = s
+    return Samples(first_group, orientation, first_sample, shift)

@@ -1,0 +1,290 @@
+"""What the kernels mean, in numpy: the yardstick of every backend. Slow and plain.
+
+Sums run in double precision where a faster backend uses single.
+"""
+
+import itertools
+
+import numpy as np
+from numpy import ndarray as Array
+
+from halfmap.kernels.protocol import (
+    Grid,
+    HitGeometry,
+    Hits,
+    Pixels,
+    PlaneLayout,
+    Samples,
+    ShellSums,
+    SliceTable,
+    Spectra,
+    Volume,
+)
+from halfmap.model.disc import interleaved
+from halfmap.model.exact import to_integers, within_bounds
+
+CORNERS = tuple(itertools.product((0, 1), repeat=3))
+
+
+class ReferenceKernels:
+    """See `halfmap.kernels.protocol.Kernels`."""
+
+    name = "reference"
+
+    def shift_and_mask(
+        self, images: Array, gain: Array, shift_px: Array, background: Array, fill: Array
+    ) -> Array:
+        """See `Kernels.shift_and_mask`."""
+        out = np.zeros((len(images), 2, *images.shape[1:]), np.float32)
+        for i, (image, (x, y)) in enumerate(zip(images, shift_px, strict=True)):
+            into, source = zip(*(_overlap(n, t) for n, t in zip(image.shape, (y, x))), strict=True)
+            out[i, 0][into] = gain[i] * image[source]
+            mean = np.sum(background * out[i, 0], dtype=np.float64) / max(background.sum(), 1e-30)
+            outside = fill[i] if len(fill) else np.full_like(image, mean)
+            out[i, 1] = out[i, 0] + background * (outside - out[i, 0])
+        return out
+
+    def read_planes(self, planes: Array, layout: PlaneLayout) -> tuple[Array, Array]:
+        """See `Kernels.read_planes`."""
+        flat = planes.reshape(len(planes), -1)
+        listed = (flat[:, layout.index] * layout.sign).astype(np.complex64)
+        square = np.abs(flat.astype(np.complex128)) ** 2 * float(layout.sign[0]) ** 2
+        counted = layout.shell >= 0
+        shell = layout.shell[counted]
+        power = [np.bincount(shell, row[counted], minlength=layout.n_shells) for row in square]
+        return listed, np.array(power)
+
+    def project(self, volume: Volume, axes: Array, pixels: Pixels, out: Array) -> None:
+        """See `Kernels.project`."""
+        out[:] = interleaved(_slices(volume, axes, pixels), out.shape[1])
+
+    def shifted(self, spectra: Array, ramps: Array, out: Array) -> None:
+        """See `Kernels.shifted`."""
+        out[:] = interleaved(_complex(spectra)[:, None] * _complex(ramps), out.shape[2])
+
+    def products(self, a: Array, b: Array, out: Array) -> None:
+        """See `Kernels.products`."""
+        out[:] = a.astype(np.float64) @ b.astype(np.float64).T
+
+    def half_power(self, slices: Array, out: Array) -> None:
+        """See `Kernels.half_power`."""
+        out[:] = 0.0
+        out[:, : slices.shape[1] // 2] = 0.5 * np.abs(_complex(slices)) ** 2
+
+    def cone_scores(
+        self,
+        slices_of: tuple[Volume, Pixels],
+        axes: Array,
+        copies: Array,
+        power: Array,
+        out: tuple[Array, Array],
+    ) -> None:
+        """See `Kernels.cone_scores`."""
+        slices = interleaved(_slices(slices_of[0], axes, slices_of[1]), copies.shape[1])
+        self.products(copies, slices, out[0])
+        out[1][:] = _norms(slices, power)
+
+    def weigh(
+        self, scores: Array, norms: Array, log_orientation: Array, log_shift: Array
+    ) -> tuple[Array, Array]:
+        """See `Kernels.weigh`."""
+        log_joint = scores - norms[:, None] + log_orientation + log_shift[:, :, None]
+        peak = log_joint.max(axis=(1, 2)).astype(np.float64)
+        scores[:] = np.exp(log_joint - peak[:, None, None])
+        return peak, scores.sum(axis=(1, 2), dtype=np.float64)
+
+    def threshold(
+        self, weights: Array, first: Array, totals: Array, fraction: float
+    ) -> tuple[Array, Array]:
+        """See `Kernels.threshold`."""
+        smallest = np.zeros(len(totals), np.float32)
+        count = np.zeros(len(totals), np.int64)
+        for i, total in enumerate(totals):
+            own = weights[first[i] : first[i + 1]]
+            falling = np.sort(own[own > 0.0])[::-1]
+            if falling.size:
+                running = np.cumsum(falling, dtype=np.float64)
+                enough = int(np.searchsorted(running, fraction * total, side="right")) + 1
+                count[i] = min(enough, falling.size)
+                smallest[i] = falling[count[i] - 1]
+        return smallest, count
+
+    def list_samples(self, weights: Array, threshold: Array) -> Samples:
+        """See `Kernels.list_samples`."""
+        first_group, orientation, first_sample, shift = [0], [], [0], []
+        for image, smallest in zip(weights, threshold, strict=True):
+            taken = ((image >= smallest) & (image > 0.0)).T
+            for row in np.flatnonzero(taken.any(axis=1)):
+                orientation.append(row)
+                shift.extend(np.flatnonzero(taken[row]))
+                first_sample.append(len(shift))
+            first_group.append(len(orientation))
+        return Samples(
+            np.array(first_group, np.int64),
+            np.array(orientation, np.int64),
+            np.array(first_sample, np.int64),
+            np.array(shift, np.int32),
+        )
+
+    def fine_scores(
+        self, spectra: Spectra, ramps: Array, samples: Samples, table: SliceTable, out: Array
+    ) -> None:
+        """See `Kernels.fine_scores`."""
+        for image, group, s in _each_sample(samples):
+            slot = table.slot[group] - table.first
+            if 0 <= slot < len(table.slices):
+                copies = _complex(spectra.masked[image]) * _complex(ramps[samples.shift[s]])
+                slices = table.slices[slot]
+                norms = _norms(slices, spectra.power[image])
+                out[s] = (_complex(slices).conj() @ copies.T).real - norms[:, None]
+
+    def weigh_fine(
+        self, scores: Array, samples: Samples, log_orientation: Array, log_shift: Array
+    ) -> tuple[Array, Array]:
+        """See `Kernels.weigh_fine`."""
+        n = len(samples.first_group) - 1
+        peak, total = np.full(n, -np.inf), np.zeros(n)
+        for image, group, s in _each_sample(samples):
+            scores[s] += log_orientation[group] + log_shift[image, samples.shift[s]]
+            peak[image] = max(peak[image], scores[s].max())
+        for image, _, s in _each_sample(samples):
+            scores[s] = np.exp(scores[s] - peak[image])
+            total[image] += scores[s].sum(dtype=np.float64)
+        return peak, total
+
+    def list_hits(
+        self, weights: Array, samples: Samples, threshold: Array, totals: Array
+    ) -> tuple[Hits, Array]:
+        """See `Kernels.list_hits`."""
+        n, n_shifts = len(samples.first_group) - 1, weights.shape[2]
+        best, first_hit, hits = np.full(n, -1), [0], Hits([0], [], [], [0], [], [])
+        for image in range(n):
+            first, last = samples.first_group[image : image + 2]
+            start, stop = samples.first_sample[[first, last]]
+            own = weights[start:stop]
+            if own.size:
+                best[image] = start * own[0].size + int(np.argmax(own))
+            for group, child in itertools.product(range(first, last), range(weights.shape[1])):
+                entries = len(hits.shift)
+                for s in range(samples.first_sample[group], samples.first_sample[group + 1]):
+                    row = weights[s, child]
+                    taken = np.flatnonzero((row >= threshold[image]) & (row > 0.0))
+                    hits.shift.extend(samples.shift[s] * n_shifts + taken)
+                    hits.posterior.extend(row[taken] / totals[image])
+                if len(hits.shift) > entries:
+                    hits.group.append(group)
+                    hits.child.append(child)
+                    hits.first_shift.append(len(hits.shift))
+            first_hit.append(len(hits.group))
+        types = (np.int64, np.int64, np.int64, np.int64, np.int32, np.float32)
+        lists = (first_hit, *hits[1:])
+        return Hits(*(np.array(v, t) for v, t in zip(lists, types, strict=True))), best
+
+    def accumulate(
+        self,
+        spectra: Spectra,
+        ramps: Array,
+        hits: Hits,
+        slices: Array,
+        geometry: HitGeometry,
+        out: tuple[Grid, ShellSums],
+    ) -> None:
+        """See `Kernels.accumulate`."""
+        grid, sums = out
+        shell, n_shells = geometry.shell, sums.model.shape[1]
+        n = len(shell)
+        for image in range(len(hits.first_hit) - 1):
+            for h in range(*hits.first_hit[image : image + 2]):
+                entries = slice(*hits.first_shift[h : h + 2])
+                p = hits.posterior[entries]
+                mean_ramp = (p @ _complex(ramps[hits.shift[entries]]))[:n]
+                mass = p.sum(dtype=np.float64)
+                slice_ = _complex(slices[geometry.slice[h]])[:n]
+                data = mean_ramp * _complex(spectra.masked[image])[:n]
+                model = mass * spectra.power[image, :n] * np.abs(slice_) ** 2
+                cross = (slice_.conj() * data).real
+                sums.model[image] += np.bincount(shell, model, minlength=n_shells)
+                sums.cross[image] += np.bincount(shell, cross, minlength=n_shells)
+                numerator = mean_ramp * _complex(spectra.unmasked[image])[:n]
+                weight = mass * spectra.weight[image, :n]
+                points = _points(geometry.axes[h], geometry.pixels)
+                _insert(grid, geometry.class_index[h], points, numerator, weight)
+
+    def flush(self, grid: Grid, scale_of_square: Array, largest: float, out: Array) -> bool:
+        """See `Kernels.flush`."""
+        half = grid.half
+        z, y, x = np.ogrid[-half : half + 1, -half : half + 1, : half + 1]
+        square = (z * z + y * y + x * x).ravel()
+        inside = np.flatnonzero(square < len(scale_of_square))
+        scale = scale_of_square[square[inside]][:, [0, 0, 1]]
+        values = grid.values[:, inside, :3].astype(np.float64)
+        fits = within_bounds(values, scale, largest)
+        if fits:
+            out[:, inside] += to_integers(values, scale)
+        grid.values[:, inside] = 0.0
+        return fits
+
+
+def _overlap(n: int, shift: int) -> tuple[slice, slice]:
+    """Return where shifted pixels go, and where they come from."""
+    return slice(max(0, shift), max(0, n + min(0, shift))), slice(
+        max(0, -shift), max(0, n - max(0, shift))
+    )
+
+
+def _complex(rows: Array) -> Array:
+    return np.ascontiguousarray(rows).view(np.complex64)
+
+
+def _norms(slices: Array, power: Array) -> Array:
+    n = min(len(power), slices.shape[1] // 2)
+    return np.asarray(0.5 * np.abs(_complex(slices)[:, :n]) ** 2 @ power[:n])
+
+
+def _each_sample(samples: Samples) -> list[tuple[int, int, int]]:
+    return [
+        (image, group, s)
+        for image in range(len(samples.first_group) - 1)
+        for group in range(*samples.first_group[image : image + 2])
+        for s in range(*samples.first_sample[group : group + 2])
+    ]
+
+
+def _points(axes: Array, pixels: Pixels) -> tuple[Array, Array]:
+    """Return the 3D frequencies of a slice with x >= 0, and which of them had to be mirrored."""
+    point = np.multiply.outer(pixels.kx, axes[:3]) + np.multiply.outer(pixels.ky, axes[3:])
+    mirrored = point[:, 0] < 0.0
+    return np.where(mirrored[:, None], -point, point), mirrored
+
+
+def _corners(point: Array, half: int) -> list[tuple[Array, Array]]:
+    """Return index and interpolation weight of the 8 voxels around each point (x, y, z)."""
+    lower = np.floor(point).astype(np.int64)
+    part = point - lower
+    corners = []
+    for corner in CORNERS:
+        x, y, z = (lower + corner).T
+        index = ((z + half) * (2 * half + 1) + y + half) * (half + 1) + x
+        corners.append((index, np.prod(np.where(corner, part, 1.0 - part), axis=1)))
+    return corners
+
+
+def _slices(volume: Volume, axes: Array, pixels: Pixels) -> Array:
+    values = volume.values.view(np.complex64)
+    out = np.empty((len(axes), len(pixels.kx)), np.complex128)
+    for s, axis in enumerate(axes):
+        point, mirrored = _points(axis, pixels)
+        out[s] = sum(values[index] * part for index, part in _corners(point, volume.half))
+        out[s][mirrored] = out[s][mirrored].conj()
+    return out
+
+
+def _insert(
+    grid: Grid, class_index: int, points: tuple[Array, Array], numerator: Array, weight: Array
+) -> None:
+    point, mirrored = points
+    values = np.where(mirrored, numerator.conj(), numerator)
+    for index, part in _corners(point, grid.half):
+        np.add.at(grid.values[class_index, :, 0], index, part * values.real)
+        np.add.at(grid.values[class_index, :, 1], index, part * values.imag)
+        np.add.at(grid.values[class_index, :, 2], index, part * weight)

@@ -1,0 +1,153 @@
+"""Fixed point: the scales at which sums over particles are held as 64-bit integers.
+
+Integers add without rounding, so the order of units, threads and ranks cannot matter. Each
+scale is a power of two, so that scaling does not round either. It is chosen before an
+iteration from the noise spectra, one for each shell, such that no sum can overflow as long as
+a particle adds at most what `sum_scales` allows it; `within_bounds` tests that at each unit.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64
+from numpy import ndarray as Array
+
+from halfmap.model.half_model import HalfModel
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.sums import ExpectationSums, FourierSums
+
+LIMIT = 2.0**62
+"""No sum may exceed this; 2^63 is where 64-bit integers end."""
+LARGEST_DEVIATION = 64.0
+"""A Fourier coefficient of an image may be so many standard deviations of the noise."""
+SLICES_PER_VOXEL = 4.0
+"""The interpolation weights with which one slice touches a voxel sum to less than this."""
+CELL_DIAGONAL = 1.74
+"""Padded voxels; a little more than the square root of 3."""
+LARGEST_POWER = 2.0**16
+"""The power of an image in a shell may be so many times that of the noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class SumScales:
+    """Factors by which sums are multiplied before they are rounded to integers."""
+
+    signal: Float[Array, " shell"]
+    """Of the numerator, by shell of the padded transform; two shells beyond the box."""
+    weight: Float[Array, " shell"]
+    noise: Float[Array, "optics shell"]
+    direction: float
+    n_particles: int
+    """So many particles fit."""
+
+    def largest(self, n_particles: int) -> float:
+        """Return the largest integer that a unit of ``n_particles`` may add to any sum."""
+        return LIMIT * n_particles / self.n_particles
+
+
+def sum_scales(model: HalfModel, n_particles: int) -> SumScales:
+    """Choose the scales of one iteration.
+
+    Parameters
+    ----------
+    model
+        Its noise spectra and group scales bound what a particle can add.
+    n_particles
+        Of the whole run, both halves: their sums may be joined.
+    """
+    variance = model.noise_variance
+    precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0.0)
+    scale = max(1.0, float(np.max(model.group_scale, initial=1.0)))
+    share = LIMIT / n_particles
+    signal = LARGEST_DEVIATION * SLICES_PER_VOXEL * scale * np.sqrt(precision.max(axis=0))
+    weight = SLICES_PER_VOXEL * scale**2 * precision.max(axis=0)
+    n_shells = variance.shape[1]
+    pixels = np.pi * np.arange(n_shells) + 2.0
+    loudest = np.maximum(variance, variance.max(axis=0, initial=0.0) * 1e-3)
+    power = LARGEST_POWER * 2.0 * loudest * pixels
+    return SumScales(
+        signal=_power_of_two(share / _near_shells(signal)),
+        weight=_power_of_two(share / _near_shells(weight)),
+        noise=_power_of_two(share / np.where(power > 0.0, power, power.max(initial=1.0))),
+        direction=float(_power_of_two(np.array(share / 2.0))),
+        n_particles=n_particles,
+    )
+
+
+def _near_shells(bound: Float[Array, " shell"]) -> Float[Array, " shell"]:
+    """Return the largest bound of each shell and its neighbours: interpolation crosses shells."""
+    n = len(bound)
+    padded = np.pad(bound, (1, 3), mode="edge")
+    near = np.maximum(np.maximum(padded[: n + 2], padded[1 : n + 3]), padded[2 : n + 4])
+    return np.where(near > 0.0, near, max(float(near.max(initial=0.0)), 1.0))
+
+
+def _power_of_two(x: Array) -> Array:
+    """Round down to a power of two."""
+    return np.asarray(np.exp2(np.floor(np.log2(x))))
+
+
+def scales_of_square(scales: SumScales, sphere: PaddedSphere) -> Float[Array, "square 2"]:
+    """Return the scales of signal and weight of a voxel, by its K² (padded voxels²).
+
+    As far as insertion reaches: the voxels around a point of the sphere lie within a cell's
+    diagonal of it.
+    """
+    n = min(_touched_square(sphere), 3 * sphere.half**2) + 1
+    shell = np.minimum(sphere.shell_of_square()[:n], len(scales.signal) - 1)
+    return np.stack([scales.signal[shell], scales.weight[shell]], axis=-1)
+
+
+def _touched_square(sphere: PaddedSphere) -> int:
+    """Return the largest K² of a voxel that insertion can touch."""
+    return int((sphere.reach + CELL_DIAGONAL) ** 2)
+
+
+def voxels_inside(r_max: int, padding: float) -> Int64[Array, " voxel"]:
+    """Return the flat indices of the voxels that insertion can touch, in rising order."""
+    sphere = PaddedSphere(r_max, padding)
+    return np.flatnonzero(sphere.squared_radius() <= _touched_square(sphere))
+
+
+def to_integers(values: Array, scale: Array | float) -> Int64[Array, "..."]:
+    """Round ``values * scale`` to integers."""
+    return np.rint(values * scale).astype(np.int64)
+
+
+def within_bounds(values: Array, scale: Array | float, largest: float) -> bool:
+    """Whether no integer made of ``values`` would exceed ``largest`` (NaN does)."""
+    return bool(np.all(np.abs(values * scale) <= largest))
+
+
+def decode(
+    sums: ExpectationSums, scales: SumScales, r_max: int, padding: float
+) -> tuple[tuple[FourierSums, ...], Float[Array, "optics shell"], Float[Array, "class direction"]]:
+    """Turn the total back into floating point.
+
+    Returns
+    -------
+    volumes
+        Numerator and weight of each class.
+    noise
+        Residual power, summed over particles.
+    directions
+        Posterior weight of each direction.
+    """
+    sphere = PaddedSphere(r_max, padding)
+    of_square = 1.0 / scales_of_square(scales, sphere)
+    volumes = tuple(_decode_volume(volume, of_square, sphere) for volume in sums.volume)
+    return volumes, sums.noise / scales.noise, sums.directions / scales.direction
+
+
+def _decode_volume(volume: Array, of_square: Array, sphere: PaddedSphere) -> FourierSums:
+    grid = volume.reshape(*sphere.shape, 3)
+    signal = np.zeros(sphere.shape, np.complex128)
+    weight = np.zeros(sphere.shape)
+    for z in range(sphere.shape[0]):
+        square = sphere.squared_radius(z=slice(z, z + 1))[0]
+        inside = square < len(of_square)
+        unit = of_square[square[inside]]
+        own = grid[z][inside]
+        signal[z][inside] = (own[:, 0] + 1j * own[:, 1]) * unit[:, 0]
+        weight[z][inside] = own[:, 2] * unit[:, 1]
+    return FourierSums(signal, weight, sphere.r_max, sphere.padding)

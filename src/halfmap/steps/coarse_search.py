@@ -1,0 +1,219 @@
+"""First pass: compare images with coarse slices at coarse shifts; keep what is significant."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from numpy import ndarray as Array
+
+from halfmap.kernels.protocol import Samples, Spectra
+from halfmap.model.orientations import local_orientations
+from halfmap.steps.prepare_images import PreparedImages
+from halfmap.steps.search import (
+    Candidates,
+    Search,
+    SearchRules,
+    coarse_axes,
+    first_pixels,
+    power_width,
+)
+from halfmap.steps.workspace import Workspace
+
+NEVER = np.float32(-1e30)
+"""Logarithm of the prior of what is forbidden (-inf would become NaN in fast mathematics)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseResult:
+    """Significant coarse states of some images."""
+
+    samples: Samples
+    groups: Candidates
+    """The coarse orientation of each group of ``samples``."""
+    n_significant: Int[Array, " image"]
+    weights: Float32[Array, " sample"]
+    peak: Float[Array, " image"]
+    """Logarithm that was divided out of the weights."""
+    total: Float[Array, " image"]
+    """Of all weights, not only the significant ones."""
+
+
+def log_shift_prior(
+    centre_px: Int[Array, "image 2"], search: Search
+) -> Float32[Array, "image shift"]:
+    """Return the logarithm of the offset prior over its mean, at the coarse shifts.
+
+    A Gaussian around zero of the *whole* offset: the shift already applied plus the one searched.
+    """
+    offset = centre_px[:, None] * search.plan.images.pixel_size_A + search.shifts.coarse_A
+    square = np.sum(offset**2, axis=2)
+    variance = search.model.offset_sigma_A**2
+    if variance < 1e-4:
+        log_prior = np.where(square == 0.0, 0.0, NEVER)
+    else:
+        log_prior = -0.5 * square / variance
+    mean = np.logaddexp.reduce(log_prior, axis=1, keepdims=True) - np.log(log_prior.shape[1])
+    return np.asarray((log_prior - mean).astype(np.float32))
+
+
+def global_search(images: PreparedImages, search: Search, workspace: Workspace) -> CoarseResult:
+    """Search all orientations, for several images at once: two matrix products."""
+    assert search.coarse_slices is not None and search.candidates is not None
+    kernels, shifts, disc = search.kernels, search.shifts, search.disc
+    n, n_shifts, width = len(images.centre_px), len(shifts.coarse_A), disc.coarse_width
+    slices, power = search.coarse_slices[:, :width], search.coarse_slices[:, width:]
+    copies = workspace.array("coarse copies", (n, n_shifts, width))
+    kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
+    scores = workspace.array("coarse scores", (n, n_shifts, len(slices)))
+    norms = workspace.array("coarse norms", (n, len(slices)))
+    kernels.products(copies.reshape(-1, width), slices, scores.reshape(-1, len(slices)))
+    kernels.products(_coarse_power(images.compared, search), power, norms)
+    return _significant(scores, norms, search.candidates, images, search)
+
+
+def local_search(
+    images: PreparedImages, prior_deg: Float[Array, " 3"], search: Search
+) -> CoarseResult:
+    """Search the orientations around the last pose of one image."""
+    assert search.local is not None
+    candidates = _local_candidates(prior_deg, search)
+    axes = coarse_axes(search, candidates)
+    kernels, shifts, disc = search.kernels, search.shifts, search.disc
+    copies = np.empty((1, len(shifts.coarse_A), disc.coarse_width), np.float32)
+    kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
+    power = images.compared.power[0, : disc.n_coarse].copy()
+    scores = np.empty((1, copies.shape[1], len(candidates)), np.float32)
+    norms = np.empty((1, len(candidates)), np.float32)
+    n = len(candidates) // search.n_classes
+    for k, volume in enumerate(search.volumes):
+        own = slice(k * n, (k + 1) * n)
+        out = (scores[0, :, own], norms[0, own])
+        kernels.cone_scores((volume, search.coarse_pixels), axes[own], copies[0], power, out)
+    return _significant(scores, norms, candidates, images, search)
+
+
+def _local_candidates(prior_deg: Float[Array, " 3"], search: Search) -> Candidates:
+    """List the orientations near the prior, once for each class; class priors are not used."""
+    assert search.local is not None
+    near = local_orientations(search.local, prior_deg)
+    mean = np.logaddexp.reduce(near.log_prior) - np.log(len(near.log_prior))
+    k = search.n_classes
+    return Candidates(
+        class_index=np.repeat(np.arange(k), len(near.psi)),
+        direction=np.tile(near.direction, k),
+        psi=np.tile(near.psi, k),
+        log_prior=np.tile(near.log_prior - mean, k).astype(np.float32),
+    )
+
+
+def _coarse_power(spectra: Spectra, search: Search) -> Float32[Array, "image pixels_padded"]:
+    padded = np.zeros((len(spectra.power), power_width(search.disc)), np.float32)
+    padded[:, : search.disc.n_coarse] = spectra.power[:, : search.disc.n_coarse]
+    return padded
+
+
+def _significant(
+    scores: Float32[Array, "image shift row"],
+    norms: Float32[Array, "image row"],
+    candidates: Candidates,
+    images: PreparedImages,
+    search: Search,
+) -> CoarseResult:
+    if search.plan.rules.cross_correlation:
+        return _best_correlation(scores, norms, candidates)
+    kernels, rules = search.kernels, search.plan.rules
+    log_shift = log_shift_prior(images.centre_px, search)
+    peak, total = kernels.weigh(scores, norms, candidates.log_prior, log_shift)
+    n, size = len(scores), scores[0].size
+    first = np.arange(n + 1) * size
+    in_order = scores
+    if rules.single_precision_sums:
+        in_order = np.ascontiguousarray(scores.swapaxes(1, 2))
+        total = single_precision_totals(in_order.reshape(-1), first)
+    smallest, count = find_threshold(in_order.reshape(-1), first, total, search)
+    if rules.max_significant > 0:
+        smallest, count = _limited(scores, smallest, count, rules)
+    samples = kernels.list_samples(scores, smallest)
+    return CoarseResult(
+        samples=samples,
+        groups=candidates[samples.orientation],
+        n_significant=count,
+        weights=_weights_of(scores, samples),
+        peak=peak,
+        total=total,
+    )
+
+
+def find_threshold(
+    weights: Float32[Array, " state"],
+    first: Int[Array, " image_and_1"],
+    totals: Float[Array, " image"],
+    search: Search,
+) -> tuple[Float32[Array, " image"], Int[Array, " image"]]:
+    """Find the smallest weight that is significant, and how many are; see `Kernels.threshold`."""
+    rules = search.plan.rules
+    if not rules.single_precision_sums:
+        return search.kernels.threshold(weights, first, totals, rules.adaptive_fraction)
+    smallest, count = np.zeros(len(totals), np.float32), np.zeros(len(totals), np.int64)
+    for i, total in enumerate(totals):
+        own = weights[first[i] : first[i + 1]]
+        falling = np.sort(own[own > 0.0])[::-1]
+        limit = np.float32(rules.adaptive_fraction) * np.float32(total)
+        enough = np.flatnonzero(np.cumsum(falling, dtype=np.float32) > limit)
+        count[i] = enough[0] + 1 if len(enough) else len(falling)
+        smallest[i] = falling[count[i] - 1]
+    return smallest, count
+
+
+def single_precision_totals(
+    weights: Float32[Array, " state"], first: Int[Array, " image_and_1"]
+) -> Float[Array, " image"]:
+    """Add up weights one by one in single precision (`SearchRules.single_precision_sums`)."""
+    ends = zip(first[:-1], first[1:], strict=True)
+    return np.array([np.cumsum(weights[a:b], dtype=np.float32)[-1] for a, b in ends], np.float64)
+
+
+def _limited(
+    weights: Float32[Array, "image shift row"],
+    smallest: Float32[Array, " image"],
+    count: Int[Array, " image"],
+    rules: SearchRules,
+) -> tuple[Array, Array]:
+    """Raise the threshold where more states than allowed are significant."""
+    limit = rules.max_significant
+    smallest = smallest.copy()
+    for i in np.flatnonzero(count > limit):
+        own = weights[i].reshape(-1)
+        smallest[i] = np.partition(own, own.size - limit)[own.size - limit]
+    return smallest, np.minimum(count, limit)
+
+
+def _best_correlation(
+    scores: Float32[Array, "image shift row"],
+    norms: Float32[Array, "image row"],
+    candidates: Candidates,
+) -> CoarseResult:
+    """Keep the single state of largest correlation, the first of equals."""
+    n, n_rows = len(scores), scores.shape[2]
+    correlation = scores / np.sqrt(2.0 * norms)[:, None]
+    best = correlation.swapaxes(1, 2).reshape(n, -1).argmax(axis=1)
+    row, shift = best // scores.shape[1], best % scores.shape[1]
+    each = np.arange(n + 1, dtype=np.int64)
+    assert n_rows == len(candidates)
+    return CoarseResult(
+        samples=Samples(each, row.astype(np.int64), each, shift.astype(np.int32)),
+        groups=candidates[row],
+        n_significant=np.ones(n, np.int64),
+        weights=np.ones(n, np.float32),
+        peak=correlation[np.arange(n), shift, row].astype(np.float64),
+        total=np.ones(n),
+    )
+
+
+def _weights_of(
+    weights: Float32[Array, "image shift row"], samples: Samples
+) -> Float32[Array, " sample"]:
+    """Return the weight of each sample."""
+    group = np.repeat(np.arange(len(samples.orientation)), np.diff(samples.first_sample))
+    image = np.repeat(np.arange(len(weights)), np.diff(samples.first_group))[group]
+    return weights[image, samples.shift, samples.orientation[group]]

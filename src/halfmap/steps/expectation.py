@@ -1,0 +1,173 @@
+"""The expectation of one unit of particles: prepare, search twice, add up."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, UInt8
+from numpy import ndarray as Array
+
+from halfmap.model.particles import Particles, Poses
+from halfmap.model.rotations import euler_angles
+from halfmap.steps.accumulate import ImageSums, accumulate
+from halfmap.steps.coarse_search import CoarseResult, global_search, local_search
+from halfmap.steps.fine_search import FineResult, fine_search
+from halfmap.steps.prepare_images import (
+    NO_WEIGHT,
+    Batch,
+    PreparedImages,
+    find_faults,
+    make_batch,
+    prepare_images,
+)
+from halfmap.steps.search import Search, child_matrices
+from halfmap.steps.workspace import Workspace
+
+SCORE_BYTES = 48 * 2**20
+"""Coarse scores that are held at a time; more particles are cut into batches, always alike."""
+
+__all__ = ["UnitResult", "Workspace", "run_unit"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """New rows of the particle table, and what each particle adds to sums of few numbers."""
+
+    angles_deg: Float[Array, "particle 3"]
+    offset_A: Float[Array, "particle 2"]
+    class_index: Int[Array, " particle"]
+    log_likelihood: Float[Array, " particle"]
+    max_probability: Float[Array, " particle"]
+    n_significant: Int[Array, " particle"]
+    norm: Float[Array, " particle"]
+    weight: Float[Array, " particle"]
+    """Posterior that counted; a little less than 1."""
+    class_weight: Float[Array, "particle class"]
+    offset_power_A2: Float[Array, " particle"]
+    """Squared offset, times posterior."""
+    scale_signal: Float[Array, " particle"]
+    scale_power: Float[Array, " particle"]
+    """The intensity scale of a group is the ratio of the sums of these two."""
+    fault: UInt8[Array, " particle"]
+    """0, or why the particle was left out (`halfmap.steps.prepare_images`)."""
+
+    @classmethod
+    def empty(cls, n: int, n_classes: int) -> "UnitResult":
+        """Return rows of zeros."""
+        shapes = {"angles_deg": (n, 3), "offset_A": (n, 2), "class_weight": (n, n_classes)}
+        types = {"class_index": np.int64, "n_significant": np.int64, "fault": np.uint8}
+        names = [field.name for field in fields(cls)]
+        return cls(
+            **{name: np.zeros(shapes.get(name, (n,)), types.get(name, float)) for name in names}
+        )
+
+
+def run_unit(
+    images: Float32[Array, "particle y x"],
+    rows: Int[Array, " particle"],
+    particles: Particles,
+    poses: Poses,
+    search: Search,
+    workspace: Workspace,
+) -> UnitResult:
+    """Find the posterior of each particle's pose, and add the unit to the workspace.
+
+    What is computed depends on the unit and the search only, to the last bit: neither on what the
+    workspace was used for before nor on other threads.
+
+    Parameters
+    ----------
+    images
+        Pixels of the unit's particles.
+    rows
+        Their rows in ``particles``.
+    particles
+        All particles of the run.
+    poses
+        Of the unit's particles, as the last iteration left them.
+    search
+        What the half-set shares; with its coarse slices filled, if it has any.
+    workspace
+        Empty: `Workspace.add_to` has been called since the last unit.
+    """
+    result = UnitResult.empty(len(rows), search.n_classes)
+    result.fault[:] = find_faults(images)
+    good = np.flatnonzero(result.fault == 0)
+    size = batch_size(search)
+    for first in range(0, len(good), size):
+        own = good[first : first + size]
+        batch = make_batch(images[own], rows[own], particles, poses[own], search)
+        _run_batch(batch, own, particles, (search, workspace), result)
+    return result
+
+
+def batch_size(search: Search) -> int:
+    """Return how many particles are searched together; it depends on the search alone."""
+    if search.candidates is None:
+        return 1
+    scores = len(search.candidates) * len(search.shifts.coarse_A)
+    return max(1, SCORE_BYTES // (4 * max(scores, 1)))
+
+
+def _run_batch(
+    batch: Batch,
+    own: Int[Array, " image"],
+    particles: Particles,
+    within: tuple[Search, Workspace],
+    result: UnitResult,
+) -> None:
+    search, workspace = within
+    images = prepare_images(batch, particles, search)
+    if search.local is None:
+        coarse = global_search(images, search, workspace)
+    else:
+        coarse = local_search(images, batch.poses.angles_deg[0], search)
+    lost = ~np.isfinite(coarse.total) | (coarse.total <= 0.0)
+    fine = fine_search(images, coarse, search, workspace)
+    sums = accumulate(batch, images, fine, search, workspace)
+    result.fault[own[lost]] = NO_WEIGHT
+    _store(result, own, batch, (images, coarse, fine, sums), search)
+
+
+def _store(
+    result: UnitResult,
+    own: Int[Array, " image"],
+    batch: Batch,
+    found: tuple[PreparedImages, CoarseResult, FineResult, ImageSums],
+    search: Search,
+) -> None:
+    images, coarse, fine, sums = found
+    shifted = search.shifts.fine_A.reshape(-1, 2)[fine.best_shift]
+    result.angles_deg[own] = _best_angles_deg(fine, search)
+    result.offset_A[own] = images.centre_px * search.plan.images.pixel_size_A + shifted
+    result.class_index[own] = fine.slices.rows.class_index[fine.slices.slot[fine.best_group]]
+    result.log_likelihood[own] = _log_likelihood(batch, images, fine, search)
+    result.max_probability[own] = fine.max_probability
+    result.n_significant[own] = coarse.n_significant
+    result.norm[own] = _norm(batch, sums, search)
+    for name in ("weight", "class_weight", "offset_power_A2", "scale_signal", "scale_power"):
+        getattr(result, name)[own] = getattr(sums, name)
+
+
+def _best_angles_deg(fine: FineResult, search: Search) -> Float[Array, "image 3"]:
+    """Return the (perturbed) Euler angles of the best state."""
+    rows = fine.slices.rows[fine.slices.slot[fine.best_group]]
+    matrices = child_matrices(search, rows)[np.arange(len(rows)), fine.best_child]
+    return euler_angles(matrices)
+
+
+def _log_likelihood(
+    batch: Batch, images: PreparedImages, fine: FineResult, search: Search
+) -> Float[Array, " image"]:
+    """Return the log-evidence of each image; after a comparison by correlation, the correlation."""
+    if search.plan.rules.cross_correlation:
+        return np.asarray(fine.log_evidence / images.constant)
+    normalisation = search.weighting.log_normalisation[batch.optics]
+    return np.asarray(fine.log_evidence - images.constant - normalisation)
+
+
+def _norm(batch: Batch, sums: ImageSums, search: Search) -> Float[Array, " image"]:
+    """Return the normalisation that would bring the residual to what the noise model expects."""
+    if not search.plan.images.do_norm:
+        return batch.poses.norm
+    relative = np.sqrt(np.maximum(2.0 * sums.residual, 0.0))
+    return np.asarray(batch.poses.norm / search.model.mean_norm * relative)

@@ -1,0 +1,221 @@
+"""From images to weighted spectra: shift, norm, mask, transform, CTF, noise.
+
+The image is divided by the noise and multiplied by the CTF here, so that slices of the
+reference can be shared by all particles.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from jaxtyping import Complex64, Float, Float32, Int, UInt8
+from numpy import ndarray as Array
+
+from halfmap.kernels.protocol import Spectra
+from halfmap.model.ctf import contrast_transfer
+from halfmap.model.disc import interleaved
+from halfmap.model.fourier import crop_transform, round_half_away, shells_2d
+from halfmap.model.particles import Particles, Poses
+from halfmap.steps.search import Search
+
+NOT_FINITE, CONSTANT, NO_WEIGHT = 1, 2, 3
+"""What can be wrong with an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images and what is known of them: rows of the run's tables."""
+
+    images: Float32[Array, "image y x"]
+    rows: Int[Array, " image"]
+    """In the table of all particles."""
+    optics: Int[Array, " image"]
+    scale: Float[Array, " image"]
+    poses: Poses
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImages:
+    """Images of a batch, ready to be compared and summed."""
+
+    centre_px: Int[Array, "image 2"]
+    """Whole-pixel shift that was applied, x and y."""
+    compared: Spectra
+    """For the scores; no k = 0 unless compared by correlation."""
+    summed: Spectra
+    """For the sums."""
+    power: Float[Array, "image shell"]
+    """|X|² of the masked image by shell; see `halfmap.model.disc.counted_shells`."""
+    constant: Float[Array, " image"]
+    """Part of the misfit that is the same in all poses (by correlation: norm of the image)."""
+
+
+def find_faults(images: Float32[Array, "image y x"]) -> UInt8[Array, " image"]:
+    """Return `NOT_FINITE` or `CONSTANT` for images that cannot be used, 0 for the others."""
+    flat = images.reshape(len(images), -1)
+    finite = np.isfinite(flat).all(axis=1)
+    constant = flat.max(axis=1) == flat.min(axis=1)
+    faults = np.where(finite, np.where(constant, CONSTANT, 0), NOT_FINITE)
+    return faults.astype(np.uint8)
+
+
+def make_batch(
+    images: Float32[Array, "image y x"],
+    rows: Int[Array, " image"],
+    particles: Particles,
+    poses: Poses,
+    search: Search,
+) -> Batch:
+    """Look up what is known of some particles.
+
+    Parameters
+    ----------
+    images
+        Pixels, as read.
+    rows
+        Their rows in ``particles``.
+    particles
+        All particles of the run.
+    poses
+        Of these images only.
+    search
+        Holds the scale of each group.
+    """
+    return Batch(
+        images=images,
+        rows=rows,
+        optics=particles.optics_group[rows],
+        scale=search.weighting.group_scale[particles.scale_group[rows]],
+        poses=poses,
+    )
+
+
+def prepare_images(batch: Batch, particles: Particles, search: Search) -> PreparedImages:
+    """Prepare the images of a batch for the search.
+
+    Raises
+    ------
+    DataError
+        If the CTF of an optics group cannot be computed.
+    """
+    settings, weighting = search.plan.images, search.weighting
+    box = settings.box
+    centre = round_half_away(batch.poses.offset_A / settings.pixel_size_A)
+    gain = search.model.mean_norm / batch.poses.norm if settings.do_norm else np.ones(len(centre))
+    pairs = search.kernels.shift_and_mask(
+        batch.images,
+        gain.astype(np.float32),
+        centre,
+        weighting.background,
+        _noise_fill(batch, search),
+    )
+    planes = scipy.fft.rfft2(pairs.reshape(-1, box, box), overwrite_x=True)
+    planes = planes.astype(np.complex64, copy=False)
+    listed, power = search.kernels.read_planes(planes, weighting.layout)
+    ctf = _ctf(batch, particles, search) * batch.scale[:, None]
+    precision = weighting.precision[batch.optics]
+    summed = _summed(listed, ctf, precision, search, batch)
+    own_power = power[1::2].copy()
+    if search.plan.rules.cross_correlation:
+        compared = _by_correlation(listed[1::2], ctf, search)
+        constant = _window_norm(planes[1::2], search)
+    else:
+        compared = _without_mean(summed)
+        constant = _constant_misfit(own_power, batch, search)
+    return PreparedImages(
+        centre_px=centre,
+        compared=compared,
+        summed=summed,
+        power=own_power,
+        constant=constant,
+    )
+
+
+def _summed(
+    listed: Complex64[Array, "plane pixel"],
+    ctf: Float32[Array, "image pixel"],
+    precision: Float32[Array, "image pixel"],
+    search: Search,
+    batch: Batch,
+) -> Spectra:
+    """Weight the spectra for the sums: premultiplied images hold one factor of the CTF already."""
+    width = search.disc.width
+    weighted = ctf * precision
+    done = np.array([search.plan.images.optics[g].ctf_premultiplied for g in batch.optics])[:, None]
+    return Spectra(
+        masked=interleaved(listed[1::2] * weighted, width),
+        unmasked=interleaved(listed[0::2] * np.where(done, precision, weighted), width),
+        power=weighted * ctf,
+        weight=np.where(done, weighted, weighted * ctf),
+    )
+
+
+def _without_mean(spectra: Spectra) -> Spectra:
+    """Leave out k = 0: adding a constant to an image must not change its likelihood."""
+    masked, power = spectra.masked.copy(), spectra.power.copy()
+    masked[:, :2] = 0.0
+    power[:, 0] = 0.0
+    return spectra._replace(masked=masked, power=power)
+
+
+def _by_correlation(
+    masked: Complex64[Array, "image pixel"], ctf: Float32[Array, "image pixel"], search: Search
+) -> Spectra:
+    """Weight every stored pixel of the window alike: those on kx = 0 stand for their mates too."""
+    disc = search.disc
+    has_mate = (disc.kx == 0) & (disc.ky > 0) & (disc.ky < disc.size // 2)
+    weight = np.where(has_mate, 2.0, 1.0).astype(np.float32) * ctf
+    own = interleaved(masked * weight, disc.width)
+    return Spectra(masked=own, unmasked=own, power=weight * ctf, weight=weight * ctf)
+
+
+def _window_norm(planes: Array, search: Search) -> Float[Array, " image"]:
+    """Return sqrt(Σ |X|²) over every stored pixel of the window."""
+    window = crop_transform(planes, search.plan.current_size).astype(np.complex128)
+    square = np.sum(np.abs(window) ** 2, axis=(1, 2))
+    return np.asarray(np.sqrt(square) / search.plan.images.box**2)
+
+
+def _constant_misfit(
+    power: Float[Array, "image shell"], batch: Batch, search: Search
+) -> Float[Array, " image"]:
+    """Return what the image itself adds to the misfit.
+
+    Half its power over the noise inside the window; beyond, half its power as it is (RELION's
+    convention: it only shifts the reported likelihood).
+    """
+    last = search.plan.current_size // 2
+    precision = search.weighting.shell_precision[batch.optics]
+    inside = np.sum(power[:, 1 : last + 1] * precision[:, 1 : last + 1], axis=1)
+    return np.asarray(0.5 * (inside + power[:, last + 1 :].sum(axis=1)))
+
+
+def _ctf(batch: Batch, particles: Particles, search: Search) -> Float32[Array, "image pixel"]:
+    settings, disc = search.plan.images, search.disc
+    ctf = np.ones((len(batch.rows), len(disc)), np.float32)
+    if settings.ctf is None:
+        return ctf
+    for group in np.unique(batch.optics):
+        own = np.flatnonzero(batch.optics == group)
+        defocus = particles.defocus[batch.rows[own]]
+        ctf[own] = contrast_transfer(
+            disc.kx, disc.ky, defocus, settings.optics[group], settings.ctf
+        )
+    return ctf
+
+
+def _noise_fill(batch: Batch, search: Search) -> Float32[Array, "image_or_0 y x"]:
+    """Draw, for each particle from its own stream, noise with the spectrum of its optics group."""
+    settings = search.plan.images
+    box = settings.box
+    if settings.zero_mask:
+        return np.zeros((0, box, box), np.float32)
+    shells = shells_2d(box)
+    variance = np.pad(search.model.noise_variance, ((0, 0), (0, shells.max())))[:, shells]
+    planes = np.empty((len(batch.rows), box, box // 2 + 1), np.complex64)
+    for i, (row, group) in enumerate(zip(batch.rows, batch.optics, strict=True)):
+        stream = np.random.Generator(np.random.Philox(key=[settings.seed, int(row)]))
+        parts = stream.standard_normal((2, *shells.shape), dtype=np.float32)
+        planes[i] = (parts[0] + 1j * parts[1]) * np.sqrt(variance[group])
+    noise = scipy.fft.irfft2(planes, s=(box, box), norm="forward", overwrite_x=True)
+    return np.asarray(noise)
