@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from halfmap.errors import OptionError
-from halfmap.model.asymmetric_unit import inside_asymmetric_unit
-from halfmap.model.rotations import direction_angles, euler_matrices
+from halfmap.model.asymmetric_unit import inside_asymmetric_unit, without_seam_mates
+from halfmap.model.rotations import direction_angles, direction_vectors, euler_matrices
 from halfmap.model.symmetry import PointGroup, point_group
 
 ORDERS = (
@@ -133,6 +133,15 @@ def test_just_one_mate_of_a_direction_is_in_the_asymmetric_unit(name: str) -> No
     # The planes of T and I are given with six digits, the sector of D1 for no psi.
     count = inside.reshape(500, -1).sum(axis=1)
     assert np.mean(count == itself) >= 0.998
+
+
+def test_a_direction_is_dropped_only_for_a_mate_that_is_kept() -> None:
+    chain = direction_vectors(np.array([[0.0, 90.0], [189.0, 90.0], [18.0, 90.0]]))
+
+    keep = without_seam_mates(point_group("C2"), chain, np.radians(10.0))
+
+    # The second goes for the first, 9° from its mate; the third is near the second only.
+    assert keep.tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize("name", ["i", "I2", "i2 "])
