@@ -60,7 +60,7 @@ class Trials:
     disc: Disc
     angles_deg: Float[Array, "trial 3"]
     precision: Float[Array, "trial pixel"]
-    """CTF² / (2 sigma2): weight of a squared difference of projections; 0 at k = 0."""
+    """CTF² / (2 sigma2), the weight of a squared difference of projections; 0 at k = 0."""
     choice: Float[Array, " trial"]
     """Uniform in [0, 1): which angle, and which axis, is varied."""
     pixel_size_A: float
@@ -115,8 +115,6 @@ def make_trials(
         if rules.ctf is not None:
             defocus = particles.defocus[rows[members]]
             power = contrast_transfer(disc.kx, disc.ky, defocus, optics, rules.ctf) ** 2
-        if optics.ctf_premultiplied:
-            power = power**2
         precision[members] = power * inverse
     return Trials(
         disc=disc,
