@@ -8,6 +8,8 @@ class HalfmapError(Exception):
     """Base class; the command line prints it without a traceback."""
 
     exit_code = 1
+    everywhere = False
+    """Whether every rank raises it, so that one of them can say it for all."""
 
 
 class OptionError(HalfmapError):
@@ -26,3 +28,4 @@ class CollectiveError(HalfmapError):
     """At least one rank failed; raised on all of them, with the exit code of the first."""
 
     exit_code = 4
+    everywhere = True

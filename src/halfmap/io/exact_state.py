@@ -6,12 +6,13 @@ which hold them exactly, and are recognised by their checksum. Nothing in the fi
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
@@ -25,7 +26,14 @@ from halfmap.model.schedule import Changes, Schedule
 FORMAT = 1
 
 
-def write_exact_state(path: Path, state: RunState, options: Mapping[str, Any]) -> None:
+def maps_digest(maps: Float32[Array, "class z y x"]) -> str:
+    """Return what the maps of a half are recognised by."""
+    return _digest({"maps": maps})
+
+
+def write_exact_state(
+    path: Path, state: RunState, map_digests: Sequence[str], said: Mapping[str, Any]
+) -> None:
     """Write everything of a run that its other files round.
 
     Parameters
@@ -33,9 +41,11 @@ def write_exact_state(path: Path, state: RunState, options: Mapping[str, Any]) -
     path
         File to be made or replaced.
     state
-        The state after an iteration, maps included.
-    options
-        The resolved options: anything that JSON can hold.
+        The state after an iteration; its maps are not looked at.
+    map_digests
+        `maps_digest` of each half.
+    said
+        What else is to be kept, such as the options: anything that JSON can hold.
 
     Raises
     ------
@@ -49,9 +59,9 @@ def write_exact_state(path: Path, state: RunState, options: Mapping[str, Any]) -
         "format": FORMAT,
         "schedule": asdict(state.schedule),
         "settings": asdict(state.settings),
-        "options": dict(options),
+        "said": dict(said),
         "particles": _digest(_identity(state.particles)),
-        "maps": [_digest({"maps": half.maps}) for half in state.halves],
+        "maps": list(map_digests),
     }
     text = json.dumps(notes, default=_plain)
     with replacing(path) as beside, h5py.File(beside, "w") as file:
@@ -75,8 +85,8 @@ def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, A
     -------
     state
         As it was when the file was written.
-    options
-        The resolved options of then.
+    said
+        What was kept with it.
 
     Raises
     ------
@@ -94,7 +104,7 @@ def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, A
         )
     if notes["particles"] != _digest(_identity(state.particles)):
         raise DataError(f"{path} belongs to another particle table. {_REMEDY}")
-    if notes["maps"] != [_digest({"maps": half.maps}) for half in state.halves]:
+    if notes["maps"] != [maps_digest(half.maps) for half in state.halves]:
         raise DataError(f"{path} belongs to other maps than those beside it. {_REMEDY}")
     halves = (
         _from_arrays(HalfModel, arrays, f"half{n}", maps=half.maps)
@@ -107,7 +117,7 @@ def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, A
         schedule=_schedule(notes["schedule"]),
         settings=ModelSettings(**notes["settings"]),
     )
-    return exact, notes["options"]
+    return exact, notes["said"]
 
 
 _REMEDY = (
@@ -180,7 +190,7 @@ def _digest(arrays: Mapping[str, Array], text: str = "") -> str:
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name])
         sums.update(f"{name} {values.dtype.str} {arrays[name].shape} ".encode())
-        sums.update(values.tobytes())
+        sums.update(values.data)
     return sums.hexdigest()
 
 

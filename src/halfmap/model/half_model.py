@@ -4,8 +4,9 @@ Shells run from 0 to box/2. Variances are per real component of the Fourier tran
 (docs/conventions.md). A run that is not split has one half.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
@@ -39,3 +40,7 @@ class HalfModel:
     accuracy_translation_A: Float[Array, " class"]
     orientability: Float[Array, " shell"]
     """Contribution of each shell to the angular accuracy; zeros when not estimated."""
+
+    def without_maps(self) -> "HalfModel":
+        """Return the statistics alone, what the leader is told; only the box of the maps is kept."""
+        return replace(self, maps=np.empty((0, *self.maps.shape[1:]), np.float32))

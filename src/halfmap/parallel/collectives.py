@@ -43,6 +43,7 @@ def from_root(make: Callable[[], T], comm: MPI.Intracomm, root: int = 0) -> T:
             error = caught
     failure, value = share((error, result), comm, root)
     if failure is not None:
+        failure.everywhere = True
         raise failure
     return value  # type: ignore[return-value]  # T itself may be None
 

@@ -50,4 +50,4 @@ def normalised(
     """
     measured = background(images, radius_px)
     std = np.where(measured.std > 0, measured.std, 1.0)[:, None, None]
-    return ((images - measured.mean[:, None, None]) / std).astype(np.float32)
+    return np.asarray((images - measured.mean[:, None, None]) / std, dtype=np.float32)

@@ -1,0 +1,18 @@
+"""``halfmap refine``: parse, hand over, exit code."""
+
+import os
+import shlex
+
+
+def run(argv: list[str]) -> int:
+    """Refine; see ``halfmap refine --help``."""
+    # Before numpy is loaded: its BLAS reads them once. Threads are halfmap's own (--j).
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    from halfmap.config.command_line import parse
+
+    request = parse(argv)
+    from halfmap.engine.program import run_refinement
+
+    command = shlex.join(["halfmap", "refine", *argv])
+    return run_refinement(request.options, command, request.notices)

@@ -1,0 +1,84 @@
+"""Going on from the files of an iteration, as if the run had never stopped."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from mpi4py import MPI
+
+from halfmap.config.options import RefineOptions
+from halfmap.engine.inputs import Inputs, read_inputs
+from halfmap.engine.job import Job, make_job
+from halfmap.engine.start import join_ranks
+from halfmap.engine.state import State
+from halfmap.errors import DataError
+from halfmap.io.exact_state import read_exact_state
+from halfmap.io.output import check_output, existing_outputs
+from halfmap.io.particle_table import ParticleTable
+from halfmap.io.run_folder import RunState, read_run
+from halfmap.parallel.collectives import from_root
+from halfmap.parallel.halves import LEADER
+
+
+def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple[Job, State]:
+    """Read an iteration's files and make the state after it. Collective.
+
+    The particles are read from the table that the run began with: the one it wrote has six
+    digits. With the exact state beside it the run goes on to the last bit; without, from
+    the rounded numbers of the STAR files, and says so.
+    """
+    ranks, console = join_ranks(options, world)
+    table: ParticleTable | None = None
+
+    def read() -> tuple[Inputs, RunState, str]:
+        nonlocal table
+        assert options.continue_from is not None
+        inputs, table = read_inputs(options, options.random_seed, console)
+        state = replace(read_run(options.continue_from), particles=inputs.particles, table=table)
+        exact = _exact_file(options.continue_from)
+        if not exact.is_file():
+            console.notice(f"{exact} is absent: the run goes on from rounded numbers")
+            began = command
+        else:
+            state, notes = read_exact_state(exact, state)
+            began = str(notes["command"])
+        _make_room(options, state.schedule.iteration)
+        return inputs, replace(state, table=ParticleTable({}, {})), began
+
+    inputs, run_state, began = from_root(read, world, LEADER)
+    job = make_job(options, began, (ranks, console), inputs, table)
+    models = {half: run_state.halves[half] for half in job.told_halves}
+    if job.ranks.leads:
+        models = {h: m if h in ranks.teams else m.without_maps() for h, m in models.items()}
+    return job, State(run_state.schedule, run_state.poses, models)
+
+
+def _exact_file(optimiser: Path) -> Path:
+    return optimiser.with_name(optimiser.name.replace("_optimiser.star", "_halfmap.h5"))
+
+
+def _make_room(options: RefineOptions, iteration: int) -> None:
+    """Remove the files of later iterations, if the user agrees.
+
+    Raises
+    ------
+    DataError
+        When there are some and ``--overwrite`` was not given.
+    """
+    root = options.output_root
+    later = [file for file in existing_outputs(root) if _iteration_of(file, root) > iteration]
+    if later and not options.overwrite:
+        raise DataError(
+            f"found {len(later)} files of iterations after {iteration}, such as {later[0]}, "
+            "expected none: going on would replace them. Allow it with --overwrite, or write "
+            "elsewhere with --o"
+        )
+    check_output(root, overwrite=True)
+    for file in later:
+        file.unlink()
+
+
+def _iteration_of(file: Path, root: Path) -> int:
+    """Return the iteration of a file of a run; the final files come after all others."""
+    number = re.match(r"_it(\d+)_", file.name.removeprefix(root.name))
+    return int(number[1]) if number else 10**9

@@ -1,0 +1,99 @@
+"""The expectation step of all ranks: units are leased, computed and summed."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from halfmap.engine.job import Job
+from halfmap.engine.particle_results import ParticleResults
+from halfmap.model.exact import SumScales
+from halfmap.model.particles import Poses
+from halfmap.model.sums import ExpectationSums
+from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
+from halfmap.parallel.units import LeaseBook, Unit
+from halfmap.steps.expectation import UnitResult, Workspace, run_unit
+from halfmap.steps.search import Search
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an expectation leaves on this rank."""
+
+    sums: dict[int, ExpectationSums]
+    """Of this rank's units, by half."""
+    scales: dict[int, SumScales]
+    results: ParticleResults
+    """Of all particles, on the leader; of none elsewhere."""
+    busy_seconds: float
+    """Time that this rank's threads spent in units."""
+
+
+def expectation(job: Job, poses: Poses, searches: dict[int, Search], label: str) -> Found:
+    """Compute every unit once, somewhere. Collective.
+
+    Parameters
+    ----------
+    poses
+        Of all particles.
+    searches
+        Of the halves that this rank serves.
+    label
+        What the progress display calls this step.
+
+    Raises
+    ------
+    CollectiveError
+        On all ranks, when any of them failed.
+    """
+    summing = _Summing(job, poses, searches)
+    results = ParticleResults(len(job.particles), job.options.n_classes)
+    ranks, book = job.ranks, LeaseBook(job.units)
+    with job.console.progress(len(job.particles), label) as step:
+
+        def accept(unit: Unit, result: UnitResult) -> None:
+            results.accept(unit, result)
+            job.quarantine.check(unit.rows, result.fault)
+            step(len(unit.rows))
+
+        n_threads = job.options.n_threads
+        if ranks.world.size == 1:
+            work(LocalDesk(book, ranks.served[0], accept), summing.compute, 0, n_threads)
+        elif ranks.leads:
+            lead(book, ranks, accept)
+        else:
+            desk = RemoteDesk(job.units, ranks.world)
+            work(desk, summing.compute, ranks.world.rank, n_threads)
+    return Found(summing.sums, summing.scales, results, summing.busy_seconds)
+
+
+class _Summing:
+    """Computes units in any thread and adds what they yield to this rank's sums."""
+
+    def __init__(self, job: Job, poses: Poses, searches: dict[int, Search]) -> None:
+        self.job, self.poses, self.searches = job, poses, searches
+        self.sums = {half: search.zero_sums() for half, search in searches.items()}
+        self.scales = {half: search.scales for half, search in searches.items()}
+        self.busy_seconds = 0.0
+        self._lock = threading.Lock()
+        self._idle: dict[int, list[Workspace]] = {half: [] for half in searches}
+
+    def compute(self, unit: Unit) -> UnitResult:
+        """Run one unit; called by several threads at once."""
+        start = time.thread_time()
+        job, half = self.job, unit.half
+        with self._lock:
+            workspace = self._idle[half].pop() if self._idle[half] else None
+        workspace = workspace or Workspace(self.searches[half])
+        result = run_unit(
+            job.read_images(unit.rows),
+            unit.rows,
+            job.particles,
+            self.poses[unit.rows],
+            self.searches[half],
+            workspace,
+        )
+        with self._lock:
+            workspace.add_to(self.sums[half])
+            self._idle[half].append(workspace)
+            self.busy_seconds += time.thread_time() - start
+        return result

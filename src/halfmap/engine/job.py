@@ -1,0 +1,175 @@
+"""What is fixed during a run, as one rank holds it."""
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float, Float32, Int
+from numpy import ndarray as Array
+
+from halfmap.config.options import RefineOptions
+from halfmap.engine.console import Console
+from halfmap.engine.inputs import Inputs
+from halfmap.engine.quarantine import Quarantine
+from halfmap.io.particle_table import ParticleTable
+from halfmap.io.stacks import ImageSource
+from halfmap.kernels.protocol import Kernels
+from halfmap.kernels.registry import make_kernels
+from halfmap.model.ctf import CtfOptions
+from halfmap.model.optics import Optics
+from halfmap.model.padded_transform import padded_box
+from halfmap.model.particles import Particles
+from halfmap.model.schedule_rules import ScheduleRules
+from halfmap.model.symmetry import PointGroup, point_group
+from halfmap.parallel.halves import Ranks
+from halfmap.parallel.units import Unit, cut_units
+from halfmap.steps.normalisation import normalised
+from halfmap.steps.search import ImageSettings, SearchRules
+from halfmap.steps.solvent import solvent_mask
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Data, settings and ranks; nothing in here changes from iteration to iteration."""
+
+    options: RefineOptions
+    """As resolved: the random seed is the one in use."""
+    command: str
+    """The command line, as it was typed when the run began."""
+    ranks: Ranks
+    console: Console
+    kernels: Kernels
+    particles: Particles
+    table: ParticleTable | None
+    """The input table, to be written again; on the leader only."""
+    source: ImageSource
+    images: ImageSettings
+    group: PointGroup
+    solvent_mask: Float[Array, "z y x"] | None
+    """Applied to the map after each iteration; None with no --flatten_solvent."""
+    search_rules: SearchRules
+    schedule_rules: ScheduleRules
+    units: tuple[Unit, ...]
+    quarantine: Quarantine
+
+    @property
+    def told_halves(self) -> tuple[int, ...]:
+        """The halves whose statistics this rank holds: its own, or all on the leader."""
+        return tuple(range(self.ranks.n_halves)) if self.ranks.leads else tuple(self.ranks.teams)
+
+    @property
+    def box(self) -> int:
+        """Box of images and maps, px."""
+        return self.images.box
+
+    @property
+    def pixel_size_A(self) -> float:
+        """Pixel size of images and maps, Å."""
+        return self.images.pixel_size_A
+
+    @property
+    def optics(self) -> tuple[Optics, ...]:
+        """The optics groups."""
+        return self.particles.optics
+
+    @property
+    def padding(self) -> float:
+        """Padding of the transforms: the option, made to fit an even padded box."""
+        return padded_box(self.box, self.options.padding) / self.box
+
+    def compares_by_correlation(self, iteration: int) -> bool:
+        """Whether an iteration compares by correlation: only the first, and only when asked."""
+        return self.options.first_iteration_cc and iteration == 1
+
+    def search_rules_at(self, iteration: int) -> SearchRules:
+        """Return the rules of the expectation in an iteration."""
+        return replace(self.search_rules, cross_correlation=self.compares_by_correlation(iteration))
+
+    def read_images(self, rows: Int[Array, " image"]) -> Float32[Array, "image y x"]:
+        """Read some particles, repaired if that was asked for."""
+        images = self.source.read(self.particles.stack[rows], self.particles.slice[rows])
+        if self.options.normalise:
+            images = normalised(images, self.particle_radius_px)
+        return images
+
+    @property
+    def particle_radius_px(self) -> float:
+        """Radius of the particle mask."""
+        return self.images.mask_radius_px
+
+
+def make_job(
+    options: RefineOptions,
+    command: str,
+    place: tuple[Ranks, Console],
+    inputs: Inputs,
+    table: ParticleTable | None,
+) -> Job:
+    """Put together what is fixed during a run."""
+    ranks, console = place
+    particles = inputs.particles
+    optics = particles.optics[0]
+    edge = options.mask_edge_px
+    diameter_A = options.particle_diameter_A
+    if diameter_A <= 0.0:
+        diameter_A = (optics.box - edge) * optics.pixel_size_A
+    images = ImageSettings(
+        box=optics.box,
+        pixel_size_A=optics.pixel_size_A,
+        optics=particles.optics,
+        ctf=_ctf_options(options),
+        mask_radius_px=diameter_A / (2.0 * optics.pixel_size_A),
+        mask_edge_px=edge,
+        zero_mask=options.zero_mask,
+        seed=options.random_seed,
+        do_norm=options.corrects_norm,
+        do_scale=options.corrects_scale and len(particles.scale_groups) > 1,
+    )
+    mask = inputs.solvent_mask
+    if mask is None and options.flatten_solvent:
+        mask = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge)
+    return Job(
+        options=options,
+        command=command,
+        ranks=ranks,
+        console=console,
+        kernels=make_kernels(),
+        particles=particles,
+        table=table,
+        source=ImageSource(particles.stacks, optics.box),
+        images=images,
+        group=point_group(options.symmetry),
+        solvent_mask=mask,
+        search_rules=SearchRules(
+            adaptive_fraction=options.adaptive_fraction,
+            max_significant=options.max_significant_poses,
+        ),
+        schedule_rules=_schedule_rules(options, optics, diameter_A),
+        units=cut_units(particles.half, particles.optics_group),
+        quarantine=Quarantine(particles, options.max_quarantined),
+    )
+
+
+def _ctf_options(options: RefineOptions) -> CtfOptions | None:
+    if not options.correct_ctf:
+        return None
+    return CtfOptions(
+        intact_first_peak=options.ctf_intact_first_peak,
+        phase_flipped=options.ctf_phase_flipped,
+        only_flip_phases=options.only_flip_phases,
+    )
+
+
+def _schedule_rules(options: RefineOptions, optics: Optics, diameter_A: float) -> ScheduleRules:
+    return ScheduleRules(
+        box=optics.box,
+        pixel_size_A=optics.pixel_size_A,
+        particle_diameter_A=diameter_A,
+        initial_low_pass_A=options.initial_lowpass_A,
+        first_iteration_by_correlation=options.first_iteration_cc,
+        automatic=options.auto_refine,
+        split=options.split_random_halves,
+        coarse_size_limit_px=options.coarse_size_px,
+        strict_high_resolution_A=options.likelihood_resolution_limit_A,
+        local_from_order=options.local_search_healpix_order,
+        angles_follow_resolution=options.auto_resolution_angles,
+        ignore_pose_changes=options.auto_ignore_angles,
+    )

@@ -1,0 +1,216 @@
+"""The maximisation step of all ranks: sums become maps; the halves meet in the FSC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.fft
+from jaxtyping import Float, Float32
+from numpy import ndarray as Array
+
+from halfmap.engine.expectation import Found
+from halfmap.engine.job import Job
+from halfmap.model.exact import decode
+from halfmap.model.fourier import low_pass
+from halfmap.model.half_model import HalfModel
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.particle_totals import ParticleTotals
+from halfmap.model.schedule import Schedule
+from halfmap.model.sums import FourierSums
+from halfmap.parallel.collectives import broadcast, share
+from halfmap.parallel.halves import LEADER, Team, meet, place
+from halfmap.parallel.reduce_network import reduce_sums
+from halfmap.steps.half_maps import (
+    downsampled_average,
+    half_map_fsc,
+    join_low_resolution,
+    join_shell,
+    low_resolution_part,
+    solvent_corrected_fsc,
+)
+from halfmap.steps.maximisation import hermitian, spectra, symmetrise
+from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.solvent import flatten
+from halfmap.steps.statistics_update import HalfMaps, HalfStatistics, UpdateRules, updated_model
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """The sums of a whole half-set in floating point, on its root."""
+
+    fourier: tuple[FourierSums, ...]
+    """By class; complete and symmetrised."""
+    noise: Float[Array, "optics shell"]
+    directions: Float[Array, "class direction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Maximised:
+    """What a maximisation leaves on this rank."""
+
+    models: dict[int, HalfModel]
+    """Of the halves that this rank serves; the leader has all, without maps."""
+    unfiltered: dict[int, Float32[Array, "z y x"]]
+    """Half maps without a prior, on the half roots, when they were made."""
+
+
+def maximisation(
+    job: Job, schedule: Schedule, models: Mapping[int, HalfModel], found: Found
+) -> Maximised:
+    """Reduce, compare the halves, reconstruct, and hand the new models to the teams. Collective."""
+    totals = share(_totals(job, found), job.ranks.world, LEADER)
+    with scipy.fft.set_workers(job.options.n_threads):
+        sums = _sum_up(job, schedule, found)
+        unfiltered: dict[int, Float32[Array, "z y x"]] = {}
+        fsc = None
+        if job.ranks.n_halves == 2 and job.ranks.meeting is not None:
+            if schedule.converged or job.options.solvent_correct_fsc:
+                unfiltered = {h: reconstruct(s.fourier[0], job.box, None) for h, s in sums.items()}
+            sums = _join_low_resolution(job, schedule, sums)
+            fsc = _compare(job, schedule, sums, unfiltered)
+            if schedule.converged:
+                sums = _join(job, sums)
+        new = {
+            half: _solve(job, schedule, models[half], summed, totals[half], fsc)
+            for half, summed in sums.items()
+        }
+    return Maximised(_hand_out(job, new, last=schedule.converged), unfiltered)
+
+
+def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
+    if not job.ranks.leads:
+        return None
+    return tuple(found.results.totals(job.particles, h) for h in range(job.ranks.n_halves))
+
+
+def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
+    """Sum over the ranks of each half; the result is on the half roots."""
+    sphere = PaddedSphere(schedule.current_size // 2, job.padding)
+    # Interpolation reaches one voxel beyond the sphere along each axis.
+    inside = np.flatnonzero(sphere.squared_radius() <= (sphere.reach + 2) ** 2)
+    summed = {}
+    for half, team in job.ranks.teams.items():
+        total = reduce_sums(found.sums[half], inside, team.comm)
+        if team.is_root:
+            fourier, noise, directions = decode(
+                total, found.scales[half], sphere.r_max, sphere.padding
+            )
+            complete = tuple(symmetrise(hermitian(sums), job.group) for sums in fourier)
+            summed[half] = Summed(complete, noise, directions)
+    return summed
+
+
+def _join_low_resolution(
+    job: Job, schedule: Schedule, sums: dict[int, Summed]
+) -> dict[int, Summed]:
+    limit_A = job.options.join_halves_resolution_A
+    if limit_A <= 0.0:
+        return sums
+    shell = join_shell(limit_A, schedule.resolution_shell, job.box, job.pixel_size_A)
+    shared = _meet_sums(
+        job, {half: low_resolution_part(s.fourier[0], shell) for half, s in sums.items()}
+    )
+    return {
+        half: replace(s, fourier=(join_low_resolution(s.fourier[0], shared[1 - half], shell),))
+        for half, s in sums.items()
+    }
+
+
+def _join(job: Job, sums: dict[int, Summed]) -> dict[int, Summed]:
+    """Add both halves: the last iteration makes one map of all data, on the first half's root."""
+    both = _meet_sums(job, {half: s.fourier[0] for half, s in sums.items()})
+    total = replace(
+        both[0], signal=both[0].signal + both[1].signal, weight=both[0].weight + both[1].weight
+    )
+    return {half: replace(s, fourier=(total,)) for half, s in sums.items() if half == 0}
+
+
+def _meet_sums(job: Job, own: Mapping[int, FourierSums]) -> dict[int, FourierSums]:
+    signal = meet(job.ranks, {half: s.signal for half, s in own.items()})
+    weight = meet(job.ranks, {half: s.weight for half, s in own.items()})
+    any_half = next(iter(own.values()))
+    return {h: replace(any_half, signal=signal[h], weight=weight[h]) for h in signal}
+
+
+def _compare(
+    job: Job,
+    schedule: Schedule,
+    sums: dict[int, Summed],
+    unfiltered: dict[int, Float32[Array, "z y x"]],
+) -> Float[Array, " shell"]:
+    """Return the gold-standard FSC, on both half roots."""
+    if job.options.solvent_correct_fsc:
+        assert job.solvent_mask is not None
+        maps = meet(job.ranks, unfiltered)
+        rng = np.random.default_rng((job.options.random_seed, schedule.iteration))
+        size = schedule.current_size
+        return solvent_corrected_fsc(maps[0], maps[1], job.solvent_mask, size, rng)
+    averages = meet(job.ranks, {h: downsampled_average(s.fourier[0]) for h, s in sums.items()})
+    return half_map_fsc(averages[0], averages[1], job.box)
+
+
+def _solve(
+    job: Job,
+    schedule: Schedule,
+    old: HalfModel,
+    summed: Summed,
+    totals: ParticleTotals,
+    fsc: Float[Array, " shell"] | None,
+) -> HalfModel:
+    """Reconstruct the maps of a half and re-estimate its statistics."""
+    weight = job.options.data_weight
+    estimates = tuple(
+        spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
+        for sums, power in zip(summed.fourier, old.signal_variance, strict=True)
+    )
+    maps = np.stack(
+        [
+            _finished(job, schedule, reconstruct(sums, job.box, estimate.signal_variance, weight))
+            for sums, estimate in zip(summed.fourier, estimates, strict=True)
+        ]
+    )
+    by_correlation = job.compares_by_correlation(schedule.iteration)
+    rules = UpdateRules(
+        noise=not (job.options.fix_sigma_noise or by_correlation),
+        offset_sigma=not job.options.fix_sigma_offset,
+        norm=job.options.corrects_norm,
+        scale=job.options.corrects_scale and not by_correlation,
+    )
+    statistics = HalfStatistics(summed.noise, summed.directions, totals)
+    shown = np.zeros(job.box // 2 + 1) if fsc is None else fsc
+    return updated_model(old, statistics, HalfMaps(maps, estimates, shown), rules)
+
+
+def _finished(
+    job: Job, schedule: Schedule, volume: Float32[Array, "z y x"]
+) -> Float32[Array, "z y x"]:
+    """Filter a map again after a first iteration by correlation; flatten its solvent."""
+    if job.compares_by_correlation(schedule.iteration) and job.options.initial_lowpass_A > 0.0:
+        volume = low_pass(volume, job.pixel_size_A, job.options.initial_lowpass_A)
+    if job.solvent_mask is None or not job.options.flatten_solvent or schedule.converged:
+        return volume
+    return flatten(volume, job.solvent_mask)
+
+
+def _hand_out(job: Job, new: dict[int, HalfModel], *, last: bool) -> dict[int, HalfModel]:
+    """Give each team the model of its half, and the leader all of them without maps."""
+    ranks, models = job.ranks, {}
+    halves = range(1 if last else ranks.n_halves)
+    for half in halves:
+        if half in ranks.teams:
+            models[half] = _share_with_team(new.get(half), ranks.teams[half])
+    if ranks.council is not None:
+        for half in halves:
+            mine = new.get(half)
+            small = None if mine is None else mine.without_maps()
+            told = share(small, ranks.council, place(ranks, ranks.council, half))
+            models.setdefault(half, told)
+    return models
+
+
+def _share_with_team(model: HalfModel | None, team: Team) -> HalfModel:
+    frame = None if model is None else (model.without_maps(), model.maps.shape)
+    small, shape = share(frame, team.comm)
+    maps = np.empty(shape, np.float32) if model is None else np.ascontiguousarray(model.maps)
+    broadcast(maps, team.comm)
+    return replace(small, maps=maps)

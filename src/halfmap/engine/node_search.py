@@ -1,0 +1,80 @@
+"""The big read-only arrays of the expectation, held once per node."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray as Array
+
+from halfmap.engine.job import Job
+from halfmap.model.half_model import HalfModel
+from halfmap.model.projection import fourier_reference
+from halfmap.model.reference import FourierReference
+from halfmap.model.schedule import Schedule
+from halfmap.parallel.collectives import share
+from halfmap.parallel.node_memory import NodeArrays
+from halfmap.steps.search import Search, SearchPlan, coarse_shape, fill_coarse_slices, make_search
+
+References = dict[int, tuple[FourierReference, ...]]
+
+
+@contextmanager
+def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[References]:
+    """Transform the maps of the halves that this rank serves. Collective.
+
+    Parameters
+    ----------
+    models
+        By half.
+    size
+        Fourier window of the iteration, px.
+    """
+    with ExitStack() as stack:
+        references: References = {}
+        for half, team in job.ranks.teams.items():
+            memory = stack.enter_context(NodeArrays(team.node))
+            references[half] = tuple(
+                _reference(volume, size, job.options.padding, memory)
+                for volume in models[half].maps
+            )
+        yield references
+
+
+def _reference(
+    volume: Float32[Array, "z y x"], size: int, padding: float, memory: NodeArrays
+) -> FourierReference:
+    """Transform one map on the first rank of the node and share it with the others."""
+    made = fourier_reference(volume, size, padding) if memory.node.rank == 0 else None
+    frame = None if made is None else replace(made, values=np.empty((0, 0, 0), np.complex64))
+    shape, frame = share((None if made is None else made.values.shape, frame), memory.node)
+    assert shape is not None
+    assert frame is not None
+    values = memory.share(None if made is None else made.values, shape, np.complex64)
+    return replace(frame, values=values)
+
+
+@contextmanager
+def searches(
+    job: Job, models: Mapping[int, HalfModel], schedule: Schedule, references: References
+) -> Iterator[dict[int, Search]]:
+    """Prepare what all units of a half share. Collective: a node's ranks cut slices together."""
+    plan = SearchPlan(
+        sampling=schedule.sampling,
+        images=job.images,
+        current_size=schedule.current_size,
+        coarse_size=schedule.coarse_size,
+        rules=job.search_rules_at(schedule.iteration),
+        n_particles=len(job.particles),
+    )
+    with ExitStack() as stack:
+        found = {}
+        for half, team in job.ranks.teams.items():
+            search = make_search(models[half], references[half], plan, job.kernels)
+            memory = stack.enter_context(NodeArrays(team.node))
+            slices = memory.empty(coarse_shape(search), np.float32)
+            fill_coarse_slices(search, slices, memory.my_block(len(slices)))
+            team.node.Barrier()
+            found[half] = replace(search, coarse_slices=slices)
+        yield found

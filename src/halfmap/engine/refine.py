@@ -1,0 +1,51 @@
+"""The refinement loop. Read this file first: it is the whole program.
+
+Every rank runs it. A rank holds the models of the halves it works for; the schedule and the
+poses are the same everywhere, and are advanced by the same pure functions, so that what
+happens next is never sent, only agreed on.
+"""
+
+from halfmap.engine.expectation import expectation
+from halfmap.engine.job import Job
+from halfmap.engine.maximisation import maximisation
+from halfmap.engine.node_search import projected, searches
+from halfmap.engine.results import report_iteration, write_iteration
+from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
+from halfmap.engine.state import State
+from halfmap.engine.stopwatch import Stopwatch
+
+
+def refine(job: Job, state: State) -> State:
+    """Iterate until the poses and the resolution stay, or the iterations are used up. Collective.
+
+    Parameters
+    ----------
+    job
+        What is fixed during the run.
+    state
+        Where to begin: a new run (`halfmap.engine.start`) or an old one
+        (`halfmap.engine.continuation`).
+
+    Returns
+    -------
+    state
+        After the last iteration, whose files are written.
+
+    Raises
+    ------
+    CollectiveError
+        On all ranks, when any of them failed.
+    """
+    while not is_finished(state.schedule, job):
+        schedule, watch = begin(state.schedule, job), Stopwatch()
+        with projected(job, state.models, schedule.current_size) as references:
+            schedule, models = update_sampling(job, schedule, state, references)
+            with searches(job, models, schedule, references) as search, watch.phase("expectation"):
+                found = expectation(job, state.poses, search, f"iteration {schedule.iteration}")
+        with watch.phase("maximisation"):
+            made = maximisation(job, schedule, models, found)
+            state = conclude(job, schedule, state.poses, found, made)
+        with watch.phase("writing"):
+            write_iteration(job, state, made.unfiltered)
+        report_iteration(job, state, found, watch)
+    return state

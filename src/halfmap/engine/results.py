@@ -1,0 +1,204 @@
+"""What a run says and writes: each rank what it holds, tables and words by the leader."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray as Array
+
+import halfmap
+from halfmap.config.options import to_mapping
+from halfmap.config.relion_labels import relion_labels
+from halfmap.config.saved import options_file, to_yaml
+from halfmap.engine.console_text import Ending, IterationLine
+from halfmap.engine.expectation import Found
+from halfmap.engine.job import Job
+from halfmap.engine.state import State
+from halfmap.engine.stopwatch import Stopwatch
+from halfmap.io.atomic import replacing
+from halfmap.io.exact_state import maps_digest, write_exact_state
+from halfmap.io.mrc import write_map
+from halfmap.io.particle_table import ParticleTable
+from halfmap.io.run_folder import ModelSettings, RunState, write_half, write_shared
+from halfmap.io.run_names import RunNames
+from halfmap.io.star import write_star
+from halfmap.model.fourier import shell_resolution_A
+from halfmap.model.orientations import direction_pixels
+from halfmap.parallel.collectives import all_or_none
+from halfmap.parallel.halves import LEADER
+
+PROGRAM = f"halfmap {halfmap.__version__}"
+
+
+def write_iteration(job: Job, state: State, unfiltered: dict[int, Float32[Array, "z y x"]]) -> None:
+    """Write the files of an iteration: half roots their maps, then the leader the rest. Collective.
+
+    Parameters
+    ----------
+    unfiltered
+        Half maps without a prior, on the half roots, when they were made.
+    """
+    schedule, names = state.schedule, RunNames(str(job.options.output_root))
+    number = None if schedule.converged else schedule.iteration
+    is_split = job.ranks.n_halves == 2 and not schedule.converged
+    with all_or_none(job.ranks.world, "writing the maps"):
+        for half, volume in unfiltered.items():
+            write_map(names.unfiltered(number, half), volume, job.pixel_size_A)
+        for half, team in job.ranks.teams.items():
+            if team.is_root and half in state.models:
+                write_half(names, number, half if is_split else None, _run_state(job, state))
+    digests = _digests_of_maps(job, state)
+    with all_or_none(job.ranks.world, "writing the tables"):
+        if job.ranks.leads:
+            _write_tables(job, state, (names, number), digests)
+
+
+def _digests_of_maps(job: Job, state: State) -> tuple[str, ...]:
+    """Return what the maps of all halves are recognised by; on the leader. Collective."""
+    mine = {
+        half: maps_digest(state.models[half].maps)
+        for half, team in job.ranks.teams.items()
+        if team.is_root and half in state.models
+    }
+    gathered = job.ranks.world.gather(mine, root=LEADER) or []
+    by_half = {half: digest for digests in gathered for half, digest in digests.items()}
+    return tuple(by_half[half] for half in sorted(by_half))
+
+
+def _write_tables(
+    job: Job, state: State, place: tuple[RunNames, int | None], digests: tuple[str, ...]
+) -> None:
+    names, number = place
+    options = options_file(names.optimiser(number))
+    with replacing(options) as path:
+        path.write_text(to_yaml(job.options), encoding="utf-8")
+    if number is not None:
+        said = {"command": job.command, "options": to_mapping(job.options)}
+        write_exact_state(names.exact(number), _run_state(job, state), digests, said)
+    bad = job.quarantine.columns()
+    if bad["rlnImageName"]:
+        write_star(Path(f"{names.root}_quarantine.star"), {"quarantine": bad})
+    # Last: a run can be continued from an optimiser file, where it exists all others do.
+    write_shared(names, number, _run_state(job, state), (PROGRAM, job.command))
+
+
+def _run_state(job: Job, state: State) -> RunState:
+    """Put the state as the files want it; a half that this rank does not hold is not looked at."""
+    any_model = next(iter(state.models.values()))
+    n_halves = 1 if state.schedule.converged else job.ranks.n_halves
+    labels = relion_labels(job.options)
+    labels["rlnParticleDiameter"] = job.schedule_rules.particle_diameter_A
+    return RunState(
+        particles=job.particles,
+        poses=state.poses,
+        table=job.table or ParticleTable({}, {}),
+        halves=tuple(state.models.get(half, any_model) for half in range(n_halves)),
+        schedule=state.schedule,
+        settings=ModelSettings(
+            pixel_size_A=job.pixel_size_A,
+            padding=job.options.padding,
+            tau2_fudge=job.options.data_weight,
+            perturbation_factor=job.options.perturbation,
+        ),
+        directions_deg=direction_pixels(state.schedule.sampling)[1],
+        options=labels,
+    )
+
+
+def announce(job: Job, state: State) -> None:
+    """Say what is about to happen."""
+    options, sampling = job.options, state.schedule.sampling
+    halves = np.bincount(job.particles.half, minlength=job.ranks.n_halves)
+    counted = f"{len(job.particles)}"
+    if len(halves) == 2:
+        counted += f" in two halves of {halves[0]} and {halves[1]}"
+    optics = f", {len(job.optics)} optics groups" if len(job.optics) > 1 else ""
+    job.console.header(
+        {
+            "program": PROGRAM,
+            "particles": f"{counted}{optics}, {options.particles_file}",
+            "box": f"{job.box} px of {job.pixel_size_A:.4g} Å",
+            "symmetry": sampling.symmetry,
+            "ranks": _ranks_text(job),
+            "sampling": f"{sampling.fine_angular_step_deg:g}° and "
+            f"{sampling.fine_offset_step_A:.3g} Å within {sampling.offset_range_A:.3g} Å",
+            "ends": "when converged"
+            if options.auto_refine
+            else f"after {options.last_iteration} iterations",
+            "output": f"{options.output_root}_*",
+            "random seed": options.random_seed,
+        }
+    )
+
+
+def _ranks_text(job: Job) -> str:
+    n, threads = job.ranks.world.size, job.options.n_threads
+    each = f"{threads} thread{'' if threads == 1 else 's'}"
+    if n == 1:
+        return f"one process with {each}"
+    return f"{n}: one leads, {job.ranks.n_workers} work with {each} each"
+
+
+def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> None:
+    """Say what an iteration gave, and keep where its time went. Collective."""
+    watch.add("units", found.busy_seconds)
+    by_rank = job.ranks.world.gather(watch.seconds, root=LEADER)
+    if by_rank is None:
+        return
+    schedule, wall = state.schedule, dict(by_rank[LEADER])
+    wall.pop("units")
+    busy = sum(seconds["units"] for seconds in by_rank)
+    able = wall["expectation"] * job.ranks.n_workers * job.options.n_threads
+    _keep_times(job, schedule.iteration, by_rank)
+    job.console.iteration(
+        IterationLine(
+            iteration=schedule.iteration,
+            resolution_A=shell_resolution_A(schedule.resolution_shell, job.box, job.pixel_size_A),
+            angular_step_deg=schedule.sampling.fine_angular_step_deg,
+            offset_step_A=schedule.sampling.fine_offset_step_A,
+            accuracy_rotation_deg=schedule.accuracy_rotation_deg,
+            accuracy_translation_A=schedule.accuracy_translation_A,
+            changes=schedule.changes,
+            mean_max_probability=schedule.mean_max_probability,
+            current_size_px=schedule.current_size,
+            seconds=wall,
+            busy_fraction=busy / able if able > 0.0 else None,
+        )
+    )
+
+
+def _keep_times(job: Job, iteration: int, by_rank: list[dict[str, float]]) -> None:
+    """Append the seconds of each rank and phase to a table."""
+    path = Path(f"{job.options.output_root}_timing.csv")
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        if is_new:
+            file.write("iteration,rank,phase,seconds\n")
+        for rank, seconds in enumerate(by_rank):
+            for phase, value in seconds.items():
+                file.write(f"{iteration},{rank},{phase},{value:.4f}\n")
+
+
+def finish(job: Job, state: State, seconds: float) -> None:
+    """Say how the run ended."""
+    schedule, names = state.schedule, RunNames(str(job.options.output_root))
+    number = None if schedule.converged else schedule.iteration
+    is_split = job.ranks.n_halves == 2 and not schedule.converged
+    maps = [names.map(number, half) for half in ((0, 1) if is_split else (None,))]
+    files: dict[str, object] = {"map" if len(maps) == 1 else "half maps": ", ".join(map(str, maps))}
+    if schedule.converged:
+        files["half maps"] = ", ".join(str(names.unfiltered(None, half)) for half in (0, 1))
+    files["statistics"] = names.model(number, 0 if is_split else None)
+    files["poses"] = names.data(number)
+    for row in np.flatnonzero(job.quarantine.fault):
+        job.console.warning(f"left out: {job.quarantine.describe(int(row))}")
+    job.console.finish(
+        Ending(
+            converged=schedule.converged,
+            resolution_A=shell_resolution_A(schedule.resolution_shell, job.box, job.pixel_size_A),
+            n_iterations=schedule.iteration,
+            seconds=seconds,
+            files=files,
+            reason="" if not job.options.auto_refine else "--auto_iter_max is reached",
+        )
+    )

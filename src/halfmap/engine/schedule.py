@@ -1,0 +1,128 @@
+"""What happens next: the decisions between and within iterations, the same on every rank."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+from halfmap.engine.expectation import Found
+from halfmap.engine.job import Job
+from halfmap.engine.maximisation import Maximised
+from halfmap.engine.node_search import References
+from halfmap.engine.state import State
+from halfmap.model.half_model import HalfModel
+from halfmap.model.orientations import direction_pixels, draw_perturbation
+from halfmap.model.particles import Poses
+from halfmap.model.schedule import Schedule
+from halfmap.parallel.collectives import share
+from halfmap.parallel.halves import LEADER
+from halfmap.steps.accuracy import N_TRIALS, TrialRules, expected_accuracy, make_trials
+from halfmap.steps.convergence import count_changes, has_converged, pose_changes
+from halfmap.steps.resolution import after_fsc, image_sizes, next_resolution
+from halfmap.steps.sampling_schedule import next_sampling
+from halfmap.steps.statistics_update import with_uniform_directions
+
+
+class Told(NamedTuple):
+    """What the first half tells everybody: both must choose the same size and resolution."""
+
+    fsc: Float[Array, " shell"]
+    data_vs_prior: Float[Array, "class shell"]
+    mean_max_probability: float
+
+    @classmethod
+    def of(cls, model: HalfModel) -> "Told":
+        """Take it from the model of the first half."""
+        return cls(model.fsc, model.data_vs_prior, model.mean_max_probability)
+
+
+def is_finished(schedule: Schedule, job: Job) -> bool:
+    """Say whether no further iteration is due."""
+    return schedule.converged or schedule.iteration >= job.options.last_iteration
+
+
+def begin(schedule: Schedule, job: Job) -> Schedule:
+    """Open an iteration: is it the last, how much of Fourier space, and how the grid is turned."""
+    iteration = schedule.iteration + 1
+    opened = replace(
+        schedule, iteration=iteration, converged=has_converged(schedule, job.schedule_rules)
+    )
+    size, coarse_size = image_sizes(opened, job.schedule_rules)
+    factor, seed = job.options.perturbation, job.options.random_seed
+    turned = draw_perturbation(opened.sampling.perturbation, factor, seed, iteration)
+    return replace(
+        opened,
+        current_size=size,
+        coarse_size=coarse_size,
+        sampling=replace(opened.sampling, perturbation=turned),
+    )
+
+
+def update_sampling(
+    job: Job, schedule: Schedule, state: State, references: References
+) -> tuple[Schedule, dict[int, HalfModel]]:
+    """Estimate how accurate the poses can be, and refine the sampling if it is time. Collective.
+
+    The models get the power of their references as prior (tau2), and a new list of directions
+    where the sampling has changed.
+    """
+    models = {
+        half: replace(
+            state.models[half], signal_variance=np.stack([r.power for r in references[half]])
+        )
+        for half in references
+    }
+    if not job.compares_by_correlation(schedule.iteration):
+        schedule, models = _with_accuracy(job, schedule, state.poses, models, references)
+    refined = next_sampling(schedule, job.schedule_rules)
+    if refined.sampling.healpix_order != schedule.sampling.healpix_order:
+        n_directions = len(direction_pixels(refined.sampling)[0])
+        models = {
+            half: with_uniform_directions(model, n_directions) for half, model in models.items()
+        }
+    return refined, models
+
+
+def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Maximised) -> State:
+    """Close an iteration: new poses, how far they moved, and the resolution. Collective."""
+    models, world = made.models, job.ranks.world
+    poses = share(found.results.poses(before) if job.ranks.leads else None, world, LEADER)
+    told = share(Told.of(models[0]) if job.ranks.leads else None, world, LEADER)
+    schedule = replace(schedule, mean_max_probability=told.mean_max_probability)
+    if job.ranks.n_halves == 2:
+        schedule = after_fsc(schedule, told.fsc)
+    schedule = count_changes(schedule, pose_changes(before, poses, job.group))
+    schedule = next_resolution(schedule, told.data_vs_prior, job.schedule_rules)
+    return State(schedule, poses, models)
+
+
+def _with_accuracy(
+    job: Job,
+    schedule: Schedule,
+    poses: Poses,
+    models: dict[int, HalfModel],
+    references: References,
+) -> tuple[Schedule, dict[int, HalfModel]]:
+    """Estimate the accuracies on the root of the first half; all take them over. Collective."""
+    root, accuracy = job.ranks.roots[0], None
+    if job.ranks.world.rank == root:
+        rows = np.flatnonzero(job.particles.half == 0)[:N_TRIALS]
+        rules = TrialRules(schedule.current_size, job.options.random_seed, job.images.ctf)
+        trials = make_trials(job.particles, poses, rows, models[0], rules)
+        accuracy = expected_accuracy(trials, references[0], models[0].class_fraction, job.kernels)
+    accuracy = share(accuracy, job.ranks.world, root)
+    if 0 in models:  # RELION's second half shows none either
+        models[0] = replace(
+            models[0],
+            accuracy_rotation_deg=accuracy.rotation_deg,
+            accuracy_translation_A=accuracy.translation_A,
+            orientability=accuracy.orientability,
+        )
+    schedule = replace(
+        schedule,
+        accuracy_rotation_deg=accuracy.best_rotation_deg,
+        accuracy_translation_A=accuracy.best_translation_A,
+    )
+    return schedule, models

@@ -1,0 +1,98 @@
+"""The bytes of a result do not depend on who computed it."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Launch
+
+REFINE = (
+    *("refine", "--i", "particles/particles.star", "--ref", "particles/start.mrc"),
+    *("--auto_refine", "--split_random_halves", "--auto_iter_max", 3, "--ctf", "--zero_mask"),
+    *("--norm", "--scale", "--flatten_solvent", "--low_resol_join_halves", 40, "--ini_high", 40),
+    *("--healpix_order", 1, "--offset_range", 3, "--offset_step", 2, "--random_seed", 5),
+    *("--particle_diameter", 120, "--verb", 0),
+)
+ABOUT_THE_MACHINE = ("_timing.csv", "_options.yaml")
+"""Files that say how a run went, not what it found."""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, halfmap: Launch) -> Path:
+    """A folder with simulated particles in two optics groups and three micrographs."""
+    folder = tmp_path_factory.mktemp("project")
+    simulated = halfmap(
+        folder,
+        *("simulate", "--phantom", "--n", 75, "--box", 32, "--angpix", 5, "--snr", 0.5),
+        *("--n_optics", 2, "--n_micrographs", 3, "--seed", 1, "--o", "particles"),
+    )
+    assert simulated.returncode == 0, simulated.stderr
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Return the files of a run; STAR files without their comments (the command line)."""
+    found = {}
+    for file in sorted(folder.iterdir()):
+        if not file.name.endswith(ABOUT_THE_MACHINE):
+            content = file.read_bytes()
+            if file.suffix == ".star":
+                content = b"\n".join(r for r in content.splitlines() if not r.startswith(b"#"))
+            found[file.name] = content
+    return found
+
+
+@pytest.fixture(scope="module")
+def alone(project: Path, halfmap: Launch) -> dict[str, bytes]:
+    """The results of one process."""
+    return refined(project, halfmap, "alone")
+
+
+def refined(project: Path, halfmap: Launch, name: str, *more: object, ranks: int = 0) -> dict[str, bytes]:
+    root = Path(name, "run")
+    (project / name).mkdir()
+    # The same root name in a folder of its own: file names are part of the tables.
+    (project / name / "particles").symlink_to(project / "particles")
+    done = halfmap(project / name, *REFINE, "--o", "out/run", *more, ranks=ranks)
+    assert done.returncode == 0, f"{root}: {done.stderr}"
+    return results(project / name / "out")
+
+
+def assert_equal(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
+def test_three_iterations_leave_maps_tables_and_fsc(alone: dict[str, bytes]) -> None:
+    for name in ("half1_class001.mrc", "half2_model.star", "data.star", "optimiser.star"):
+        assert f"run_it003_{name}" in alone
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 5])
+def test_results_do_not_depend_on_the_number_of_ranks(
+    project: Path, halfmap: Launch, alone: dict[str, bytes], ranks: int
+) -> None:
+    assert_equal(refined(project, halfmap, f"ranks{ranks}", ranks=ranks), alone)
+
+
+@pytest.mark.parametrize("ranks", [0, 3])
+def test_results_do_not_depend_on_the_number_of_threads(
+    project: Path, halfmap: Launch, alone: dict[str, bytes], ranks: int
+) -> None:
+    assert_equal(refined(project, halfmap, f"threads{ranks}", "--j", 2, ranks=ranks), alone)
+
+
+def test_a_continued_run_gives_the_bytes_of_the_uninterrupted_one(
+    project: Path, halfmap: Launch, alone: dict[str, bytes]
+) -> None:
+    refined(project, halfmap, "stopped", "--auto_iter_max", 2)
+    done = halfmap(
+        project / "stopped",
+        *("refine", "--continue", "out/run_it002_optimiser.star", "--auto_iter_max", 3),
+        ranks=2,
+    )
+    assert done.returncode == 0, done.stderr
+    continued = results(project / "stopped" / "out")
+    last = {name: content for name, content in alone.items() if name.startswith("run_it003")}
+
+    assert_equal({name: continued[name] for name in last}, last)
