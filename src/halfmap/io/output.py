@@ -82,7 +82,7 @@ def iteration_bytes(box: int, n_particles: int, n_columns: int, n_halves: int) -
         2 when the set is split, else 1.
 
     >>> iteration_bytes(box=256, n_particles=100_000, n_columns=25, n_halves=2) // 2**20
-    182
+    176
     """
     maps = 4 * box**3 * n_halves
     table = n_particles * n_columns * _BYTES_PER_VALUE

@@ -58,7 +58,7 @@ class StarFile:
 
 
 def read_star(path: Path) -> StarFile:
-    """Read a STAR file; every value stays text.
+    """Read a STAR file; every value stays text, NaN in any spelling becomes ``nan``.
 
     Raises
     ------
