@@ -103,6 +103,7 @@ def test_an_option_given_twice_must_have_one_value() -> None:
         (["--oversampling", "1.5"], "expected a whole number from 0 to 3"),
         (["--perturb", "1.1"], "expected a number from 0 to 1"),
         (["--ini_high", "nan"], "expected a number above 0, or -1"),
+        (["--offset", "inf"], "expected a number 0 or more"),
         (["--ini_high", "high"], "expected a number above 0, or -1"),
         (["--adaptive_fraction", "0"], "expected a number above 0 and at most 1"),
         (["--sym", "I5"], "expected a point group: C1, C2"),
@@ -304,8 +305,9 @@ def test_a_run_is_continued_with_its_own_options() -> None:
 
     assert after.given == {"continue"}
     assert after.options.continue_from == Path("run_it007_optimiser.star")
-    unsaid = {"continue_from": None, "overwrite": True}
-    assert after.options.model_copy(update=unsaid) == before
+    assert not after.options.overwrite  # it was said of the first command, not of this one
+    of_one_command = {"continue_from": None, "overwrite": True}
+    assert after.options.model_copy(update=of_one_command) == before
 
 
 def test_a_continued_run_may_change_some_options() -> None:
@@ -325,6 +327,14 @@ def test_a_continued_run_may_not_become_another() -> None:
     assert "found D2, expected C1 as the run began" in lines[2]
 
 
+def test_a_value_that_makes_no_sense_is_one_mistake_also_when_a_run_is_continued() -> None:
+    saved_run(*NEW, "--sym", "D2")
+
+    (problem,) = problems(*CONTINUE, "--sym", "C0")
+
+    assert problem.startswith("--sym: found 'C0'")
+
+
 def test_steps_may_be_changed_where_the_run_does_not_choose_them() -> None:
     saved_run(*NEW)
 
@@ -333,8 +343,9 @@ def test_steps_may_be_changed_where_the_run_does_not_choose_them() -> None:
 
 def test_only_an_iteration_of_ours_can_be_continued() -> None:
     Path("theirs_it001_optimiser.star").touch()
+    saved_run(*NEW)
 
-    for name in ("theirs_it001_optimiser.star", "p.star", "nothing"):
+    for name in ("theirs_it001_optimiser.star", "run_it007", "p.star", "nothing"):
         assert problems("--continue", name)[0].startswith(f"--continue {name}: expected")
 
 
