@@ -1,6 +1,7 @@
 """First pass: compare images with coarse slices at coarse shifts; keep what is significant."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -30,6 +31,8 @@ class CoarseResult:
     samples: Samples
     groups: Candidates
     """The coarse orientation of each group of ``samples``."""
+    log_shift: Float32[Array, "image shift"]
+    """Prior of each coarse shift."""
     n_significant: Int[Array, " image"]
     weights: Float32[Array, " sample"]
     peak: Float[Array, " image"]
@@ -58,7 +61,8 @@ def log_shift_prior(
 
 def global_search(images: PreparedImages, search: Search, workspace: Workspace) -> CoarseResult:
     """Search all orientations, for several images at once: two matrix products."""
-    assert search.coarse_slices is not None and search.candidates is not None
+    if search.coarse_slices is None or search.candidates is None:
+        raise ValueError("a global search needs its coarse slices: see fill_coarse_slices")
     kernels, shifts, disc = search.kernels, search.shifts, search.disc
     n, n_shifts, width = len(images.centre_px), len(shifts.coarse_A), disc.coarse_width
     slices, power = search.coarse_slices[:, :width], search.coarse_slices[:, width:]
@@ -72,24 +76,67 @@ def global_search(images: PreparedImages, search: Search, workspace: Workspace) 
 
 
 def local_search(
-    images: PreparedImages, prior_deg: Float[Array, " 3"], search: Search
+    images: PreparedImages, prior_deg: Float[Array, "image 3"], search: Search
 ) -> CoarseResult:
-    """Search the orientations around the last pose of one image."""
-    assert search.local is not None
-    candidates = _local_candidates(prior_deg, search)
-    axes = coarse_axes(search, candidates)
-    kernels, shifts, disc = search.kernels, search.shifts, search.disc
-    copies = np.empty((1, len(shifts.coarse_A), disc.coarse_width), np.float32)
-    kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
-    power = images.compared.power[0, : disc.n_coarse].copy()
-    scores = np.empty((1, copies.shape[1], len(candidates)), np.float32)
-    norms = np.empty((1, len(candidates)), np.float32)
-    n = len(candidates) // search.n_classes
+    """Search, for each image, the orientations around its last pose."""
+    near = [_local_candidates(prior, search) for prior in prior_deg]
+    ends = np.cumsum([0, *(len(candidates) for candidates in near)])
+    axes = coarse_axes(search, joined(near))
+    shifts, disc = search.shifts, search.disc
+    copies = np.empty((len(images), len(shifts.coarse_A), disc.coarse_width), np.float32)
+    search.kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
+    found = []
+    for i, candidates in enumerate(near):
+        one = images[i : i + 1]
+        scores = _cone_scores(one, copies[i], axes[ends[i] : ends[i + 1]], search)
+        found.append(_significant(*scores, candidates, one, search))
+    return _merged(found)
+
+
+def _cone_scores(
+    image: PreparedImages,
+    copies: Float32[Array, "shift coarse_width"],
+    axes: Float32[Array, "row 6"],
+    search: Search,
+) -> tuple[Float32[Array, "1 shift row"], Float32[Array, "1 row"]]:
+    power = image.compared.power[0, : search.disc.n_coarse]
+    scores = np.empty((1, len(copies), len(axes)), np.float32)
+    norms = np.empty((1, len(axes)), np.float32)
+    n = len(axes) // search.n_classes
     for k, volume in enumerate(search.volumes):
         own = slice(k * n, (k + 1) * n)
-        out = (scores[0, :, own], norms[0, own])
-        kernels.cone_scores((volume, search.coarse_pixels), axes[own], copies[0], power, out)
-    return _significant(scores, norms, candidates, images, search)
+        part = np.empty((len(copies), n), np.float32)
+        search.kernels.cone_scores(
+            (volume, search.coarse_pixels), axes[own], copies, power, (part, norms[0, own])
+        )
+        scores[0, :, own] = part
+    return scores, norms
+
+
+def joined(candidates: list[Candidates]) -> Candidates:
+    """Return several lists of orientations as one."""
+    names = ("class_index", "direction", "psi", "log_prior")
+    return Candidates(*(np.concatenate([getattr(c, name) for c in candidates]) for name in names))
+
+
+def _merged(found: list[CoarseResult]) -> CoarseResult:
+    """Return the results of single images as the result of all of them."""
+    samples = [result.samples for result in found]
+    n_samples = np.concatenate([np.diff(s.first_sample) for s in samples])
+    return CoarseResult(
+        samples=Samples(
+            first_group=np.cumsum([0, *(len(s.orientation) for s in samples)]),
+            orientation=np.concatenate([s.orientation for s in samples]),
+            first_sample=np.concatenate([[0], np.cumsum(n_samples)]),
+            shift=np.concatenate([s.shift for s in samples]),
+        ),
+        groups=joined([result.groups for result in found]),
+        log_shift=np.concatenate([result.log_shift for result in found]),
+        n_significant=np.concatenate([result.n_significant for result in found]),
+        weights=np.concatenate([result.weights for result in found]),
+        peak=np.concatenate([result.peak for result in found]),
+        total=np.concatenate([result.total for result in found]),
+    )
 
 
 def _local_candidates(prior_deg: Float[Array, " 3"], search: Search) -> Candidates:
@@ -97,9 +144,9 @@ def _local_candidates(prior_deg: Float[Array, " 3"], search: Search) -> Candidat
     assert search.local is not None
     near = local_orientations(search.local, prior_deg)
     mean = np.logaddexp.reduce(near.log_prior) - np.log(len(near.log_prior))
-    k = search.n_classes
+    k, n = search.n_classes, len(near.psi)
     return Candidates(
-        class_index=np.repeat(np.arange(k), len(near.psi)),
+        class_index=np.repeat(np.arange(k), n),
         direction=np.tile(near.direction, k),
         psi=np.tile(near.psi, k),
         log_prior=np.tile(near.log_prior - mean, k).astype(np.float32),
@@ -119,10 +166,10 @@ def _significant(
     images: PreparedImages,
     search: Search,
 ) -> CoarseResult:
-    if search.plan.rules.cross_correlation:
-        return _best_correlation(scores, norms, candidates)
-    kernels, rules = search.kernels, search.plan.rules
     log_shift = log_shift_prior(images.centre_px, search)
+    if search.plan.rules.cross_correlation:
+        return _best_correlation(scores, norms, candidates, log_shift)
+    kernels, rules = search.kernels, search.plan.rules
     peak, total = kernels.weigh(scores, norms, candidates.log_prior, log_shift)
     n, size = len(scores), scores[0].size
     first = np.arange(n + 1) * size
@@ -137,6 +184,7 @@ def _significant(
     return CoarseResult(
         samples=samples,
         groups=candidates[samples.orientation],
+        log_shift=log_shift,
         n_significant=count,
         weights=_weights_of(scores, samples),
         peak=peak,
@@ -169,8 +217,8 @@ def single_precision_totals(
     weights: Float32[Array, " state"], first: Int[Array, " image_and_1"]
 ) -> Float[Array, " image"]:
     """Add up weights one by one in single precision (`SearchRules.single_precision_sums`)."""
-    ends = zip(first[:-1], first[1:], strict=True)
-    return np.array([np.cumsum(weights[a:b], dtype=np.float32)[-1] for a, b in ends], np.float64)
+    own = (weights[a:b] for a, b in pairwise(first))
+    return np.array([np.cumsum(w, dtype=np.float32)[-1] for w in own], np.float64)
 
 
 def _limited(
@@ -192,17 +240,18 @@ def _best_correlation(
     scores: Float32[Array, "image shift row"],
     norms: Float32[Array, "image row"],
     candidates: Candidates,
+    log_shift: Float32[Array, "image shift"],
 ) -> CoarseResult:
     """Keep the single state of largest correlation, the first of equals."""
-    n, n_rows = len(scores), scores.shape[2]
+    n = len(scores)
     correlation = scores / np.sqrt(2.0 * norms)[:, None]
     best = correlation.swapaxes(1, 2).reshape(n, -1).argmax(axis=1)
     row, shift = best // scores.shape[1], best % scores.shape[1]
     each = np.arange(n + 1, dtype=np.int64)
-    assert n_rows == len(candidates)
     return CoarseResult(
         samples=Samples(each, row.astype(np.int64), each, shift.astype(np.int32)),
         groups=candidates[row],
+        log_shift=log_shift,
         n_significant=np.ones(n, np.int64),
         weights=np.ones(n, np.float32),
         peak=correlation[np.arange(n), shift, row].astype(np.float64),

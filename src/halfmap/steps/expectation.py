@@ -24,6 +24,8 @@ from halfmap.steps.workspace import Workspace
 
 SCORE_BYTES = 48 * 2**20
 """Coarse scores that are held at a time; more particles are cut into batches, always alike."""
+LOCAL_BATCH = 8
+"""Particles whose fine slices are held at a time in a local search: hardly any are shared."""
 
 __all__ = ["UnitResult", "Workspace", "run_unit"]
 
@@ -92,35 +94,35 @@ def run_unit(
     result = UnitResult.empty(len(rows), search.n_classes)
     result.fault[:] = find_faults(images)
     good = np.flatnonzero(result.fault == 0)
+    unit = make_batch(images[good], rows[good], particles, poses[good], search)
+    prepared = prepare_images(unit, particles, search)
     size = batch_size(search)
     for first in range(0, len(good), size):
-        own = good[first : first + size]
-        batch = make_batch(images[own], rows[own], particles, poses[own], search)
-        _run_batch(batch, own, particles, (search, workspace), result)
+        some = slice(first, first + size)
+        _run_batch(unit[some], prepared[some], good[some], (search, workspace), result)
     return result
 
 
 def batch_size(search: Search) -> int:
     """Return how many particles are searched together; it depends on the search alone."""
     if search.candidates is None:
-        return 1
+        return LOCAL_BATCH
     scores = len(search.candidates) * len(search.shifts.coarse_A)
     return max(1, SCORE_BYTES // (4 * max(scores, 1)))
 
 
 def _run_batch(
     batch: Batch,
+    images: PreparedImages,
     own: Int[Array, " image"],
-    particles: Particles,
     within: tuple[Search, Workspace],
     result: UnitResult,
 ) -> None:
     search, workspace = within
-    images = prepare_images(batch, particles, search)
     if search.local is None:
         coarse = global_search(images, search, workspace)
     else:
-        coarse = local_search(images, batch.poses.angles_deg[0], search)
+        coarse = local_search(images, batch.poses.angles_deg, search)
     lost = ~np.isfinite(coarse.total) | (coarse.total <= 0.0)
     fine = fine_search(images, coarse, search, workspace)
     sums = accumulate(batch, images, fine, search, workspace)

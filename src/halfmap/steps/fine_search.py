@@ -1,4 +1,4 @@
-"""Second pass: compare images with finer slices at finer shifts, below significant coarse states."""
+"""Second pass: finer slices and finer shifts, below the significant coarse states."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,6 @@ from halfmap.kernels.protocol import Hits, Samples, SliceTable, Spectra
 from halfmap.steps.coarse_search import (
     CoarseResult,
     find_threshold,
-    log_shift_prior,
     single_precision_totals,
 )
 from halfmap.steps.prepare_images import PreparedImages
@@ -66,9 +65,8 @@ def fine_search(
         minus_norms, _ = _compare(norms, coarse.samples, slices, search, Workspace(search))
         sums = _keep_best_correlation(scores, minus_norms)
     else:
-        log_shift = log_shift_prior(images.centre_px, search)
         log_prior = coarse.groups.log_prior
-        sums = search.kernels.weigh_fine(scores, coarse.samples, log_prior, log_shift)
+        sums = search.kernels.weigh_fine(scores, coarse.samples, log_prior, coarse.log_shift)
     return _posterior(scores, coarse, slices, sums, search)
 
 

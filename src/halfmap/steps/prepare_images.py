@@ -33,6 +33,19 @@ class Batch:
     scale: Float[Array, " image"]
     poses: Poses
 
+    def __getitem__(self, some: slice) -> "Batch":
+        """Return consecutive images."""
+        return Batch(
+            images=self.images[some],
+            rows=self.rows[some],
+            optics=self.optics[some],
+            scale=self.scale[some],
+            poses=self.poses[some],
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedImages:
@@ -48,6 +61,19 @@ class PreparedImages:
     """|X|² of the masked image by shell; see `halfmap.model.disc.counted_shells`."""
     constant: Float[Array, " image"]
     """Part of the misfit that is the same in all poses (by correlation: norm of the image)."""
+
+    def __getitem__(self, some: slice) -> "PreparedImages":
+        """Return consecutive images."""
+        return PreparedImages(
+            centre_px=self.centre_px[some],
+            compared=Spectra(*(rows[some] for rows in self.compared)),
+            summed=Spectra(*(rows[some] for rows in self.summed)),
+            power=self.power[some],
+            constant=self.constant[some],
+        )
+
+    def __len__(self) -> int:
+        return len(self.constant)
 
 
 def find_faults(images: Float32[Array, "image y x"]) -> UInt8[Array, " image"]:
@@ -112,7 +138,7 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     planes = scipy.fft.rfft2(pairs.reshape(-1, box, box), overwrite_x=True)
     planes = planes.astype(np.complex64, copy=False)
     listed, power = search.kernels.read_planes(planes, weighting.layout)
-    ctf = _ctf(batch, particles, search) * batch.scale[:, None]
+    ctf = _ctf(batch, particles, search) * batch.scale.astype(np.float32)[:, None]
     precision = weighting.precision[batch.optics]
     summed = _summed(listed, ctf, precision, search, batch)
     own_power = power[1::2].copy()

@@ -10,6 +10,7 @@ from numba import njit
 
 from halfmap.kernels.numba_cpu.options import EXACT, FAST
 from halfmap.kernels.numba_cpu.project import locate, scratch_for, strides_of
+from halfmap.kernels.numba_cpu.vector4 import distribute
 
 
 @njit(inline="always", **FAST)
@@ -43,30 +44,21 @@ def weighted_image(ramp, unmasked, weight, mass, sign, out):
     for i in range(sign.shape[0]):
         c, s = ramp[2 * i], ramp[2 * i + 1]
         x, y = unmasked[2 * i], unmasked[2 * i + 1]
-        out[i, 0] = c * x - s * y
-        out[i, 1] = sign[i] * (s * x + c * y)
-        out[i, 2] = mass * weight[i]
-        out[i, 3] = np.float32(0.0)
+        out[4 * i] = c * x - s * y
+        out[4 * i + 1] = sign[i] * (s * x + c * y)
+        out[4 * i + 2] = mass * weight[i]
 
 
 @njit(inline="always", **FAST)
 def scatter(grid, strides, place, part, values):
     """Distribute every pixel over the 8 voxels around it."""
-    one = np.float32(1.0)
-    row, plane = np.uint64(strides[1]), np.uint64(strides[2])
+    row = np.int64(4 * strides[1])
+    plane = np.int64(4 * strides[2])
     for i in range(place.shape[0]):
-        p = np.uint64(np.uint32(place[i]))
-        dx, dy, dz = part[0, i], part[1, i], part[2, i]
-        for a in range(2):
-            wz = dz if a else one - dz
-            for b in range(2):
-                wy = wz * (dy if b else one - dy)
-                q = p + np.uint64(a) * plane + np.uint64(b) * row
-                lower, upper = wy * (one - dx), wy * dx
-                for j in range(4):
-                    grid[q, j] += lower * values[i, j]
-                for j in range(4):
-                    grid[q + np.uint64(1), j] += upper * values[i, j]
+        p = np.int64(4) * np.int64(place[i])
+        r = p + plane
+        parts = (part[0, i], part[1, i], part[2, i])
+        distribute(grid, (p, p + row, r, r + row), parts, values, 4 * i)
 
 
 @njit(**FAST)
@@ -77,7 +69,8 @@ def accumulate(spectra, ramps, hits, slices, geometry, grid, sums):
     strides = strides_of(grid.half)
     place, part, sign = scratch_for(n)
     ramp = np.empty(ramps.shape[1], np.float32)
-    values = np.empty((n, 4), np.float32)
+    values = np.zeros(4 * n, np.float32)
+    voxels = grid.values.reshape(grid.values.shape[0], -1)
     model, cross = np.empty(n, np.float32), np.empty(n, np.float32)
     for image in range(hits.first_hit.shape[0] - 1):
         model[:] = np.float32(0.0)
@@ -91,7 +84,7 @@ def accumulate(spectra, ramps, hits, slices, geometry, grid, sums):
             )
             locate(geometry.axes[h], pixels.kx, pixels.ky, strides, place, part, sign)
             weighted_image(ramp, spectra.unmasked[image], spectra.weight[image], mass, sign, values)
-            scatter(grid.values[geometry.class_index[h]], strides, place, part, values)
+            scatter(voxels[geometry.class_index[h]], strides, place, part, values)
         for i in range(n):
             sums.model[image, shell[i]] += np.float64(model[i])
             sums.cross[image, shell[i]] += np.float64(cross[i])

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.vector4 import interpolate
 
 
 @njit(inline="always", **FAST)
@@ -47,29 +48,13 @@ def strides_of(half):
 @njit(inline="always", **FAST)
 def gather(values, strides, place, part, sign, out):
     """Interpolate at every pixel; ``values`` is interleaved, so x and x + 1 are 4 floats."""
-    row = np.uint64(2 * strides[1])
-    plane = np.uint64(2 * strides[2])
-    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    row = np.int64(2 * strides[1])
+    plane = np.int64(2 * strides[2])
     for i in range(place.shape[0]):
-        p = np.uint64(np.uint32(place[i])) * two
-        q = p + row
+        p = np.int64(2) * np.int64(place[i])
         r = p + plane
-        s = r + row
-        dx, dy, dz = part[0, i], part[1, i], part[2, i]
-        a0 = values[p] + dy * (values[q] - values[p])
-        a1 = values[p + one] + dy * (values[q + one] - values[p + one])
-        a2 = values[p + two] + dy * (values[q + two] - values[p + two])
-        a3 = values[p + three] + dy * (values[q + three] - values[p + three])
-        b0 = values[r] + dy * (values[s] - values[r])
-        b1 = values[r + one] + dy * (values[s + one] - values[r + one])
-        b2 = values[r + two] + dy * (values[s + two] - values[r + two])
-        b3 = values[r + three] + dy * (values[s + three] - values[r + three])
-        a0 += dz * (b0 - a0)
-        a1 += dz * (b1 - a1)
-        a2 += dz * (b2 - a2)
-        a3 += dz * (b3 - a3)
-        out[2 * i] = a0 + dx * (a2 - a0)
-        out[2 * i + 1] = sign[i] * (a1 + dx * (a3 - a1))
+        parts = (part[0, i], part[1, i], part[2, i], sign[i])
+        interpolate(values, (p, p + row, r, r + row), parts, out, 2 * i)
 
 
 @njit(inline="always", **FAST)
