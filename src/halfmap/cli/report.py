@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from halfmap.errors import OptionError
+from halfmap.errors import DataError, OptionError
 from halfmap.io.atomic import replacing
 
 _DESCRIPTION = """\
@@ -32,9 +32,11 @@ def run(argv: Sequence[str]) -> int:
     from halfmap.report.page import report_page
     from halfmap.report.run_files import find_run
 
-    page = report_page(arguments.run)
     root = find_run(arguments.run).root
     target = target or root.with_name(f"{root.name}_report.html")
+    if not target.parent.is_dir():
+        raise DataError(f"{target}: the folder {target.parent} does not exist; create it first.")
+    page = report_page(root)
     with replacing(target) as beside:
         beside.write_text(page, encoding="utf-8")
     sys.stdout.write(f"{target} ({len(page.encode()) / 1e6:.1f} MB): open it in any browser.\n")

@@ -4,28 +4,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from halfmap.report.run_record import ParticleTable, RunRecord, StateRecord
+from halfmap.report.run_record import ParticleTable, RunRecord, StateRecord, number
 
 
 def headline(record: RunRecord) -> tuple[str, str]:
     """Return how the run ended, in large and in small letters."""
     last = record.last
-    resolution = _with_unit(last.value("rlnCurrentResolution"), "Å")
     n = last.number
+    iterations = f"{n} iteration{'' if n == 1 else 's'}"
+    reached = last.value("rlnCurrentResolution")
+    resolution = f"{reached:#.3g} Å" if np.isfinite(reached) else "unknown resolution"
     if record.converged:
-        counted = bool(record.files.iterations)
-        after = f" after {n} iteration{'' if n == 1 else 's'}" if counted else ""
+        # The end alone does not say how many iterations there were.
+        after = f" after {iterations}" if record.files.iterations else ""
         return f"Converged at {resolution}{after}", "Both halves are joined in the final map."
     if n == 0:
         return "Not one iteration is done yet", "The run has just begun, or stopped at once."
-    allowed = last.value("rlnNumberOfIterations")
-    auto = last.value("rlnDoAutoRefine") == 1
-    where = f"Stopped at iteration {n}, {resolution}"
-    if n < allowed:
+    # Not through `known`: 999 iterations is the usual limit, not a mark of the unknown.
+    if n < number(last.optimiser.get("rlnNumberOfIterations")):
         return f"At iteration {n}, {resolution}", "The run still goes on, or was interrupted."
-    if auto:
-        return where, "The last iteration allowed was reached before convergence."
-    return f"{resolution} after {n} iterations", "All iterations that were asked for are done."
+    if last.value("rlnDoAutoRefine") == 1:
+        reason = "The last iteration allowed was reached before convergence."
+        return f"Stopped at iteration {n}, {resolution}", reason
+    return f"{resolution} after {iterations}", "All iterations that were asked for are done."
 
 
 def facts(record: RunRecord, particles: ParticleTable | None) -> list[tuple[str, str]]:
@@ -33,17 +34,18 @@ def facts(record: RunRecord, particles: ParticleTable | None) -> list[tuple[str,
     last = record.last
     value = last.value
     pairs = [
-        ("Particles", _particles(particles)),
+        ("Particles", "" if particles is None else f"{particles.n:,}"),
+        ("Halves", _halves(particles)),
         ("Box", _with_unit(value("rlnOriginalImageSize"), "px", 0)),
         ("Pixel", _with_unit(value("rlnPixelSize"), "Å", 3)),
-        ("Symmetry", str(last.sampling.get("rlnSymmetryGroup", ""))),
+        ("Symmetry", last.sampling.get("rlnSymmetryGroup", "")),
         ("Particle diameter", _with_unit(value("rlnParticleDiameter"), "Å", 0)),
         ("Angular accuracy", _with_unit(value("rlnOverallAccuracyRotations"), "°")),
         ("Offset accuracy", _with_unit(value("rlnOverallAccuracyTranslationsAngst"), "Å")),
         ("Mean Pmax", _with_unit(value("rlnAveragePmax"), "", 3)),
         ("Ranks", str(len(np.unique(record.timing.rank))) if record.timing else ""),
     ]
-    return [(name, text) for name, text in pairs if text not in ("", "unknown")]
+    return [(name, text) for name, text in pairs if text]
 
 
 def remarks(record: RunRecord) -> list[str]:
@@ -81,7 +83,7 @@ def _row(state: StateRecord) -> tuple[str, ...]:
         (state.value("rlnChangesOptimalOrientations"), ".2f"),
         (state.value("rlnChangesOptimalOffsets"), ".2f"),
         (state.value("rlnAveragePmax"), ".3f"),
-        (state.value("rlnLogLikelihood"), ".5g"),
+        (state.value("rlnLogLikelihood"), ",.0f"),
     )
     return (state.name, *(format(x, form) if np.isfinite(x) else "–" for x, form in numbers))
 
@@ -106,12 +108,11 @@ def _remarks(record: RunRecord) -> Iterator[str]:
         yield f"{_count(len(record.missing), 'file')} could not be read; listed below."
 
 
-def _particles(table: ParticleTable | None) -> str:
-    if table is None:
+def _halves(table: ParticleTable | None) -> str:
+    if table is None or table.half is None:
         return ""
-    halves = [] if table.half is None else [int(np.sum(table.half == h)) for h in (1, 2)]
-    split = f" ({halves[0]:,} + {halves[1]:,})" if all(halves) and halves else ""
-    return f"{table.n:,}{split}"
+    first, second = (int(np.sum(table.half == half)) for half in (1, 2))
+    return f"{first:,} + {second:,}" if first and second else ""
 
 
 def _count(n: int, noun: str) -> str:
@@ -122,9 +123,9 @@ def _with_unit(value: float, unit: str, decimals: int | None = None) -> str:
     """Return a number with its unit: three figures, or the decimals asked for.
 
     >>> _with_unit(3.4217, "Å"), _with_unit(80.0, "px", 0), _with_unit(float("nan"), "Å")
-    ('3.42 Å', '80 px', 'unknown')
+    ('3.42 Å', '80 px', '')
     """
     if not np.isfinite(value):
-        return "unknown"
-    number = f"{value:#.3g}".rstrip(".") if decimals is None else f"{value:.{decimals}f}"
-    return f"{number}{unit}" if unit == "°" else f"{number} {unit}".strip()
+        return ""
+    text = f"{value:#.3g}" if decimals is None else f"{value:.{decimals}f}"
+    return f"{text}{unit}" if unit == "°" else f"{text} {unit}".strip()

@@ -139,7 +139,7 @@ def _resolution_ticks(nyquist_per_A: float) -> tuple[list[float], list[str]]:
         for spacing_A in (digit * 10.0**power for power in (2, 1, 0, -1) for digit in digits):
             frequency = 1.0 / spacing_A
             inside = 0.05 * nyquist_per_A < frequency <= 1.0001 * nyquist_per_A
-            if inside and all(abs(frequency - t) > 0.08 * nyquist_per_A for t in ticks):
+            if inside and all(abs(frequency - t) > 0.075 * nyquist_per_A for t in ticks):
                 ticks.append(frequency)
     return sorted(ticks), [f"{1.0 / tick:.3g}" for tick in sorted(ticks)]
 

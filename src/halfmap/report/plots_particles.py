@@ -25,6 +25,8 @@ History = Sequence[NamedTable]
 
 _DOTS_UP_TO = 3000
 """More particles than this are drawn as densities."""
+_VIEWS_PER_CELL = 40
+"""So many views, on average, in a cell of the density on the sphere, lest it show its noise."""
 
 
 def orientation_figure(history: History, symmetry: str, step_deg: float) -> Figure:
@@ -63,11 +65,11 @@ def offset_figure(history: History) -> Figure:
         for half, colour in _by_half(table):
             plane.plot(x[half], y[half], ".", color=colour, ms=4, alpha=0.7, mew=0)
     else:
-        plane.hexbin(x, y, gridsize=40, bins="log", cmap="Greys", linewidths=0.1)
+        plane.hexbin(x, y, gridsize=40, bins="log", cmap="Greys", edgecolors="face", lw=0.2)
     plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     plane.set(xlabel="x offset (Å)", ylabel="y offset (Å)")
-    lengths.hist(np.hypot(x, y), bins=_n_bins(len(x)), color=INK)
-    lengths.set(xlabel="length (Å)", ylabel="particles")
+    _bars(lengths, np.hypot(x, y), [(np.arange(len(x)), INK)])
+    lengths.set(xlabel="length (Å)", ylabel="particles", xlim=(0, reach))
     return figure
 
 
@@ -81,7 +83,8 @@ def certainty_figure(history: History) -> Figure:
         raise Absent("no Pmax: the particle tables have no rlnMaxValueProbDistribution yet")
     _overlaid(left, pmax, np.linspace(0.0, 1.0, 21))
     most = max((float(np.max(values)) for _, values in count), default=1.0)
-    _overlaid(right, count, np.geomspace(0.9, max(most, 2.0) * 1.05, 24))
+    # Between whole numbers: a count of 1 has a bar of its own.
+    _overlaid(right, count, np.unique(np.round(np.geomspace(1.0, most + 1.0, 24))) - 0.5)
     right.set_xscale("log")
     left.set(xlabel="Pmax", ylabel="particles (%)")
     right.set(xlabel="significant samples")
@@ -97,14 +100,7 @@ def norm_figure(history: History) -> Figure:
         raise Absent("no norm corrections: the particle table has no rlnNormCorrection")
     figure = new_figure(2.6)
     axes = figure.add_subplot()
-    bins = np.linspace(*_span(table.norm), _n_bins(table.n) + 1)
-    halves = _by_half(table)
-    axes.hist(
-        [np.asarray(table.norm)[rows] for rows, _ in halves],
-        bins=bins.tolist(),
-        color=[colour for _, colour in halves],
-        stacked=True,
-    )
+    _bars(axes, table.norm, _by_half(table))
     axes.set(xlabel="norm correction", ylabel="particles")
     return figure
 
@@ -143,16 +139,20 @@ def _sphere(
             axes.lines[-1].set(markersize=4, alpha=0.7, markeredgewidth=0)
     else:
         # Cells of equal area: steps of rot, and of the sine of the latitude.
-        edges = np.linspace(-np.pi, np.pi, 73), np.arcsin(np.linspace(-1.0, 1.0, 37))
+        rings = int(np.clip(np.sqrt(longitude.size / _VIEWS_PER_CELL / 2.0), 10, 36))
+        edges = (
+            np.linspace(-np.pi, np.pi, 2 * rings + 1),
+            np.arcsin(np.linspace(-1.0, 1.0, rings + 1)),
+        )
         counts, _, _ = np.histogram2d(longitude.ravel(), latitude.ravel(), edges)
         shown = np.ma.masked_equal(counts.T, 0) * (counts.size / longitude.size)
-        mesh = axes.pcolormesh(*edges, shown, cmap="Greys", vmin=0.0, rasterized=True)
+        darkest = max(2.0, float(shown.max()))
+        mesh = axes.pcolormesh(*edges, shown, cmap="Greys", vmin=0.0, vmax=darkest, rasterized=True)
         axes.figure.colorbar(mesh, ax=axes, label="density (even = 1)", shrink=0.8)
-    axes.set_xticks(np.radians([-120, -60, 0, 60, 120]), ["-120°", "-60°", "rot 0°", "60°", "120°"])
+    axes.set_xticks(np.radians([-120, -60, 0, 60, 120]), [])
     axes.set_yticks(np.radians([60, 30, 0, -30, -60]), ["30°", "60°", "tilt 90°", "120°", "150°"])
     axes.tick_params(labelsize=8)
-    for label in axes.get_xticklabels():
-        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8})
+    axes.set_xlabel("rot: −180° at the left, 0° in the middle, 180° at the right", fontsize=8)
 
 
 def _tilts(axes: Axes, tilt_deg: Float[Array, " view"], step_deg: float) -> None:
@@ -181,10 +181,17 @@ def _overlaid(axes: Axes, curves: list[tuple[str, Array]], edges: Float[Array, "
         axes.text(0.5, 0.5, "not in the table", transform=axes.transAxes, ha="center", color=GUIDE)
 
 
+def _bars(axes: Axes, values: Array, parts: list[tuple[Array, str]]) -> None:
+    """Draw a histogram, the parts of the values on top of each other in their colours."""
+    edges = np.linspace(*_span(values), int(np.clip(np.sqrt(len(values)), 8, 60)) + 1)
+    base = np.zeros(len(edges) - 1)
+    for rows, colour in parts:
+        top = base + np.histogram(values[rows], edges)[0]
+        axes.stairs(top, edges, baseline=base, fill=True, color=colour)
+        base = top
+    axes.set_ylim(bottom=0.0)
+
+
 def _span(values: Array) -> tuple[float, float]:
     low, high = float(np.min(values)), float(np.max(values))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _n_bins(n: int) -> int:
-    return int(np.clip(np.sqrt(n), 8, 60))

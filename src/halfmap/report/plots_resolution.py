@@ -67,7 +67,7 @@ def fsc_figure(record: RunRecord) -> Figure:
     resolution_axis(axes, _nyquist(record))
     axes.set_ylim(-0.1, 1.04)
     axes.set_ylabel("FSC between the halves")
-    axes.legend(loc="upper right")
+    figure.legend(loc="outside upper left", ncols=3)
     return figure
 
 
@@ -96,7 +96,7 @@ def resolution_figure(record: RunRecord) -> Figure:
     )
     iteration_axis(axes, numbers)
     resolution_upwards(axes, _nyquist(record))
-    axes.legend(loc="upper left")
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 

@@ -41,7 +41,7 @@ def accuracy_figure(record: RunRecord) -> Figure:
         accuracy = np.array([state.value(accuracy_label) for state in states])
         _step_and_accuracy(axes, [state.number for state in states], step, accuracy)
         axes.set_ylabel(unit)
-    above.legend(loc="best", ncols=3)
+    figure.legend(*above.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     above.set_xlabel("")
     return figure
 
@@ -92,7 +92,7 @@ def _step_and_accuracy(
 
 def _log_if_wide(axes: Axes, values: list[float]) -> None:
     """Take a logarithmic y axis when the values span more than a factor of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
     positive = [value for value in values if value > 0]
     if not positive or max(positive) <= 10 * min(positive):
@@ -100,5 +100,5 @@ def _log_if_wide(axes: Axes, values: list[float]) -> None:
         return
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.yaxis.set_minor_formatter(NullFormatter())

@@ -92,6 +92,9 @@ def scale_figure(record: RunRecord) -> Figure:
         axes.set_xticks(range(1, len(names) + 1), names, rotation=25, ha="right", fontsize=8)
         axes.set_xlim(0.4, len(names) + 0.6)
     else:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("group number")
     axes.set_ylabel("scale of the group")
     axes.legend(loc="best")

@@ -85,8 +85,8 @@ class RunFiles:
         return self.root.with_name(f"{self.root.name}_quarantine.star")
 
     def all(self) -> list[Path]:
-        """Return every file whose name begins as the root does, sorted."""
-        own = (f for f in self.root.parent.iterdir() if f.is_file())
+        """Return every file whose name begins as the root does, pages excepted, sorted."""
+        own = (f for f in self.root.parent.iterdir() if f.is_file() and f.suffix != ".html")
         return sorted(f for f in own if re.match(rf"{re.escape(self.root.name)}[_.]", f.name))
 
 

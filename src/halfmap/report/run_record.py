@@ -130,9 +130,18 @@ def known(value: str | None) -> float:
     >>> known("3.5"), known("999.000000"), known("None"), known(None)
     (3.5, nan, nan, nan)
     """
+    found = number(value)
+    unknown = found in (999.0, 9_999_999.0) or not np.isfinite(found)
+    return float("nan") if unknown else found
+
+
+def number(value: str | None) -> float:
+    """Return what a text says as a number; NaN for no number.
+
+    >>> number("999"), number("None")
+    (999.0, nan)
+    """
     try:
-        number = float(value or "nan")
+        return float(value or "nan")
     except ValueError:
         return float("nan")
-    unknown = number in (999.0, 9_999_999.0) or not np.isfinite(number)
-    return float("nan") if unknown else number

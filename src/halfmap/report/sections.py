@@ -86,7 +86,7 @@ def all_sections(sources: Sources) -> Iterator[Section]:
         cards = tuple(_card(drawing, sources) for drawing in plan.drawings)
         if len({card.absent for card in cards}) == 1 and cards[0].absent:
             # Nothing at all, and for one reason: it is said once.
-            cards = (replace(cards[0], title=plan.title),)
+            cards = (replace(cards[0], title=""),)
         yield Section(plan.anchor, plan.title, cards)
 
 
@@ -208,8 +208,8 @@ _PLANS = (
         (
             _Drawing(
                 "Time by iteration and phase",
-                "Mean over the ranks; expectation should dominate, and waiting (palest) is what "
-                "more or fewer ranks could change.",
+                "Mean over the ranks; expectation should take most of it, and waiting (palest "
+                "grey) little.",
                 lambda s: plots_time.time_by_iteration_figure(s.record.timing),
             ),
             _Drawing(

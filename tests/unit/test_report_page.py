@@ -1,0 +1,168 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from written_run import write_run
+
+from halfmap.cli.main import main
+from halfmap.report.page import report_page
+
+SECTIONS = ("Maps", "Resolution", "Search", "Particles", "Signal and noise", "Time", "Iterations")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("job"))
+
+
+@pytest.fixture(scope="module")
+def page(root: Path) -> str:
+    return report_page(root)
+
+
+def test_the_page_begins_with_how_the_run_ended(page: str) -> None:
+    assert "<h1>Converged at 17.8 Å after 5 iterations</h1>" in page
+    assert "<dt>Symmetry</dt><dd>C2</dd>" in page
+
+
+def test_the_page_has_every_section_and_every_figure(page: str) -> None:
+    headings = re.findall(r"<h2>([^<]+)", page)
+
+    assert [h.strip() for h in headings] == [*SECTIONS, "Command and files"]
+    assert 'class="absent"' not in page
+    assert page.count('<figure class="card">') == 14
+    assert page.count("data:image/svg+xml") == 14
+    assert page.count("data:image/png") == 18
+
+
+def test_every_figure_has_a_sentence_that_says_how_to_read_it(page: str) -> None:
+    cards = re.findall(r'<figure class="card">.*?</figure>', page, re.DOTALL)
+    sentences = [re.search(r"<figcaption>(.*?)</figcaption>", card, re.DOTALL) for card in cards]
+
+    assert all(s is not None and len(s[1]) > 40 and s[1].endswith(".") for s in sentences)
+
+
+def test_the_page_loads_nothing_from_anywhere(page: str) -> None:
+    targets = re.findall(r'(?:src|href|url)\s*[=(]\s*"?([^")>\s]+)', page)
+
+    assert targets
+    assert all(target.startswith(("data:", "#")) for target in targets)
+    assert "<script" not in page
+
+
+def test_bad_images_and_files_are_listed(page: str) -> None:
+    assert "<td>000007@stack.mrcs</td><td>all_pixels_&lt;_0</td>" in page, "or not escaped"
+    assert "1 image set aside" in page
+    assert "<td>run_half1_class001_unfil.mrc</td>" in page
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ("relion/halves", "<h1>Stopped at iteration 3, 35.6 Å</h1>"),
+        ("relion_real_betagal", "<h1>Converged at 17.0 Å</h1>"),
+        ("relion/class2d", "The run has 4 classes; this page shows class 1."),
+    ],
+)
+def test_pages_of_relion_runs_are_made(shared: Path, case: str, says: str) -> None:
+    page = report_page(shared / "golden" / case)
+
+    assert says in page
+    assert len(page.encode()) < 3e6
+
+
+def remove(folder: Path, *patterns: str) -> None:
+    for pattern in patterns:
+        for file in folder.glob(pattern):
+            file.unlink()
+
+
+def test_what_is_missing_is_named_and_does_not_stop_the_page(tmp_path: Path) -> None:
+    root = write_run(tmp_path, iterations=2)
+    remove(tmp_path, "*.mrc", "*_data.star", "*_timing.csv", "*_model.star", "run_sampling*")
+
+    page = report_page(root)
+
+    assert "<h1>Converged at unknown resolution after 3 iterations</h1>" in page
+    assert "run_it002 has no model STAR file" in page
+    assert f"{root}_sampling.star cannot be read" in page
+    for absent in ("no maps", "no particles: no data STAR file", "no times", "no spectra"):
+        assert absent in page
+
+
+def test_files_that_are_half_written_do_not_stop_the_page(tmp_path: Path) -> None:
+    root = write_run(tmp_path, iterations=2)
+    for suffix in ("_it002_half1_model.star", "_data.star", "_sampling.star", "_class001.mrc"):
+        file = Path(f"{root}{suffix}")
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+    page = report_page(root)
+
+    assert "<h1>Converged" in page
+    assert "run_class001.mrc is truncated" in page
+
+
+def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
+    page = report_page(write_run(tmp_path, iterations=0, converged=False))
+
+    assert "Not one iteration is done yet" in page
+
+
+def test_the_command_writes_the_same_page_beside_the_run(root: Path, page: str, capsys) -> None:
+    assert main(["report", str(root)]) == 0
+
+    target = root.with_name("run_report.html")
+    assert target.read_text(encoding="utf-8") == page
+    assert str(target) in capsys.readouterr().out
+
+
+def test_a_page_never_replaces_a_map(tmp_path: Path, capsys) -> None:
+    root = tmp_path / "run"
+    map_file = Path(f"{root}_class001.mrc")
+    map_file.write_bytes(b"precious")
+
+    assert main(["report", str(root), "--o", str(map_file)]) == 2
+
+    assert "expected a name that ends in .html" in capsys.readouterr().err
+    assert map_file.read_bytes() == b"precious"
+
+
+def test_no_run_is_a_message_and_exit_code_3(tmp_path: Path, capsys) -> None:
+    assert main(["report", str(tmp_path / "run")]) == 3
+
+    assert "no run found at" in capsys.readouterr().err
+
+
+def test_the_page_goes_where_o_says_or_a_message_says_why_not(root: Path, capsys) -> None:
+    target = root.parent / "absent" / "page.html"
+
+    assert main(["report", str(root), "--o", str(target)]) == 3
+
+    assert "absent does not exist; create it first" in capsys.readouterr().err
+
+
+def test_missing_packages_are_named_with_the_remedy(root: Path, monkeypatch) -> None:
+    from halfmap.errors import HalfmapError
+    from halfmap.report import page as page_module
+
+    monkeypatch.setattr(page_module, "find_spec", lambda _: None)
+
+    with pytest.raises(
+        HalfmapError, match=r"matplotlib and jinja2.*pip install 'halfmap\[report\]'"
+    ):
+        report_page(root)
+
+
+def test_importing_the_report_loads_no_plot_library() -> None:
+    code = (
+        "import sys, halfmap.cli.report, halfmap.report.page;"
+        "print(sorted({'matplotlib', 'jinja2', 'pandas', 'mpi4py', 'rich'} & set(sys.modules)))"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout == "[]\n"
