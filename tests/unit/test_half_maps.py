@@ -153,6 +153,18 @@ def test_the_corrected_fsc_of_a_masked_particle_exceeds_the_unmasked(rng) -> Non
     assert np.all(corrected[13:] == 0.0)
 
 
+def test_the_correction_begins_two_shells_beyond_the_first_random_one(rng) -> None:
+    a, b = half_maps(rng)
+    mask = solvent_mask(BOX, 1.0, 18.0, 4.0)
+    first_random = int(np.flatnonzero(map_fsc(a, b)[1:] < 0.8)[0]) + 1
+
+    corrected = solvent_corrected_fsc(a, b, mask, BOX, rng)
+
+    masked = map_fsc(a * mask, b * mask)
+    np.testing.assert_array_equal(corrected[: first_random + 2], masked[: first_random + 2])
+    assert np.all(corrected[first_random + 2 : first_random + 5] != masked[first_random + 2 :][:3])
+
+
 def test_correlations_that_never_fall_are_not_corrected(rng) -> None:
     a, _ = half_maps(rng)
 
@@ -172,7 +184,9 @@ def test_random_phases_keep_amplitudes_and_low_frequencies(rng) -> None:
     randomised = with_random_phases(a, 5, rng)
 
     before, after = np.fft.rfftn(a.astype(float)), np.fft.rfftn(randomised)
-    high = radii(frequencies_3d(BOX)) >= 5
+    radius = radii(frequencies_3d(BOX))
+    high = radius >= 5
     np.testing.assert_allclose(np.abs(after), np.abs(before), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(after[~high], before[~high], rtol=1e-6, atol=1e-9)
     assert np.abs(map_fsc(a, randomised)[6:]).max() < 0.3
+    assert np.all(np.abs(np.angle(after / before)[radius == 5]) > 1e-6)

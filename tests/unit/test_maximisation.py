@@ -133,6 +133,15 @@ def test_a_stronger_prior_does_not_touch_the_first_five_shells(toy) -> None:
     assert np.abs(reconstruct(sums, 16, weak) - reconstruct(sums, 16, strong)).max() > 1e-5
 
 
+def test_the_fudge_multiplies_the_prior_of_the_map(toy) -> None:
+    reference, sums = toy
+
+    fudged = reconstruct(sums, 16, reference.power, fudge=4.0)
+
+    np.testing.assert_array_equal(fudged, reconstruct(sums, 16, 4.0 * reference.power))
+    assert np.any(fudged != reconstruct(sums, 16, reference.power))
+
+
 def test_nothing_summed_gives_an_empty_map() -> None:
     volume = reconstruct(no_sums(6), 16, np.ones(9))
 
