@@ -119,10 +119,10 @@ def test_all_bad_stacks_are_listed_at_once(stacks, tmp_path: Path) -> None:
     os.truncate(paths[1], 1500)
 
     with pytest.raises(DataError) as error:
-        check_stacks(_particles(paths, [0, 1, 2, 3, 4, 0], [0, 0, 7, 0, 0, 8]))
+        check_stacks(_particles(paths, [0, 1, 2, 3, 4, 0], [8, 0, 7, 0, 0, 0]))
 
     text = str(error.value)
-    assert "row 6 points to image 9 of" in text
+    assert "row 1 points to image 9 of" in text
     assert "s1.mrcs is truncated: it has 1,500 bytes" in text
     assert "row 3 points to image 8 of" in text
     assert "none.mrcs cannot be read: No such file" in text
