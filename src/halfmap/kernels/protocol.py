@@ -34,7 +34,7 @@ class Pixels(NamedTuple):
 class PlaneLayout(NamedTuple):
     """How to read the transform of a whole image."""
 
-    index: Int64[Array, " pixel"]
+    place: Int64[Array, " pixel"]
     """Position of each listed pixel in the flattened half plane."""
     sign: Float32[Array, " pixel"]
     """±1 / number of pixels: moves the phase origin to the centre and normalises."""
@@ -69,12 +69,13 @@ class Samples(NamedTuple):
 
 
 class SliceTable(NamedTuple):
-    """Fine slices of some orientations; ``slot[g]`` is the place of group ``g`` in the full list."""
+    """Fine slices of some of the orientations of a batch."""
 
     slices: Float32[Array, "slot child width"]
     first: int
     """Slot that the table starts with."""
     slot: Int64[Array, " group"]
+    """Of each group, its orientation's place among all of the batch."""
 
 
 class Hits(NamedTuple):
@@ -95,7 +96,7 @@ class HitGeometry(NamedTuple):
     shell: Int32[Array, " pixel"]
     axes: Float32[Array, "hit 6"]
     class_index: Int64[Array, " hit"]
-    slice: Int64[Array, " hit"]
+    slice_row: Int64[Array, " hit"]
     """Row in the array of slices."""
 
 

@@ -4,6 +4,7 @@ Sums run in double precision where a faster backend uses single.
 """
 
 import itertools
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy import ndarray as Array
@@ -37,8 +38,10 @@ class ReferenceKernels:
         """See `Kernels.shift_and_mask`."""
         out = np.zeros((len(images), 2, *images.shape[1:]), np.float32)
         for i, (image, (x, y)) in enumerate(zip(images, shift_px, strict=True)):
-            into, source = zip(*(_overlap(n, t) for n, t in zip(image.shape, (y, x))), strict=True)
-            out[i, 0][into] = gain[i] * image[source]
+            (rows, from_rows), (columns, from_columns) = (
+                _overlap(n, t) for n, t in zip(image.shape, (y, x), strict=True)
+            )
+            out[i, 0, rows, columns] = gain[i] * image[from_rows, from_columns]
             mean = np.sum(background * out[i, 0], dtype=np.float64) / max(background.sum(), 1e-30)
             outside = fill[i] if len(fill) else np.full_like(image, mean)
             out[i, 1] = out[i, 0] + background * (outside - out[i, 0])
@@ -47,7 +50,7 @@ class ReferenceKernels:
     def read_planes(self, planes: Array, layout: PlaneLayout) -> tuple[Array, Array]:
         """See `Kernels.read_planes`."""
         flat = planes.reshape(len(planes), -1)
-        listed = (flat[:, layout.index] * layout.sign).astype(np.complex64)
+        listed = (flat[:, layout.place] * layout.sign).astype(np.complex64)
         square = np.abs(flat.astype(np.complex128)) ** 2 * float(layout.sign[0]) ** 2
         counted = layout.shell >= 0
         shell = layout.shell[counted]
@@ -111,11 +114,13 @@ class ReferenceKernels:
 
     def list_samples(self, weights: Array, threshold: Array) -> Samples:
         """See `Kernels.list_samples`."""
-        first_group, orientation, first_sample, shift = [0], [], [0], []
+        first_group, first_sample = [0], [0]
+        orientation: list[int] = []
+        shift: list[int] = []
         for image, smallest in zip(weights, threshold, strict=True):
             taken = ((image >= smallest) & (image > 0.0)).T
             for row in np.flatnonzero(taken.any(axis=1)):
-                orientation.append(row)
+                orientation.append(int(row))
                 shift.extend(np.flatnonzero(taken[row]))
                 first_sample.append(len(shift))
             first_group.append(len(orientation))
@@ -156,8 +161,8 @@ class ReferenceKernels:
         self, weights: Array, samples: Samples, threshold: Array, totals: Array
     ) -> tuple[Hits, Array]:
         """See `Kernels.list_hits`."""
-        n, n_shifts = len(samples.first_group) - 1, weights.shape[2]
-        best, first_hit, hits = np.full(n, -1), [0], Hits([0], [], [], [0], [], [])
+        n, listed = len(samples.first_group) - 1, _HitList(first_hit=[0], first_shift=[0])
+        best = np.full(n, -1)
         for image in range(n):
             first, last = samples.first_group[image : image + 2]
             start, stop = samples.first_sample[[first, last]]
@@ -165,20 +170,15 @@ class ReferenceKernels:
             if own.size:
                 best[image] = start * own[0].size + int(np.argmax(own))
             for group, child in itertools.product(range(first, last), range(weights.shape[1])):
-                entries = len(hits.shift)
-                for s in range(samples.first_sample[group], samples.first_sample[group + 1]):
-                    row = weights[s, child]
-                    taken = np.flatnonzero((row >= threshold[image]) & (row > 0.0))
-                    hits.shift.extend(samples.shift[s] * n_shifts + taken)
-                    hits.posterior.extend(row[taken] / totals[image])
-                if len(hits.shift) > entries:
-                    hits.group.append(group)
-                    hits.child.append(child)
-                    hits.first_shift.append(len(hits.shift))
-            first_hit.append(len(hits.group))
-        types = (np.int64, np.int64, np.int64, np.int64, np.int32, np.float32)
-        lists = (first_hit, *hits[1:])
-        return Hits(*(np.array(v, t) for v, t in zip(lists, types, strict=True))), best
+                own_samples = slice(*samples.first_sample[group : group + 2])
+                taken = weights[own_samples, child]
+                taken = np.where(taken >= threshold[image], taken, 0.0)
+                sample, fine = np.nonzero(taken)
+                if sample.size:
+                    shift = samples.shift[own_samples][sample] * weights.shape[2] + fine
+                    listed.add(group, child, shift, taken[sample, fine] / totals[image])
+            listed.first_hit.append(len(listed.group))
+        return listed.hits(), best
 
     def accumulate(
         self,
@@ -199,7 +199,7 @@ class ReferenceKernels:
                 p = hits.posterior[entries]
                 mean_ramp = (p @ _complex(ramps[hits.shift[entries]]))[:n]
                 mass = p.sum(dtype=np.float64)
-                slice_ = _complex(slices[geometry.slice[h]])[:n]
+                slice_ = _complex(slices[geometry.slice_row[h]])[:n]
                 data = mean_ramp * _complex(spectra.masked[image])[:n]
                 model = mass * spectra.power[image, :n] * np.abs(slice_) ** 2
                 cross = (slice_.conj() * data).real
@@ -223,6 +223,35 @@ class ReferenceKernels:
             out[:, inside] += to_integers(values, scale)
         grid.values[:, inside] = 0.0
         return fits
+
+
+@dataclass
+class _HitList:
+    """Hits as they are found."""
+
+    first_hit: list[int]
+    first_shift: list[int]
+    group: list[int] = field(default_factory=list)
+    child: list[int] = field(default_factory=list)
+    shift: list[Array] = field(default_factory=list)
+    posterior: list[Array] = field(default_factory=list)
+
+    def add(self, group: int, child: int, shift: Array, posterior: Array) -> None:
+        self.group.append(group)
+        self.child.append(child)
+        self.shift.append(shift)
+        self.posterior.append(posterior)
+        self.first_shift.append(self.first_shift[-1] + len(shift))
+
+    def hits(self) -> Hits:
+        return Hits(
+            first_hit=np.array(self.first_hit, np.int64),
+            group=np.array(self.group, np.int64),
+            child=np.array(self.child, np.int64),
+            first_shift=np.array(self.first_shift, np.int64),
+            shift=np.concatenate([np.zeros(0, np.int32), *self.shift]).astype(np.int32),
+            posterior=np.concatenate([np.zeros(0), *self.posterior]).astype(np.float32),
+        )
 
 
 def _overlap(n: int, shift: int) -> tuple[slice, slice]:

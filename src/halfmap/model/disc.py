@@ -71,7 +71,7 @@ def make_disc(size: int, coarse_size: int) -> Disc:
 
 def plane_index(disc: Disc, box: int) -> Int[Array, " pixel"]:
     """Return where the pixels of a disc lie in the flattened transform of a ``box``."""
-    return (disc.ky % box) * (box // 2 + 1) + disc.kx
+    return np.asarray((disc.ky % box) * (box // 2 + 1) + disc.kx)
 
 
 def counted_shells(size: int, box: int) -> Int[Array, "row half"]:
@@ -118,4 +118,4 @@ def interleaved(values: Array, width: int) -> Array:
     n = values.shape[-1]
     rows[..., 0 : 2 * n : 2] = values.real
     rows[..., 1 : 2 * n : 2] = values.imag
-    return rows
+    return np.asarray(rows)

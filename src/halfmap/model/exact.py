@@ -103,12 +103,6 @@ def _touched_square(sphere: PaddedSphere) -> int:
     return int((sphere.reach + CELL_DIAGONAL) ** 2)
 
 
-def voxels_inside(r_max: int, padding: float) -> Int64[Array, " voxel"]:
-    """Return the flat indices of the voxels that insertion can touch, in rising order."""
-    sphere = PaddedSphere(r_max, padding)
-    return np.flatnonzero(sphere.squared_radius() <= _touched_square(sphere))
-
-
 def to_integers(values: Array, scale: Array | float) -> Int64[Array, "..."]:
     """Round ``values * scale`` to integers."""
     return np.rint(values * scale).astype(np.int64)

@@ -13,11 +13,11 @@ from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import (
     Candidates,
     Search,
-    SearchRules,
     coarse_axes,
-    first_pixels,
     power_width,
 )
+from halfmap.steps.search_plan import SearchRules
+from halfmap.steps.shifts import first_pixels
 from halfmap.steps.workspace import Workspace
 
 NEVER = np.float32(-1e30)

@@ -11,86 +11,40 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
-from halfmap.kernels.protocol import Kernels, Pixels, PlaneLayout, Volume
-from halfmap.model.ctf import CtfOptions
-from halfmap.model.disc import (
-    Disc,
-    counted_shells,
-    make_disc,
-    phase_ramps,
-    plane_index,
-    row_width,
-)
+from halfmap.kernels.protocol import Kernels, Pixels, Volume
+from halfmap.model.disc import Disc, make_disc, row_width
 from halfmap.model.exact import SumScales, scales_of_square, sum_scales
 from halfmap.model.half_model import HalfModel
-from halfmap.model.mask import soft_circle
-from halfmap.model.optics import Optics
 from halfmap.model.orientations import (
     LocalGrid,
     child_angles_deg,
-    child_translations_A,
     direction_pixels,
     local_grid,
-    perturbation_shift_A,
     perturbed_matrices,
     psi_angles_deg,
-    translations_A,
 )
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.reference import FourierReference
-from halfmap.model.sampling import Sampling
 from halfmap.model.sums import ExpectationSums
+from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
+from halfmap.steps.shifts import Shifts, make_shifts
+from halfmap.steps.weighting import Weighting, make_weighting
 
-SCALE_DATA_VS_PRIOR = 3.0
-"""Intensity scales are measured where the map is at least so much stronger than its noise."""
-SCALE_RANGE = (1e-3, 1e4)
-"""Group scales are kept in this range."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSettings:
-    """How images are prepared; the same in all iterations."""
-
-    box: int
-    pixel_size_A: float
-    optics: tuple[Optics, ...]
-    ctf: CtfOptions | None
-    """None: there is no CTF, it is 1 everywhere."""
-    mask_radius_px: float
-    mask_edge_px: float
-    zero_mask: bool
-    """Fill the outside with its own mean; otherwise with noise."""
-    seed: int
-    """Of the noise fill, together with the particle's row."""
-    do_norm: bool
-    do_scale: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRules:
-    """What counts as significant, and how images are compared."""
-
-    adaptive_fraction: float = 0.999
-    """Part of the posterior that the significant states must exceed together."""
-    max_significant: int = -1
-    """At most so many coarse states are significant; not limited if not positive."""
-    cross_correlation: bool = False
-    """Take the single state of best normalised correlation; no noise model, no priors."""
-    single_precision_sums: bool = False
-    """Only for tests: find the threshold from running sums in single precision, as RELION does."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPlan:
-    """Everything about a search that is not the model."""
-
-    sampling: Sampling
-    images: ImageSettings
-    current_size: int
-    coarse_size: int
-    rules: SearchRules
-    n_particles: int
-    """Of the whole run, both halves: the sums must have room for all of them."""
+__all__ = [
+    "Candidates",
+    "ImageSettings",
+    "Search",
+    "SearchPlan",
+    "SearchRules",
+    "child_axes",
+    "child_matrices",
+    "coarse_axes",
+    "coarse_shape",
+    "fill_coarse_slices",
+    "make_search",
+    "power_width",
+    "project_classes",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,34 +64,6 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.direction)
-
-
-@dataclass(frozen=True, slots=True)
-class Shifts:
-    """Translations of the search and their phase ramps; the same for every particle."""
-
-    coarse_A: Float[Array, "shift 2"]
-    """Without the perturbation: where the prior is evaluated."""
-    fine_A: Float[Array, "shift child 2"]
-    """With the perturbation."""
-    coarse_ramps: Float32[Array, "shift coarse_width"]
-    fine_ramps: Float32[Array, "shift child width"]
-
-
-@dataclass(frozen=True, slots=True)
-class Weighting:
-    """What turns images into `Spectra`."""
-
-    layout: PlaneLayout
-    background: Float32[Array, "y x"]
-    precision: Float32[Array, "optics pixel"]
-    """1/sigma2 at each pixel; 0 where the noise is unknown."""
-    shell_precision: Float[Array, "optics shell"]
-    log_normalisation: Float[Array, " optics"]
-    """Sum of log(2π sigma2) over the pixels of the likelihood."""
-    group_scale: Float[Array, " group"]
-    scale_shells: Float[Array, "class shell"]
-    """1 where the scale is measured, else 0."""
 
 
 @dataclass(frozen=True)
@@ -236,63 +162,13 @@ def make_search(
         model=model,
         references=references,
         disc=disc,
-        weighting=_weighting(model, plan, disc),
-        shifts=_shifts(plan, disc),
+        weighting=make_weighting(model, plan, disc),
+        shifts=make_shifts(plan, disc),
         scales=sum_scales(model, plan.n_particles),
         candidates=None if is_local else _global_candidates(model, plan),
         local=local_grid(plan.sampling) if is_local else None,
         coarse_slices=None,
     )
-
-
-def _weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
-    images, box = plan.images, plan.images.box
-    variance = model.noise_variance
-    precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0.0)
-    index = plane_index(disc, box)
-    parity = (index // (box // 2 + 1) + index % (box // 2 + 1)) % 2
-    shells = counted_shells(plan.current_size, box)
-    counts = np.bincount(shells[shells >= 0], minlength=box // 2 + 1)
-    counts[0] = 0
-    counts[plan.current_size // 2 + 1 :] = 0
-    known = np.where(variance > 0.0, variance, 1.0 / (2.0 * np.pi))
-    scale = model.group_scale if images.do_scale else np.ones_like(model.group_scale)
-    return Weighting(
-        layout=PlaneLayout(
-            index=index,
-            sign=((1.0 - 2.0 * parity) / box**2).astype(np.float32),
-            shell=shells.ravel().astype(np.int32),
-            n_shells=box // 2 + 1,
-        ),
-        background=soft_circle(box, images.mask_radius_px, images.mask_edge_px).astype(np.float32),
-        precision=precision[:, disc.shell].astype(np.float32),
-        shell_precision=precision,
-        log_normalisation=np.log(2.0 * np.pi * known) @ counts,
-        group_scale=np.clip(scale, *SCALE_RANGE),
-        scale_shells=(model.data_vs_prior > SCALE_DATA_VS_PRIOR).astype(np.float64),
-    )
-
-
-def _shifts(plan: SearchPlan, disc: Disc) -> Shifts:
-    sampling, images = plan.sampling, plan.images
-    coarse = translations_A(sampling)
-    moved = perturbation_shift_A(sampling)
-    fine = child_translations_A(sampling) + moved
-    ramps = phase_ramps(disc, fine.reshape(-1, 2) / images.pixel_size_A, images.box)
-    coarse_ramps = phase_ramps(disc, (coarse + moved) / images.pixel_size_A, images.box)
-    return Shifts(
-        coarse_A=coarse,
-        fine_A=fine,
-        coarse_ramps=first_pixels(coarse_ramps, disc),
-        fine_ramps=ramps.reshape(*fine.shape[:2], -1),
-    )
-
-
-def first_pixels(rows: Float32[Array, "*row width"], disc: Disc) -> Array:
-    """Return the coarse part of interleaved rows, padded with zeros."""
-    coarse = np.zeros((*rows.shape[:-1], disc.coarse_width), np.float32)
-    coarse[..., : 2 * disc.n_coarse] = rows[..., : 2 * disc.n_coarse]
-    return coarse
 
 
 def _global_candidates(model: HalfModel, plan: SearchPlan) -> Candidates:

@@ -3,13 +3,14 @@
 The grid holds 4 floats a voxel in single precision; it is turned into integers once a unit
 (`flush`). Inside a unit the order is fixed, so rounding here does no harm to exactness.
 """
-# mypy: disable-error-code="no-untyped-def"
+# mypy: ignore-errors
+# numba, not mypy, types what follows
 
 import numpy as np
 from numba import njit
 
 from halfmap.kernels.numba_cpu.options import EXACT, FAST
-from halfmap.kernels.numba_cpu.project import locate, scratch_for, strides_of
+from halfmap.kernels.numba_cpu.project import locate, places_for, strides_of
 from halfmap.kernels.numba_cpu.vector4 import distribute
 
 
@@ -28,8 +29,10 @@ def mean_ramp(ramps, shift, posterior, out):
 
 
 @njit(inline="always", **FAST)
-def add_powers(slice_, ramp, masked, power, mass, model, cross):
+def add_powers(slice_, ramp, image, mass, sums):
     """Add mass * power * |P|² and Re(conj(P) G X) of one hit, pixel by pixel."""
+    masked, power = image
+    model, cross = sums
     for i in range(model.shape[0]):
         re, im = slice_[2 * i], slice_[2 * i + 1]
         c, s = ramp[2 * i], ramp[2 * i + 1]
@@ -39,8 +42,9 @@ def add_powers(slice_, ramp, masked, power, mass, model, cross):
 
 
 @njit(inline="always", **FAST)
-def weighted_image(ramp, unmasked, weight, mass, sign, out):
+def weighted_image(ramp, image, mass, sign, out):
     """Write (re, im, weight, 0) of what is inserted; mirrored pixels are conjugated."""
+    unmasked, weight = image
     for i in range(sign.shape[0]):
         c, s = ramp[2 * i], ramp[2 * i + 1]
         x, y = unmasked[2 * i], unmasked[2 * i + 1]
@@ -50,44 +54,44 @@ def weighted_image(ramp, unmasked, weight, mass, sign, out):
 
 
 @njit(inline="always", **FAST)
-def scatter(grid, strides, place, part, values):
+def scatter(grid, strides, places, values):
     """Distribute every pixel over the 8 voxels around it."""
+    index, part, _ = places
     row = np.int64(4 * strides[1])
     plane = np.int64(4 * strides[2])
-    for i in range(place.shape[0]):
-        p = np.int64(4) * np.int64(place[i])
+    for i in range(index.shape[0]):
+        p = np.int64(4) * np.int64(index[i])
         r = p + plane
         parts = (part[0, i], part[1, i], part[2, i])
         distribute(grid, (p, p + row, r, r + row), parts, values, 4 * i)
 
 
 @njit(**FAST)
-def accumulate(spectra, ramps, hits, slices, geometry, grid, sums):
+def accumulate(spectra, ramps, hits, slices, geometry, out):
     """See `Kernels.accumulate`."""
-    pixels, shell = geometry.pixels, geometry.shell
-    n = shell.shape[0]
+    grid, sums = out
+    n = geometry.shell.shape[0]
     strides = strides_of(grid.half)
-    place, part, sign = scratch_for(n)
+    places = places_for(n)
+    voxels = grid.values.reshape(grid.values.shape[0], -1)
     ramp = np.empty(ramps.shape[1], np.float32)
     values = np.zeros(4 * n, np.float32)
-    voxels = grid.values.reshape(grid.values.shape[0], -1)
     model, cross = np.empty(n, np.float32), np.empty(n, np.float32)
     for image in range(hits.first_hit.shape[0] - 1):
         model[:] = np.float32(0.0)
         cross[:] = np.float32(0.0)
+        compared = (spectra.masked[image], spectra.power[image])
+        inserted = (spectra.unmasked[image], spectra.weight[image])
         for h in range(hits.first_hit[image], hits.first_hit[image + 1]):
-            first, last = hits.first_shift[h], hits.first_shift[h + 1]
-            mass = mean_ramp(ramps, hits.shift[first:last], hits.posterior[first:last], ramp)
-            slice_ = slices[geometry.slice[h]]
-            add_powers(
-                slice_, ramp, spectra.masked[image], spectra.power[image], mass, model, cross
-            )
-            locate(geometry.axes[h], pixels.kx, pixels.ky, strides, place, part, sign)
-            weighted_image(ramp, spectra.unmasked[image], spectra.weight[image], mass, sign, values)
-            scatter(voxels[geometry.class_index[h]], strides, place, part, values)
+            own = slice(hits.first_shift[h], hits.first_shift[h + 1])
+            mass = mean_ramp(ramps, hits.shift[own], hits.posterior[own], ramp)
+            add_powers(slices[geometry.slice_row[h]], ramp, compared, mass, (model, cross))
+            locate(geometry.axes[h], geometry.pixels, strides, places)
+            weighted_image(ramp, inserted, mass, places[2], values)
+            scatter(voxels[geometry.class_index[h]], strides, places, values)
         for i in range(n):
-            sums.model[image, shell[i]] += np.float64(model[i])
-            sums.cross[image, shell[i]] += np.float64(cross[i])
+            sums.model[image, geometry.shell[i]] += np.float64(model[i])
+            sums.cross[image, geometry.shell[i]] += np.float64(cross[i])
 
 
 @njit(inline="always", **EXACT)
@@ -103,9 +107,9 @@ def add_voxel(value, scale, largest, out):
 
 
 @njit(**EXACT)
-def flush(values, half, scale_of_square, largest, out):
+def flush(grid, scale_of_square, largest, out):
     """See `Kernels.flush`."""
-    fits = True
+    fits, values, half = True, grid.values, grid.half
     for k in range(values.shape[0]):
         for z in range(-half, half + 1):
             for y in range(-half, half + 1):

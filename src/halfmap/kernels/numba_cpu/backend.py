@@ -35,13 +35,13 @@ class NumbaKernels:
         """See `Kernels.read_planes`."""
         flat = planes.reshape(len(planes), -1)
         listed, power = prepare.read_planes(
-            flat, layout.index, layout.sign, layout.shell, layout.n_shells
+            flat, layout.place, layout.sign, layout.shell, layout.n_shells
         )
         return listed, power
 
     def project(self, volume: Volume, axes: Array, pixels: Pixels, out: Array) -> None:
         """See `Kernels.project`."""
-        project.project(volume.values, volume.half, axes, pixels.kx, pixels.ky, out)
+        project.project(volume, axes, pixels, out)
 
     def shifted(self, spectra: Array, ramps: Array, out: Array) -> None:
         """See `Kernels.shifted`."""
@@ -64,8 +64,7 @@ class NumbaKernels:
         out: tuple[Array, Array],
     ) -> None:
         """See `Kernels.cone_scores`."""
-        volume, pixels = slices_of
-        products.cone_scores(volume.values, volume.half, pixels, axes, copies, power, *out)
+        products.cone_scores(slices_of, axes, copies, power, out)
 
     def weigh(
         self, scores: Array, norms: Array, log_orientation: Array, log_shift: Array
@@ -90,7 +89,7 @@ class NumbaKernels:
         self, spectra: Spectra, ramps: Array, samples: Samples, table: SliceTable, out: Array
     ) -> None:
         """See `Kernels.fine_scores`."""
-        products.fine_scores(spectra.masked, spectra.power, ramps, samples, table, out)
+        products.fine_scores(spectra, ramps, samples, table, out)
 
     def weigh_fine(
         self, scores: Array, samples: Samples, log_orientation: Array, log_shift: Array
@@ -117,11 +116,11 @@ class NumbaKernels:
         out: tuple[Grid, ShellSums],
     ) -> None:
         """See `Kernels.accumulate`."""
-        accumulate.accumulate(spectra, ramps, hits, slices, geometry, *out)
+        accumulate.accumulate(spectra, ramps, hits, slices, geometry, out)
 
     def flush(self, grid: Grid, scale_of_square: Array, largest: float, out: Array) -> bool:
         """See `Kernels.flush`."""
-        return bool(accumulate.flush(grid.values, grid.half, scale_of_square, largest, out))
+        return bool(accumulate.flush(grid, scale_of_square, largest, out))
 
 
 def _array(x: Any) -> Array:

@@ -1,16 +1,18 @@
 """The fine states that count, grouped by fine orientation."""
-# mypy: disable-error-code="no-untyped-def"
+# mypy: ignore-errors
+# numba, not mypy, types what follows
 
 import numpy as np
 from numba import njit
 
 from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.weigh import TINY
 from halfmap.kernels.protocol import Hits
 
 
 @njit(**FAST)
 def first_best(weights, start, stop):
-    """Return the flat index of the largest weight of some samples, the first of equals; -1 if none."""
+    """Return the flat index of the largest weight of some samples, the first of equals, or -1."""
     size = weights.shape[1] * weights.shape[2]
     flat = weights.reshape(weights.shape[0] * size)
     best, largest = -1, np.float32(-1.0)
@@ -29,7 +31,7 @@ def count_hits(weights, samples, smallest):
     per_image = np.zeros(n, np.int64)
     entries = 0
     for i in range(n):
-        cut = max(smallest[i], np.float32(1e-37))
+        cut = max(smallest[i], TINY)
         for g in range(samples.first_group[i], samples.first_group[i + 1]):
             for c in range(n_children):
                 found = 0
@@ -58,7 +60,7 @@ def list_hits(weights, samples, smallest, totals):
     for i in range(n):
         first, last = samples.first_group[i], samples.first_group[i + 1]
         best[i] = first_best(weights, samples.first_sample[first], samples.first_sample[last])
-        cut = max(smallest[i], np.float32(1e-37))
+        cut = max(smallest[i], TINY)
         for g in range(first, last):
             for c in range(n_children):
                 before = e

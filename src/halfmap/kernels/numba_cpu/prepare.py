@@ -2,7 +2,8 @@
 
 Compiled without fast mathematics: what is not finite must stay so, to be found.
 """
-# mypy: disable-error-code="no-untyped-def"
+# mypy: ignore-errors
+# numba, not mypy, types what follows
 
 import numpy as np
 from numba import njit
@@ -34,15 +35,15 @@ def shift_and_mask(images, gain, shift_px, background, fill):
 
 
 @njit(**EXACT)
-def read_planes(planes, index, sign, shell, n_shells):
+def read_planes(planes, place, sign, shell, n_shells):
     """See `Kernels.read_planes`."""
     n, n_pixels = planes.shape[0], planes.shape[1]
-    listed = np.empty((n, index.shape[0]), np.complex64)
+    listed = np.empty((n, place.shape[0]), np.complex64)
     power = np.zeros((n, n_shells))
     square = np.float64(sign[0]) * np.float64(sign[0])
     for i in range(n):
-        for j in range(index.shape[0]):
-            listed[i, j] = planes[i, index[j]] * sign[j]
+        for j in range(place.shape[0]):
+            listed[i, j] = planes[i, place[j]] * sign[j]
         for j in range(n_pixels):
             if shell[j] >= 0:
                 value = planes[i, j]

@@ -4,13 +4,14 @@ A block of 4 slices by 4 copies keeps 16 running vectors in registers: every num
 used four times. For the fine search this beats a matrix product, whose operands would have
 to be collected first; a particle's copies stay in the second-level cache meanwhile.
 """
-# mypy: disable-error-code="no-untyped-def"
+# mypy: ignore-errors
+# numba, not mypy, types what follows
 
 import numpy as np
 from numba import njit
 
 from halfmap.kernels.numba_cpu.options import FAST
-from halfmap.kernels.numba_cpu.project import gather, locate, scratch_for, strides_of
+from halfmap.kernels.numba_cpu.project import gather, locate, places_for, strides_of
 
 TILE = 8
 """Orientations projected at a time in a local search; their slices stay in the cache."""
@@ -116,50 +117,63 @@ def block(f, x, out):
             out[i, j] = dot(f[i], x[j])
 
 
+@njit(inline="always", **FAST)
+def score_group(slices, power, copies, shifts, out):
+    """Score the samples of one orientation: products of its slices, less their norms."""
+    n_pixels = min(power.shape[0], slices.shape[1] // 2)
+    norms = np.empty(slices.shape[0], np.float32)
+    for c in range(slices.shape[0]):
+        norms[c] = norm(slices[c], power, n_pixels)
+    for s in range(shifts.shape[0]):
+        block(slices, copies[shifts[s]], out[s])
+        for c in range(slices.shape[0]):
+            for u in range(copies.shape[1]):
+                out[s, c, u] -= norms[c]
+
+
+@njit(inline="always", **FAST)
+def make_copies(row, ramps, shifts, made, copies):
+    """Make the fine copies below some coarse shifts, unless they are made already."""
+    for t in shifts:
+        if not made[t]:
+            made[t] = True
+            for u in range(ramps.shape[1]):
+                shift_row(row, ramps[t, u], copies[t, u])
+
+
 @njit(**FAST)
-def fine_scores(masked, power, ramps, samples, table, out):
+def fine_scores(spectra, ramps, samples, table, out):
     """See `Kernels.fine_scores`."""
-    n_fine, width = ramps.shape[1], ramps.shape[2]
-    n_slots, n_children = table.slices.shape[0], table.slices.shape[1]
-    n_pixels = min(power.shape[1], width // 2)
-    copies = np.empty((ramps.shape[0], n_fine, width), np.float32)
+    copies = np.empty(ramps.shape, np.float32)
     made = np.empty(ramps.shape[0], np.bool_)
-    norms = np.empty(n_children, np.float32)
-    for image in range(masked.shape[0]):
+    for image in range(spectra.masked.shape[0]):
         made[:] = False
         for g in range(samples.first_group[image], samples.first_group[image + 1]):
             slot = table.slot[g] - table.first
-            if slot < 0 or slot >= n_slots:
-                continue
-            slices = table.slices[slot]
-            for c in range(n_children):
-                norms[c] = norm(slices[c], power[image], n_pixels)
-            for s in range(samples.first_sample[g], samples.first_sample[g + 1]):
-                t = samples.shift[s]
-                if not made[t]:
-                    made[t] = True
-                    for u in range(n_fine):
-                        shift_row(masked[image], ramps[t, u], copies[t, u])
-                block(slices, copies[t], out[s])
-                for c in range(n_children):
-                    for u in range(n_fine):
-                        out[s, c, u] -= norms[c]
+            if 0 <= slot < table.slices.shape[0]:
+                first, last = samples.first_sample[g], samples.first_sample[g + 1]
+                shifts = samples.shift[first:last]
+                make_copies(spectra.masked[image], ramps, shifts, made, copies)
+                score_group(
+                    table.slices[slot], spectra.power[image], copies, shifts, out[first:last]
+                )
 
 
 @njit(**FAST)
-def cone_scores(values, half, pixels, axes, copies, power, cross, norms):
+def cone_scores(slices_of, axes, copies, power, out):
     """See `Kernels.cone_scores`."""
-    strides = strides_of(half)
-    n, width = pixels.kx.shape[0], copies.shape[1]
-    place, part, sign = scratch_for(n)
-    tile = np.zeros((TILE, width), np.float32)
-    n_shifts = copies.shape[0]
+    volume, pixels = slices_of
+    cross, norms = out
+    strides = strides_of(volume.half)
+    n, n_shifts = pixels.kx.shape[0], copies.shape[0]
+    places = places_for(n)
+    tile = np.zeros((TILE, copies.shape[1]), np.float32)
     scores = np.empty((TILE, n_shifts), np.float32)
     for first in range(0, axes.shape[0], TILE):
         m = min(TILE, axes.shape[0] - first)
         for s in range(m):
-            locate(axes[first + s], pixels.kx, pixels.ky, strides, place, part, sign)
-            gather(values, strides, place, part, sign, tile[s])
+            locate(axes[first + s], pixels, strides, places)
+            gather(volume.values, strides, places, tile[s])
             norms[first + s] = norm(tile[s], power, n)
         block(tile, copies, scores)
         for s in range(m):

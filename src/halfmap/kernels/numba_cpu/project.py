@@ -3,7 +3,8 @@
 Two passes over the pixel list: the first computes where each pixel lies (the compiler
 vectorises it), the second gathers. One fused loop is three times slower.
 """
-# mypy: disable-error-code="no-untyped-def"
+# mypy: ignore-errors
+# numba, not mypy, types what follows
 
 import numpy as np
 from numba import njit
@@ -13,17 +14,19 @@ from halfmap.kernels.numba_cpu.vector4 import interpolate
 
 
 @njit(inline="always", **FAST)
-def locate(axes, kx, ky, strides, place, part, sign):
+def locate(axes, pixels, strides, places):
     """Write index of the lower voxel, position within the cell and sign of x, of every pixel."""
     half, row, plane = strides
+    index, part, sign = places
     a, b, c = axes[0], axes[1], axes[2]
     d, e, f = axes[3], axes[4], axes[5]
     origin = half * plane + half * row
     one = np.float32(1.0)
-    for i in range(kx.shape[0]):
-        x = a * kx[i] + d * ky[i]
-        y = b * kx[i] + e * ky[i]
-        z = c * kx[i] + f * ky[i]
+    for i in range(index.shape[0]):
+        kx, ky = pixels.kx[i], pixels.ky[i]
+        x = a * kx + d * ky
+        y = b * kx + e * ky
+        z = c * kx + f * ky
         s = -one if x < 0 else one
         x *= s
         y *= s
@@ -31,11 +34,17 @@ def locate(axes, kx, ky, strides, place, part, sign):
         x0 = np.floor(x)
         y0 = np.floor(y)
         z0 = np.floor(z)
-        place[i] = origin + np.int32(z0) * plane + np.int32(y0) * row + np.int32(x0)
+        index[i] = origin + np.int32(z0) * plane + np.int32(y0) * row + np.int32(x0)
         part[0, i] = x - x0
         part[1, i] = y - y0
         part[2, i] = z - z0
         sign[i] = s
+
+
+@njit(inline="always", **FAST)
+def places_for(n):
+    """Allocate what `locate` writes for ``n`` pixels."""
+    return np.empty(n, np.int32), np.empty((3, n), np.float32), np.empty(n, np.float32)
 
 
 @njit(inline="always", **FAST)
@@ -46,30 +55,24 @@ def strides_of(half):
 
 
 @njit(inline="always", **FAST)
-def gather(values, strides, place, part, sign, out):
+def gather(values, strides, places, out):
     """Interpolate at every pixel; ``values`` is interleaved, so x and x + 1 are 4 floats."""
+    index, part, sign = places
     row = np.int64(2 * strides[1])
     plane = np.int64(2 * strides[2])
-    for i in range(place.shape[0]):
-        p = np.int64(2) * np.int64(place[i])
+    for i in range(index.shape[0]):
+        p = np.int64(2) * np.int64(index[i])
         r = p + plane
         parts = (part[0, i], part[1, i], part[2, i], sign[i])
         interpolate(values, (p, p + row, r, r + row), parts, out, 2 * i)
 
 
-@njit(inline="always", **FAST)
-def scratch_for(n):
-    """Allocate what `locate` writes for ``n`` pixels."""
-    return np.empty(n, np.int32), np.empty((3, n), np.float32), np.empty(n, np.float32)
-
-
 @njit(**FAST)
-def project(values, half, axes, kx, ky, out):
+def project(volume, axes, pixels, out):
     """See `Kernels.project`."""
-    strides = strides_of(half)
-    place, part, sign = scratch_for(kx.shape[0])
+    strides = strides_of(volume.half)
+    places = places_for(pixels.kx.shape[0])
     for s in range(axes.shape[0]):
-        locate(axes[s], kx, ky, strides, place, part, sign)
-        gather(values, strides, place, part, sign, out[s])
-        for i in range(2 * kx.shape[0], out.shape[1]):
-            out[s, i] = np.float32(0.0)
+        locate(axes[s], pixels, strides, places)
+        gather(volume.values, strides, places, out[s])
+        out[s, 2 * pixels.kx.shape[0] :] = np.float32(0.0)

@@ -4,7 +4,8 @@ The compiler does not find these by itself: a voxel of the reference and its nei
 4 consecutive floats, and a voxel of the grid is 4 floats. Both work on any processor for
 which LLVM can generate code.
 """
-# mypy: disable-error-code="no-untyped-def"
+# mypy: ignore-errors
+# numba, not mypy, types what follows
 
 from llvmlite import ir
 from numba import types
@@ -48,7 +49,7 @@ def _between(builder, low, high, part):
 
 
 @intrinsic
-def interpolate(typing_context, values, corners, parts, out, place):
+def interpolate(_context, values, corners, parts, out, place):
     """Interpolate a complex number between 8 voxels and store it.
 
     ``corners`` are the positions of the 4 voxels of lowest x in ``values``, at (y, z) = (0, 0),
@@ -63,7 +64,9 @@ def interpolate(typing_context, values, corners, parts, out, place):
         near = [
             _load(
                 builder,
-                _pointer(context, builder, kinds[0], array, builder.extract_value(corner, j), VECTOR),
+                _pointer(
+                    context, builder, kinds[0], array, builder.extract_value(corner, j), VECTOR
+                ),
             )
             for j in range(4)
         ]
@@ -83,7 +86,7 @@ def interpolate(typing_context, values, corners, parts, out, place):
 
 
 @intrinsic
-def distribute(typing_context, grid, corners, parts, values, place):
+def distribute(_context, grid, corners, parts, values, place):
     """Add a vector of 4, times the interpolation weights, to 8 voxels.
 
     ``corners`` are positions in ``grid`` as in `interpolate`, ``parts`` the fractions along x, y,
@@ -106,9 +109,7 @@ def distribute(typing_context, grid, corners, parts, values, place):
             for i in range(2):
                 index = builder.add(first, ir.Constant(first.type, 4 * i))
                 pointer = _pointer(context, builder, kinds[0], array, index, VECTOR)
-                factor = _broadcast(
-                    builder, builder.fmul(weight, along_x[i], flags=FLAGS), VECTOR
-                )
+                factor = _broadcast(builder, builder.fmul(weight, along_x[i], flags=FLAGS), VECTOR)
                 added = builder.fmul(value, factor, flags=FLAGS)
                 total = builder.fadd(_load(builder, pointer), added, flags=FLAGS)
                 builder.store(total, pointer).align = FLOAT_BYTES

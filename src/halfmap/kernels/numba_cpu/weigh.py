@@ -1,5 +1,6 @@
 """From scores to weights, and the few that matter."""
-# mypy: disable-error-code="no-untyped-def"
+# mypy: ignore-errors
+# numba, not mypy, types what follows
 
 import numpy as np
 from numba import njit
@@ -11,6 +12,9 @@ BIN_SHIFT = 18
 """A float's bits without the last 18 are its histogram bin: exponent and 5 bits of mantissa."""
 N_BINS = (127 << 23 >> BIN_SHIFT) + 1
 """Bins up to and including 1.0."""
+LOWEST = np.float32(-3e38)
+TINY = np.float32(1e-37)
+"""Smaller weights count as zero."""
 
 
 @njit(inline="always", **FAST)
@@ -33,9 +37,9 @@ def exp32(x):
 @njit(inline="always", **FAST)
 def peak_of(scores, base, log_shift):
     """Largest of score + base + log_shift."""
-    peak = np.float32(-3e38)
+    peak = LOWEST
     for t in range(scores.shape[0]):
-        row_peak = np.float32(-3e38)
+        row_peak = LOWEST
         for r in range(scores.shape[1]):
             row_peak = max(row_peak, scores[t, r] + base[r])
         peak = max(peak, row_peak + log_shift[t])
@@ -72,32 +76,37 @@ def weigh(scores, norms, log_orientation, log_shift):
     return peaks, totals
 
 
+@njit(inline="always", **FAST)
+def exponentiate_block(scores, peak):
+    """Replace scores by weights and return their sum."""
+    total = 0.0
+    for s in range(scores.shape[0]):
+        part = np.float32(0.0)
+        for j in range(scores.shape[1]):
+            weight = exp32(scores[s, j] - peak)
+            scores[s, j] = weight
+            part += weight
+        total += np.float64(part)
+    return total
+
+
 @njit(**FAST)
 def weigh_fine(scores, samples, log_orientation, log_shift):
     """See `Kernels.weigh_fine`."""
     n = samples.first_group.shape[0] - 1
-    size = scores.shape[1]
     peaks, totals = np.empty(n), np.empty(n)
     for i in range(n):
-        peak = np.float32(-3e38)
-        for g in range(samples.first_group[i], samples.first_group[i + 1]):
+        peak = LOWEST
+        first, last = samples.first_group[i], samples.first_group[i + 1]
+        for g in range(first, last):
             for s in range(samples.first_sample[g], samples.first_sample[g + 1]):
                 prior = log_orientation[g] + log_shift[i, samples.shift[s]]
-                for j in range(size):
+                for j in range(scores.shape[1]):
                     scores[s, j] += prior
                     peak = max(peak, scores[s, j])
-        total = 0.0
-        first = samples.first_sample[samples.first_group[i]]
-        last = samples.first_sample[samples.first_group[i + 1]]
-        for s in range(first, last):
-            part = np.float32(0.0)
-            for j in range(size):
-                weight = exp32(scores[s, j] - peak)
-                scores[s, j] = weight
-                part += weight
-            total += np.float64(part)
+        own = scores[samples.first_sample[first] : samples.first_sample[last]]
         peaks[i] = np.float64(peak)
-        totals[i] = total
+        totals[i] = exponentiate_block(own, peak)
     return peaks, totals
 
 
@@ -170,37 +179,49 @@ def threshold(weights, first, totals, fraction):
     return smallest, count
 
 
+@njit(inline="always", **FAST)
+def count_per_orientation(weights, cut, counts):
+    """Count the shifts whose weight reaches ``cut``; return how many orientations have any."""
+    counts[:] = 0
+    for t in range(weights.shape[0]):
+        for r in range(weights.shape[1]):
+            counts[r] += np.int32(weights[t, r] >= cut)
+    found = 0
+    for r in range(counts.shape[0]):
+        found += np.int64(counts[r] > 0)
+    return found
+
+
+@njit(inline="always", **FAST)
+def shifts_above(weights, cut, out):
+    """List the shifts whose weight reaches ``cut``; return how many."""
+    n = 0
+    for t in range(weights.shape[0]):
+        if weights[t] >= cut:
+            out[n] = t
+            n += 1
+    return n
+
+
 @njit(**FAST)
 def list_samples(weights, smallest):
     """See `Kernels.list_samples`."""
-    n, n_shifts, rows = weights.shape
-    tiny = np.float32(1e-37)
-    counts = np.zeros((n, rows), np.int32)
+    n, _, rows = weights.shape
+    counts = np.empty((n, rows), np.int32)
+    cut = np.maximum(smallest, TINY)
     first_group = np.zeros(n + 1, np.int64)
-    n_samples = 0
     for i in range(n):
-        cut = max(smallest[i], tiny)
-        for t in range(n_shifts):
-            for r in range(rows):
-                counts[i, r] += np.int32(weights[i, t, r] >= cut)
-        groups = 0
-        for r in range(rows):
-            groups += np.int64(counts[i, r] > 0)
-            n_samples += counts[i, r]
-        first_group[i + 1] = first_group[i] + groups
+        found = count_per_orientation(weights[i], cut[i], counts[i])
+        first_group[i + 1] = first_group[i] + found
     orientation = np.empty(first_group[n], np.int64)
     first_sample = np.zeros(first_group[n] + 1, np.int64)
-    shift = np.empty(n_samples, np.int32)
-    g, s = 0, 0
+    shift = np.empty(counts.sum(), np.int32)
+    g = 0
     for i in range(n):
-        cut = max(smallest[i], tiny)
         for r in range(rows):
             if counts[i, r] > 0:
-                for t in range(n_shifts):
-                    if weights[i, t, r] >= cut:
-                        shift[s] = t
-                        s += 1
+                first = first_sample[g]
+                first_sample[g + 1] = first + shifts_above(weights[i, :, r], cut[i], shift[first:])
                 orientation[g] = r
                 g += 1
-                first_sample[g] = s
     return Samples(first_group, orientation, first_sample, shift)

@@ -1,0 +1,53 @@
+"""How a search is done: image preparation, sampling, sizes, rules; nothing that is learnt."""
+
+from dataclasses import dataclass
+
+from halfmap.model.ctf import CtfOptions
+from halfmap.model.optics import Optics
+from halfmap.model.sampling import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """How images are prepared; the same in all iterations."""
+
+    box: int
+    pixel_size_A: float
+    optics: tuple[Optics, ...]
+    ctf: CtfOptions | None
+    """None: there is no CTF, it is 1 everywhere."""
+    mask_radius_px: float
+    mask_edge_px: float
+    zero_mask: bool
+    """Fill the outside with its own mean; otherwise with noise."""
+    seed: int
+    """Of the noise fill, together with the particle's row."""
+    do_norm: bool
+    do_scale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRules:
+    """What counts as significant, and how images are compared."""
+
+    adaptive_fraction: float = 0.999
+    """Part of the posterior that the significant states must exceed together."""
+    max_significant: int = -1
+    """At most so many coarse states are significant; not limited if not positive."""
+    cross_correlation: bool = False
+    """Take the single state of best normalised correlation; no noise model, no priors."""
+    single_precision_sums: bool = False
+    """Only for tests: find the threshold from running sums in single precision, as RELION does."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """Everything about a search that is not the model."""
+
+    sampling: Sampling
+    images: ImageSettings
+    current_size: int
+    coarse_size: int
+    rules: SearchRules
+    n_particles: int
+    """Of the whole run, both halves: the sums must have room for all of them."""
