@@ -209,3 +209,15 @@ def test_no_encoding_of_the_terminal_stops_a_run(encoding: str) -> None:
     Console(1, stream).finish(CONVERGED)
 
     assert b"converged at 3.42 " in raw.getvalue()
+
+
+def test_no_bar_is_drawn_where_it_may_not_even_on_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with Console(stream=stream, may_draw=False).progress(10, "iteration 1") as step:
+        step(10)
+
+    assert "\x1b" not in stream.getvalue()  # no cursor movements

@@ -46,6 +46,9 @@ class Console:
         Where to write; standard output unless given.
     clock
         Seconds from anywhere; replaced in tests.
+    may_draw
+        Whether a bar may be drawn on a terminal. Under a launcher it may not: what ranks write
+        to looks like a terminal even when it ends up in a file.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class Console:
         verbosity: int = 1,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        may_draw: bool = True,
     ) -> None:
         self._silent = verbosity <= 0
         self._stream = sys.stdout if stream is None else stream
         self._clock = clock
+        self._may_draw = may_draw
         self._lines_below_heads = COLUMNS_EVERY
         self._n_warnings = 0
         self._above_bar: Callable[[str], None] | None = None
@@ -109,7 +114,7 @@ class Console:
         """
         if self._silent or total <= 0:
             yield _nobody_looks
-        elif self._stream.isatty():
+        elif self._may_draw and self._stream.isatty():
             with self._bar(total, label) as advance:
                 yield advance
         else:

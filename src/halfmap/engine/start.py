@@ -24,7 +24,7 @@ from halfmap.model.orientations import direction_pixels
 from halfmap.model.sampling import Sampling
 from halfmap.parallel.collectives import from_root, share
 from halfmap.parallel.halves import LEADER, Ranks, organise
-from halfmap.parallel.launcher import check_launcher
+from halfmap.parallel.launcher import check_launcher, is_launched
 from halfmap.steps.resolution import first_schedule
 from halfmap.steps.sampling_schedule import LOCAL_SIGMA_STEPS
 
@@ -39,7 +39,8 @@ def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Con
     """
     check_launcher(os.environ, world.size, MPI.Get_library_version())
     ranks = organise(world, 2 if options.split_random_halves else 1)
-    return ranks, Console(options.verbosity if ranks.leads else 0)
+    verbosity = options.verbosity if ranks.leads else 0
+    return ranks, Console(verbosity, may_draw=not is_launched(os.environ))
 
 
 def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple[Job, State]:

@@ -22,6 +22,11 @@ that starts a single process. ``SLURM_STEP_NUM_TASKS`` is too, with value 1.
 """
 
 
+def is_launched(environment: Mapping[str, str]) -> bool:
+    """Whether this process was started by mpirun, mpiexec or srun."""
+    return any(variable in environment for variable in LAUNCHER_SIZES)
+
+
 def check_launcher(environment: Mapping[str, str], world_size: int, library: str) -> None:
     """Refuse to start N independent singletons.
 
