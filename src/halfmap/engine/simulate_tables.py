@@ -11,6 +11,7 @@ from numpy import ndarray as Array
 from halfmap.errors import DataError, OptionError
 from halfmap.io.problems import refuse
 from halfmap.io.star import Table, read_star
+from halfmap.io.star_columns import ColumnReader
 from halfmap.model.particles import Particles, Poses
 
 Block = dict[str, Any]
@@ -80,35 +81,26 @@ def read_poses(path: Path, n: int | None) -> Poses:
     OptionError
         Fewer particles than ``n``.
     """
-    table = _particle_table(path)
-    columns = [label for label in (*ANGLES, *OFFSETS) if label in table]
-    problems = [f"column {label} is missing" for label in ANGLES if label not in table]
-    if any(label in table for label in OFFSETS_PX):
+    problems: list[str] = []
+    columns = ColumnReader(_particle_table(path), "the table", problems)
+    angles_deg = np.column_stack([columns.floats(label) for label in ANGLES])
+    offset_A = np.column_stack([columns.floats(label, 0.0) for label in OFFSETS])
+    if any(label in columns for label in OFFSETS_PX):
         problems.append(
-            "offsets are in pixels (rlnOriginX); expected rlnOriginXAngst. "
-            "Convert it with relion_convert_star"
+            "the table: offsets are in pixels (rlnOriginX), expected rlnOriginXAngst. "
+            "Convert it with relion_convert_star."
         )
-    values: dict[str, Array] = {}
-    for label in columns:
-        try:
-            values[label] = table[label].astype(np.float64)
-        except ValueError:
-            problems.append(f"column {label} holds something that is not a number")
-            continue
-        if not np.isfinite(values[label]).all():
-            problems.append(f"column {label} holds values that are not finite")
     refuse(path, problems)
-    found = len(values[ANGLES[0]])
+    found = columns.n
     if n is not None and n > found:
         raise OptionError(
             f"--n {n} particles wanted, but {path} has {found} poses. Choose --n {found} or less."
         )
     n = found if n is None else n
-    none = np.zeros(found)
     return replace(
         Poses.unknown(n),
-        angles_deg=np.stack([values[label] for label in ANGLES], axis=1)[:n],
-        offset_A=np.stack([values.get(label, none) for label in OFFSETS], axis=1)[:n],
+        angles_deg=angles_deg[:n],
+        offset_A=offset_A[:n],
         class_index=np.zeros(n, np.int64),
     )
 

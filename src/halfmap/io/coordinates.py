@@ -68,7 +68,8 @@ def _read(path: Path) -> gemmi.Structure:
 def _scatterers(path: Path, names: list[str]) -> Scatterers:
     """Look the form factors up; every element without one is named in one error."""
     tables = {name: gemmi.Element(name).c4322 for name in names}
-    unknown = [name for name in names if tables[name] is None]
+    # gemmi lends "X", an element that it could not make out, the numbers of oxygen.
+    unknown = [name for name in names if tables[name] is None or name == "X"]
     if unknown:
         raise DataError(
             f"{path}: atoms of {', '.join(unknown)} have no electron form factor. "

@@ -16,7 +16,7 @@ from halfmap.io.atomic import replacing
 
 MODES = {"int16": 1, "float32": 2, "float16": 12}
 """MRC mode of each type of value."""
-_FORMAT_VERSION = 20140
+_FORMAT_VERSION = 20141
 
 Write = Callable[[Float32[Array, "image y x"]], None]
 
@@ -73,8 +73,8 @@ class _Written:
         self.width = images.shape[-1]
         self.total += float(values.sum())
         self.total_squared += float((values**2).sum())
-        self.low = min(self.low, float(values.min()))
-        self.high = max(self.high, float(values.max()))
+        self.low = float(values.min(initial=self.low))
+        self.high = float(values.max(initial=self.high))
 
     def header(self, pixel_size_A: float, mode: int) -> Any:
         """Return the header of a stack: space group 0, one label, no date."""

@@ -50,8 +50,8 @@ def density_from_atoms(
     extent, width = extent_A(atoms), box * pixel_size_A
     if extent > width:
         raise OptionError(
-            f"the structure is {extent:.0f} A across and the box {width:.0f} A "
-            f"({box} px of {pixel_size_A:g} A). "
+            f"the structure is {extent:.0f} Å across and the box {width:.0f} Å "
+            f"({box} px of {pixel_size_A:g} Å). "
             f"Choose --box {int(np.ceil(1.3 * extent / pixel_size_A / 2)) * 2} or larger pixels."
         )
     samples = np.linspace(0.0, box / 2, 4 * box)
