@@ -68,6 +68,7 @@ def test_changes_that_no_longer_shrink_are_small() -> None:
     known = schedule(smallest_changes=Changes(20.0, 8.0, 0.0))
 
     assert count_changes(known, Changes(20.1, 8.0, 0.0)).iterations_without_large_changes == 1
+    assert count_changes(known, Changes(19.6, 7.8, 0.0)).iterations_without_large_changes == 1
     assert count_changes(known, Changes(20.1, 6.0, 0.0)).iterations_without_large_changes == 0
     assert count_changes(known, Changes(15.0, 8.0, 0.0)).iterations_without_large_changes == 0
 

@@ -109,7 +109,7 @@ def test_a_single_scale_group_has_scale_one() -> None:
         group_particles=np.array([10]), scale_signal=np.array([3.0]), scale_power=np.array([2.0])
     )
 
-    np.testing.assert_array_equal(updated_statistics(old, one, UpdateRules()).group_scale, 1.0)
+    np.testing.assert_allclose(updated_statistics(old, one, UpdateRules()).group_scale, [1.0])
 
 
 def test_scales_average_to_one_over_the_particles() -> None:

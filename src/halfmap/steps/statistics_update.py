@@ -89,7 +89,7 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
         model = replace(model, offset_sigma_A=offset_sigma_A(totals))
     if rules.norm:
         model = replace(model, mean_norm=totals.norm / totals.weight)
-    if rules.scale and len(old.group_scale) > 1:
+    if rules.scale:
         model = replace(model, group_scale=group_scales(totals))
     return model
 
@@ -135,7 +135,8 @@ def noise_variance(
 def group_scales(totals: ParticleTotals) -> Float[Array, " group"]:
     """Return the intensity scale of each group; their mean over particles is 1.
 
-    The regression of the images on the model, kept within a factor 5 of the median.
+    The regression of the images on the model, kept within a factor 5 of the median. A single
+    group has scale 1.
     """
     power = totals.scale_power
     scale = np.divide(totals.scale_signal, power, out=np.ones_like(power), where=power > 0.0)
