@@ -8,7 +8,7 @@ OUT=${1:-demo}
 rm -rf "$OUT"
 mkdir -p "$OUT"
 
-halfmap simulate --phantom --n 600 --box 48 --angpix 4 --snr 0.2 --n_optics 2 --seed 1 --o "$OUT/particles"
+halfmap simulate --phantom --n 1000 --box 48 --angpix 4 --snr 0.5 --n_optics 2 --seed 1 --o "$OUT/particles"
 
 mpirun -n 3 halfmap refine configs/demo.yaml \
     --i "$OUT/particles/particles.star" --ref "$OUT/particles/start.mrc" --o "$OUT/refine/run"
