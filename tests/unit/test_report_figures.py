@@ -182,6 +182,15 @@ def test_bars_of_time_add_up_to_the_mean_over_ranks(run: RunRecord) -> None:
     ]
 
 
+def test_the_time_of_the_threads_is_marked_inside_expectation(run: RunRecord) -> None:
+    axes = plots_time.time_by_rank_figure(run.timing).axes[0]
+
+    ranks, at_work = labelled(axes)["threads at work"]
+    np.testing.assert_array_equal(ranks, [0, 1, 2])
+    np.testing.assert_allclose(at_work, [0.0, 5 * 6.0, 5 * 12.0])  # five iterations
+    assert max(bar.get_y() + bar.get_height() for bar in axes.patches) == pytest.approx(5 * 25.0)
+
+
 def png(uri: str) -> np.ndarray:
     from matplotlib.image import imread
 
@@ -192,7 +201,7 @@ def test_a_picture_has_y_upwards_and_bright_is_dense() -> None:
     picture = np.zeros((4, 4))
     picture[0, 3] = 1.0
 
-    pixels = png(grey_uri(picture, 0.0, 1.0))[..., 0]
+    pixels = png(grey_uri(picture, 0.0, 1.0))
 
     assert np.argwhere(pixels == 1.0).tolist() == [[3, 3]]
 
@@ -211,7 +220,7 @@ def test_tiles_are_the_central_slices_and_the_sums_of_three_planes(tmp_path: Pat
         ("half 1", 20),
         ("half 2", 20),
     ]
-    seen = {t.caption: np.argwhere(png(t.uri)[::-1, :, 0] > 0).tolist() for t in pictures[0].tiles}
+    seen = {t.caption: np.argwhere(png(t.uri)[::-1] > 0).tolist() for t in pictures[0].tiles}
     # Row and column: (y, x), (z, x), (z, y).
     assert seen["xy slice"] == [[5, 9]]
     assert seen["xz slice"] == [[3, 20]]

@@ -16,8 +16,8 @@ from halfmap.model.fsc import map_fsc
 from halfmap.report.plot_style import grey_uri
 from halfmap.report.run_files import StateFiles
 
-TILE_PX = 200
-"""Pictures larger than twice this are averaged down."""
+TILE_PX = 256
+"""Larger pictures are averaged down: the page stays small."""
 _BLACK, _WHITE = 1.0, 99.8
 """Percentiles of a picture that become black and white."""
 
@@ -77,7 +77,7 @@ def _pictures(
 
 
 def _tile(picture: Array, caption: str, percent: float) -> Tile:
-    factor = max(1, len(picture) // TILE_PX)
+    factor = -(-len(picture) // TILE_PX)
     small = _block_mean(np.nan_to_num(picture), factor)
     low, high = np.percentile(small, (_BLACK, _WHITE))
     return Tile(grey_uri(small, float(low), float(high)), caption, percent)

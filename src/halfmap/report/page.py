@@ -77,7 +77,8 @@ def _content(record: RunRecord) -> dict[str, object]:
         "quarantine_more": max(0, len(rows) - _MOST_ROWS),
         "command": record.command,
         "program": record.program,
-        "options": sorted(record.last.optimiser.items()),
+        "options": _text(record.last.files.options),
+        "optimiser": sorted(record.last.optimiser.items()),
         "files": [(file.name, _size(file)) for file in record.files.all()],
         "missing": record.missing,
         "version": halfmap.__version__,
@@ -87,6 +88,10 @@ def _content(record: RunRecord) -> dict[str, object]:
 def _state_with_maps(record: RunRecord) -> StateRecord:
     """Return the newest state that has maps, or the last."""
     return next((s for s in reversed(record.states) if s.files.maps), record.last)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def _size(file: Path) -> str:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,24 +91,17 @@ def svg_uri(figure: Figure) -> str:
 _NO_DATE: Any = {"Date": None, "Creator": None}
 
 
-def grey_uri(picture: np.ndarray, low: float, high: float) -> str:
+def grey_uri(picture: Float[Array, "y x"], low: float, high: float) -> str:
     """Return a picture as the data URI of a grey PNG; ``low`` is black, ``high`` white.
 
     The first row is drawn at the bottom, so that y points up as in a plot.
     """
-    from matplotlib.image import imsave
+    from PIL import Image  # comes with matplotlib, whose own PNGs are in colour: thrice the size
 
+    span = high - low if high > low else 1.0
+    grey = np.clip((picture[::-1] - low) / span, 0.0, 1.0) * 255.0
     buffer = io.BytesIO()
-    imsave(
-        buffer,
-        picture,
-        vmin=low,
-        vmax=high if high > low else low + 1.0,
-        cmap="gray",
-        origin="lower",
-        format="png",
-        pil_kwargs={"optimize": True},
-    )
+    Image.fromarray(np.round(grey).astype(np.uint8)).save(buffer, format="png", optimize=True)
     return _data_uri("image/png", buffer.getvalue())
 
 
@@ -139,7 +134,7 @@ def _resolution_ticks(nyquist_per_A: float) -> tuple[list[float], list[str]]:
         for spacing_A in (digit * 10.0**power for power in (2, 1, 0, -1) for digit in digits):
             frequency = 1.0 / spacing_A
             inside = 0.05 * nyquist_per_A < frequency <= 1.0001 * nyquist_per_A
-            if inside and all(abs(frequency - t) > 0.075 * nyquist_per_A for t in ticks):
+            if inside and all(abs(frequency - t) > 0.065 * nyquist_per_A for t in ticks):
                 ticks.append(frequency)
     return sorted(ticks), [f"{1.0 / tick:.3g}" for tick in sorted(ticks)]
 

@@ -87,11 +87,11 @@ def resolution_figure(record: RunRecord) -> Figure:
     axes.lines[-1].set_label("finest detail looked at")
     axes.plot(numbers, resolution, color=INK, marker="o", label="resolution")
     axes.annotate(
-        f"{1 / resolution[-1]:.3g} Å",
+        f"{1 / resolution[-1]:#.3g} Å",
         (numbers[-1], resolution[-1]),
-        xytext=(0, -13),
+        xytext=(-7, 5),
         textcoords="offset points",
-        ha="center",
+        ha="right",
         weight="bold",
     )
     iteration_axis(axes, numbers)
@@ -150,7 +150,7 @@ def _mark_crossing(axes: Axes, frequency: Array, fsc: Array) -> None:
     if at:
         axes.plot([at], [0.143], "o", color=INK, ms=5)
         axes.annotate(
-            f"{1 / at:.3g} Å",
+            f"{1 / at:#.3g} Å",
             (at, 0.143),
             xytext=(7, 8),
             textcoords="offset points",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from halfmap.report.plot_style import GRID, SERIES, Absent, iteration_axis, new_figure
+from halfmap.report.plot_style import GRID, INK, SERIES, Absent, iteration_axis, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from halfmap.report.run_record import Timing
 
+_IN_UNITS = "units"
+"""Time that the threads of a rank spent on particles, added up: a part of expectation."""
 _NO_WORK = ("wait", "idle")
 """Phases with these words in their names are drawn in the palest grey."""
 
@@ -25,6 +27,7 @@ def time_by_iteration_figure(timing: Timing | None) -> Figure:
     figure = new_figure(3.2)
     axes = figure.add_subplot()
     _stack(axes, known, "iteration", 1.0 / len(ranks))
+    axes.figure.legend(loc="outside upper left", ncols=4)
     iteration_axis(axes, sorted(set(known.iteration.tolist())))
     return figure
 
@@ -34,7 +37,13 @@ def time_by_rank_figure(timing: Timing | None) -> Figure:
     known = _timing(timing)
     figure = new_figure(3.2)
     axes = figure.add_subplot()
-    _stack(axes, known, "rank", 1.0)
+    unit_s = _stack(axes, known, "rank", 1.0)
+    inside = np.array([phase == _IN_UNITS for phase in known.phase])
+    if inside.any():
+        ranks = np.unique(known.rank)
+        at_work = [known.seconds[inside & (known.rank == rank)].sum() / unit_s for rank in ranks]
+        axes.plot(ranks, at_work, "D", color=INK, mec="white", label="threads at work")
+    axes.figure.legend(loc="outside upper left", ncols=4)
     iteration_axis(axes, sorted(set(known.rank.tolist())))
     axes.set_xlabel("rank")
     return figure
@@ -46,15 +55,16 @@ def _timing(timing: Timing | None) -> Timing:
     return timing
 
 
-def _stack(axes: Axes, timing: Timing, by: str, factor: float) -> None:
-    """Draw stacked bars of the seconds of each phase, phases in their order of appearance."""
+def _stack(axes: Axes, timing: Timing, by: str, factor: float) -> float:
+    """Draw stacked bars of the time of each phase, in order of appearance; return its unit in s."""
     keys, bar = np.unique(getattr(timing, by), return_inverse=True)
     phases = list(dict.fromkeys(timing.phase))
     phase = np.array([phases.index(name) for name in timing.phase])
     seconds = np.zeros((len(phases), len(keys)))
     np.add.at(seconds, (phase, bar), timing.seconds * factor)
+    seconds[[name == _IN_UNITS for name in phases]] = 0.0
     unit, unit_name = _unit(float(seconds.sum(axis=0).max()))
-    busy = [name for name in phases if not _waits(name)]
+    busy = [name for name in phases if not _waits(name) and name != _IN_UNITS]
     bottom = np.zeros(len(keys))
     for name in (*busy, *(name for name in phases if _waits(name))):
         height = seconds[phases.index(name)] / unit
@@ -63,7 +73,7 @@ def _stack(axes: Axes, timing: Timing, by: str, factor: float) -> None:
         bottom = bottom + height
     axes.set_ylabel(f"time ({unit_name})")
     axes.grid(visible=False, axis="x")
-    axes.figure.legend(loc="outside upper left", ncols=4)
+    return unit
 
 
 def _waits(phase: str) -> bool:

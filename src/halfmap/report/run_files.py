@@ -36,6 +36,11 @@ class StateFiles:
         return self._file("_sampling.star")
 
     @property
+    def options(self) -> Path:
+        """Every option and its value, where halfmap wrote the run."""
+        return self._file("_options.yaml")
+
+    @property
     def particles(self) -> Path:
         """Poses of all particles."""
         return self._file("_data.star")

@@ -167,8 +167,8 @@ _PLANS = (
             ),
             _Drawing(
                 "Mean Pmax by iteration",
-                "It rises as the map gains detail; a value near 1 in the first iterations can "
-                "mean that the starting map has too much detail.",
+                "It falls when the steps get finer and rises again as the map gains detail; near 1 "
+                "all the time, on noisy images, it hints at a starting map with too much detail.",
                 lambda s: plots_search.confidence_figure(s.record),
             ),
             _Drawing(
@@ -214,7 +214,8 @@ _PLANS = (
             ),
             _Drawing(
                 "Time by rank and phase",
-                "Over the whole run; bars of one height mean that the work was shared evenly.",
+                "Over the whole run; diamonds of one height mean that the particles were shared "
+                "evenly, a low one that its rank waited (rank 0 leads and may have none).",
                 lambda s: plots_time.time_by_rank_figure(s.record.timing),
             ),
         ),
