@@ -58,13 +58,13 @@ def _timing(timing: Timing | None) -> Timing:
 def _stack(axes: Axes, timing: Timing, by: str, factor: float) -> float:
     """Draw stacked bars of the time of each phase, in order of appearance; return its unit in s."""
     keys, bar = np.unique(getattr(timing, by), return_inverse=True)
-    phases = list(dict.fromkeys(timing.phase))
-    phase = np.array([phases.index(name) for name in timing.phase])
+    phases = [name for name in dict.fromkeys(timing.phase) if name != _IN_UNITS]
     seconds = np.zeros((len(phases), len(keys)))
-    np.add.at(seconds, (phase, bar), timing.seconds * factor)
-    seconds[[name == _IN_UNITS for name in phases]] = 0.0
+    for name, key, value in zip(timing.phase, bar, timing.seconds, strict=True):
+        if name in phases:
+            seconds[phases.index(name), key] += value * factor
     unit, unit_name = _unit(float(seconds.sum(axis=0).max()))
-    busy = [name for name in phases if not _waits(name) and name != _IN_UNITS]
+    busy = [name for name in phases if not _waits(name)]
     bottom = np.zeros(len(keys))
     for name in (*busy, *(name for name in phases if _waits(name))):
         height = seconds[phases.index(name)] / unit
