@@ -349,6 +349,31 @@ def test_only_an_iteration_of_ours_can_be_continued() -> None:
         assert problems("--continue", name)[0].startswith(f"--continue {name}: expected")
 
 
+RELION_OPTIMISER = """# RELION optimiser; version 5.0.1
+# --i p.star --o job/run --ref r.mrc --auto_refine --split_random_halves --sym D2 --blush --j 4 
+
+# version 50001
+"""
+
+
+def test_a_run_of_relions_goes_on_beside_its_own_files() -> None:
+    Path("run_it007_optimiser.star").write_text(RELION_OPTIMISER)
+
+    request = parse(["--continue", "run_it007_optimiser.star", "--j", "2"])
+
+    assert request.options.symmetry == "D2"
+    assert request.options.n_threads == 2
+    assert request.options.output_root == Path("job/run_ct7")
+
+
+def test_what_relion_knows_and_we_do_not_is_said() -> None:
+    Path("run_it007_optimiser.star").write_text(RELION_OPTIMISER)
+
+    request = parse(["--continue", "run_it007_optimiser.star"])
+
+    assert any("--blush" in notice for notice in request.notices)
+
+
 def test_a_saved_file_starts_another_run_as_a_preset() -> None:
     before = saved_run(*AUTO, "--sym", "D2")
 

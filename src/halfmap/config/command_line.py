@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from halfmap.config.declare import Expected, OnContinue, Range
 from halfmap.config.options import Declaration, RefineOptions, by_spelling, declarations
 from halfmap.config.rules import contradictions, forbidden_changes, notices
-from halfmap.config.saved import OPTIMISER_SUFFIX, options_file
+from halfmap.config.saved import OPTIMISER_SUFFIX, options_file, relion_words
 from halfmap.config.words import Given, Words, read_command_line, read_preset
 from halfmap.errors import OptionError
 
@@ -48,6 +48,7 @@ class _Written:
     """Of the run that is continued; empty for a new run."""
     given: dict[str, Given]
     problems: list[str]
+    ignored: list[str]
 
 
 def expected(declaration: Declaration) -> str:
@@ -79,7 +80,7 @@ def parse(argv: Sequence[str]) -> Request:
     if problems or missing:
         kind = OptionError if problems else MissingFileError
         raise kind(_listing([*problems, *missing]))
-    return Request(options, given, tuple(notices(options, given)))
+    return Request(options, given, (*written.ignored, *notices(options, given)))
 
 
 def inquiry(argv: Sequence[str]) -> RefineOptions | None:
@@ -109,7 +110,7 @@ def _read(argv: Sequence[str]) -> _Written:
         given |= words.values
     problems = [problem for words in (command, *presets) for problem in words.problems]
     saved = _read_saved(given)
-    return _Written(saved.values, given, problems + saved.problems)
+    return _Written(saved.values, given, problems + saved.problems, saved.ignored)
 
 
 def _read_saved(given: Mapping[str, Given]) -> Words:
@@ -118,20 +119,17 @@ def _read_saved(given: Mapping[str, Given]) -> Words:
     if asked is None or asked.text is None:
         return Words()
     optimiser = Path(asked.text)
-    path = options_file(optimiser)
-    if not optimiser.name.endswith(OPTIMISER_SUFFIX) or not path.is_file():
-        problem = (
-            f"{asked.where} {optimiser}: expected the {OPTIMISER_SUFFIX} of an iteration of "
-            f"halfmap, with {path.name} beside it, found none. Name one that exists"
-        )
-        return Words(problems=[problem])
-    words = read_preset(path)
+    ours = options_file(optimiser)
+    if optimiser.name.endswith(OPTIMISER_SUFFIX) and ours.is_file():
+        words = read_preset(ours)
+    else:
+        words = relion_words(optimiser)
     kept = {
         spelling: value
         for spelling, value in words.values.items()
         if by_spelling()[spelling].option.on_continue is not OnContinue.RESET
     }
-    return Words(values=kept, problems=words.problems)
+    return Words(values=kept, problems=words.problems, ignored=words.ignored)
 
 
 def _resolve(written: Mapping[str, Given]) -> tuple[RefineOptions, dict[str, str]]:

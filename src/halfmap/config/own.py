@@ -24,8 +24,8 @@ class Own(OptionGroup):
         Option(
             "continue",
             IMPLEMENTED,
-            "Go on after the iteration whose _optimiser.star is named. Options are those of that "
-            "run; some may be changed.",
+            "Go on after the iteration whose _optimiser.star is named, halfmap's or RELION's. "
+            "Options are those of that run; some may be changed.",
             differs="A continued run gives the bytes of the uninterrupted one: RELION draws new "
             "random numbers and forgets some flags.",
             on_continue=RESET,

@@ -1,16 +1,22 @@
 """The resolved options beside the result: written with each iteration, read to go on.
 
-The file is a preset that names every option, so it can also start another run.
+The file is a preset that names every option, so it can also start another run. RELION keeps
+its command line in the second line of ``_optimiser.star``: a run of RELION's goes on from that.
 """
 
+import re
+import shlex
 from pathlib import Path
 
 import yaml
 
 import halfmap
 from halfmap.config.options import RefineOptions, to_mapping
+from halfmap.config.words import Given, Words, read_command_line
 
 OPTIMISER_SUFFIX = "_optimiser.star"
+RELION_COMMAND = "# --"
+"""How the second line of RELION's file begins."""
 OPTIONS_SUFFIX = "_options.yaml"
 
 
@@ -29,3 +35,35 @@ def to_yaml(options: RefineOptions) -> str:
     """Return the text of the options file."""
     head = f"# halfmap {halfmap.__version__}: all options of this run; usable as a preset\n"
     return head + yaml.safe_dump(to_mapping(options), sort_keys=False, allow_unicode=True)
+
+
+def relion_words(optimiser: Path) -> Words:
+    """Read the options of a run of RELION's; results go beside its own, to ``<root>_ctNNN``.
+
+    Options that are unknown here (RELION 5 has more) are listed as ignored.
+    """
+    command = _command_line(optimiser)
+    if command is None:
+        found = "no such file" if not optimiser.is_file() else "neither beside or in it"
+        problem = (
+            f"--continue {optimiser}: expected the {OPTIMISER_SUFFIX} of an iteration, with "
+            f"{options_file(optimiser).name} beside it (halfmap) or its command line in its second "
+            f"line (RELION), found {found}. Name one that exists"
+        )
+        return Words(problems=[problem])
+    words = read_command_line(shlex.split(command))
+    number = re.search(r"_it(\d+)_optimiser\.star$", optimiser.name)
+    root = words.values.get("o")
+    if root is not None and number is not None:
+        words.values["o"] = Given(f"{root.text}_ct{int(number[1])}", root.where)
+    ignored = [f"from RELION's command line: {problem}" for problem in words.problems]
+    return Words(values=words.values, ignored=ignored)
+
+
+def _command_line(optimiser: Path) -> str | None:
+    """Return the words of RELION's command, None if there are none."""
+    if not optimiser.name.endswith(OPTIMISER_SUFFIX) or not optimiser.is_file():
+        return None
+    with optimiser.open(encoding="utf-8", errors="replace") as file:
+        second = [file.readline() for _ in range(2)][1]
+    return second[2:] if second.startswith(RELION_COMMAND) else None

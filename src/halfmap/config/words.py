@@ -35,6 +35,8 @@ class Words:
     values: dict[str, Given] = field(default_factory=dict)
     presets: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    """What stands in the files of another program and says nothing to us."""
 
     def add(self, spelling: str, given: Given) -> None:
         """Note a value; a second one for the same option must be the same."""
