@@ -94,6 +94,8 @@ def run_unit(
     result = UnitResult.empty(len(rows), search.n_classes)
     result.fault[:] = find_faults(images)
     good = np.flatnonzero(result.fault == 0)
+    if len(good) == 0:
+        return result
     unit = make_batch(images[good], rows[good], particles, poses[good], search)
     prepared = prepare_images(unit, particles, search)
     size = batch_size(search)

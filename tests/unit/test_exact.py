@@ -1,0 +1,114 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_search import GLOBAL, density, model
+
+from halfmap.model.exact import (
+    LIMIT,
+    decode,
+    scales_of_square,
+    sum_scales,
+    to_integers,
+    within_bounds,
+)
+from halfmap.model.half_model import HalfModel
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.sums import ExpectationSums
+
+SPHERE = PaddedSphere(r_max=8, padding=2.0)
+
+
+@pytest.fixture(scope="module")
+def known() -> HalfModel:
+    falling = model(density()[None], GLOBAL, noise=1.0, n_optics=2)
+    shells = np.arange(falling.noise_variance.shape[1])
+    return replace(falling, noise_variance=falling.noise_variance / (1.0 + shells) ** 2)
+
+
+def test_scales_are_powers_of_two(known: HalfModel) -> None:
+    scales = sum_scales(known, 10_000)
+
+    for scale in (scales.signal, scales.weight, scales.noise, np.array(scales.direction)):
+        assert (np.frexp(scale)[0] == 0.5).all()
+
+
+def test_the_largest_allowed_contributions_of_all_particles_do_not_overflow(
+    known: HalfModel,
+) -> None:
+    scales = sum_scales(known, 10_000)
+
+    # 64 standard deviations in every particle, with weights 4 around a voxel
+    precision = 1.0 / known.noise_variance[0]
+    assert (10_000 * 4.0 * precision * scales.weight[: len(precision)] <= LIMIT).all()
+    assert (10_000 * 256.0 * np.sqrt(precision) * scales.signal[: len(precision)] <= LIMIT).all()
+    assert 10_000 * scales.largest(1) <= LIMIT
+
+
+def test_a_voxel_is_scaled_for_the_least_noisy_of_the_shells_around_it(known: HalfModel) -> None:
+    # Interpolation carries the weight of a pixel into the shells next to its own.
+    scales = sum_scales(known, 10_000)
+
+    steepest = 4.0 * (1.0 / known.noise_variance[0])[6]
+    assert 10_000 * steepest * scales.weight[5] <= LIMIT
+
+
+def test_an_optics_group_without_noise_spectrum_does_not_matter(known: HalfModel) -> None:
+    variance = known.noise_variance.copy()
+    variance[1] = 0.0
+
+    scales = sum_scales(replace(known, noise_variance=variance), 10_000)
+
+    np.testing.assert_array_equal(scales.weight, sum_scales(known, 10_000).weight)
+    assert np.isfinite(scales.noise).all()
+
+
+def test_decoding_gives_back_what_was_encoded(known: HalfModel, rng: np.random.Generator) -> None:
+    scales = sum_scales(known, 10_000)
+    of_square = scales_of_square(scales, SPHERE)
+    square = SPHERE.squared_radius().ravel()
+    inside = square < len(of_square)
+    values = rng.normal(size=(square.size, 3)) * inside[:, None]
+    sums = ExpectationSums.zeros(1, square.size, known.noise_variance.shape, 12)
+    scale = of_square[np.minimum(square, len(of_square) - 1)][:, [0, 0, 1]]
+    sums.volume[0] = to_integers(values, scale)
+    sums.noise[:] = to_integers(np.full((2, 13), 0.25), scales.noise)
+    sums.directions[0, 5] = to_integers(np.array(3.0), scales.direction)
+
+    (volume,), noise, directions = decode(sums, scales, SPHERE.r_max, SPHERE.padding)
+
+    # rounding to an integer moves a value by half of 1 / scale at most
+    step = 0.5 / of_square.min()
+    np.testing.assert_allclose(volume.signal.real.ravel(), values[:, 0], rtol=0, atol=step)
+    np.testing.assert_allclose(volume.signal.imag.ravel(), values[:, 1], rtol=0, atol=step)
+    np.testing.assert_allclose(volume.weight.ravel(), values[:, 2], rtol=0, atol=step)
+    np.testing.assert_allclose(noise, 0.25, rtol=1e-9)
+    assert directions[0, 5] == 3.0
+    assert directions.sum() == 3.0
+
+
+def test_the_order_of_summation_does_not_matter(rng: np.random.Generator) -> None:
+    parts = to_integers(rng.normal(size=(50, 1000)) * 10.0 ** rng.integers(-6, 6, (50, 1)), 2.0**30)
+
+    shuffled = parts[rng.permutation(50)]
+
+    np.testing.assert_array_equal(parts.sum(axis=0), shuffled.sum(axis=0))
+
+
+def test_what_is_too_large_or_not_a_number_is_out_of_bounds() -> None:
+    assert within_bounds(np.array([3.0, -4.0]), 2.0, 8.0)
+    assert not within_bounds(np.array([3.0, -4.1]), 2.0, 8.0)
+    assert not within_bounds(np.array([3.0, np.nan]), 2.0, 8.0)
+
+
+def test_interpolation_around_a_point_of_the_sphere_stays_inside_the_scaled_region(
+    known: HalfModel,
+) -> None:
+    of_square = scales_of_square(sum_scales(known, 10), SPHERE)
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(2000, 3))
+    points *= SPHERE.reach / np.linalg.norm(points, axis=1, keepdims=True)
+
+    corners = np.floor(points)[:, None] + np.array(list(np.ndindex(2, 2, 2)))
+
+    assert np.sum(corners**2, axis=2).max() < len(of_square)
