@@ -95,6 +95,14 @@ def test_an_image_does_not_depend_on_its_batch(formation: ImageFormation) -> Non
     np.testing.assert_array_equal(together[41], alone[0])
 
 
+def test_no_two_images_share_their_noise(formation: ImageFormation) -> None:
+    images, _ = simulated_images(formation, np.arange(N), gain=0.0)
+
+    correlation = np.corrcoef(images.reshape(N, -1)) - np.eye(N)
+    # 1,770 pairs of 1,024 independent pixels: 1/32 each, hardly ever beyond five times that.
+    assert np.abs(correlation).max() < 5 / 32
+
+
 def test_the_particle_stands_at_minus_its_offset(formation: ImageFormation) -> None:
     point = np.zeros((BOX,) * 3, np.float32)
     point[BOX // 2, BOX // 2, BOX // 2] = 1.0
