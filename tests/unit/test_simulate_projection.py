@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 from numpy import ndarray as Array
+from scipy.ndimage import map_coordinates
 
-from halfmap.model.fourier import centring_signs, inverse_2d, transform_2d
+from halfmap.model.fourier import centring_signs, frequencies_2d, inverse_2d, transform_2d
 from halfmap.model.map_extent import map_extent_A
+from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.spline_projection import slices, spline_transform
 
@@ -62,6 +64,26 @@ def test_a_density_at_r_appears_at_the_first_two_components_of_a_r(centres: Arra
         expected = projected_blobs(centres @ rotation.T)
         # As above, and float32 coefficients.
         assert np.linalg.norm(image - expected) < 1e-4 * np.linalg.norm(expected)
+
+
+def test_slices_are_those_of_the_refinement_up_to_its_interpolation(centres: Array) -> None:
+    volume = blobs(centres)
+    rotations = euler_matrices(np.array([[30.0, 40.0, 50.0], [-100.0, 155.0, 10.0]]))
+    reference = fourier_reference(volume, BOX, 2.0)
+    ky, kx = frequencies_2d(BOX)
+    inside = np.hypot(kx, ky) < BOX // 2 - 1
+
+    found = slices(spline_transform(volume), rotations)[:, inside]
+
+    for slice_, rotation in zip(found, rotations, strict=True):
+        place = 2.0 * (np.outer(kx[inside], rotation[0]) + np.outer(ky[inside], rotation[1]))
+        mirrored = place[:, 0] < 0
+        place[mirrored] *= -1.0
+        corner = place[:, ::-1] + [reference.half, reference.half, 0]
+        expected = map_coordinates(reference.values, corner.T, order=1)
+        expected[mirrored] = expected[mirrored].conj()
+        # Trilinear interpolation with padding 2: some per cent.
+        assert np.linalg.norm(slice_ - expected) < 0.04 * np.linalg.norm(expected)
 
 
 def test_projections_add_up_to_the_sum_of_the_map(centres: Array) -> None:

@@ -2,7 +2,7 @@
 
 The same central slices as those of the refinement (docs/conventions.md), but interpolated with a
 quintic B-spline in the twice padded transform instead of trilinearly: for a particle within
-0.7 of the box the error is about 1e-5 of the projection; that of trilinear slices is about 1e-2.
+0.7 of the box the error is about 1e-5 of the projection; trilinear slices are off by some per cent.
 """
 
 from dataclasses import dataclass
