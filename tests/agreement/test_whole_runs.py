@@ -109,16 +109,54 @@ def runs(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     return found
 
 
-CASES = [("em", 1, ""), ("em_flat", 1, ""), ("halves", 1, "_half1"), ("halves", 1, "_half2")]
+@pytest.fixture(scope="module")
+def continued(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders with one more iteration of ours after one of RELION's, by case and iteration."""
+    golden = shared / "golden" / "relion"
+    found = {}
+    for case, iteration in (("em", 1), ("halves", 1), ("halves", 2)):
+        folder = tmp_path_factory.mktemp("continued")
+        for name in ("p240.star", "p240.mrcs", "ref.mrc"):
+            shutil.copy(golden / name, folder)
+        shutil.copytree(golden / case, folder / case)
+        last = "--auto_iter_max" if case == "halves" else "--iter"
+        optimiser = f"{case}/run_it{iteration:03d}_optimiser.star"
+        with working_in(folder):
+            code = main(["refine", "--continue", optimiser, last, str(iteration + 1)])
+        assert code == 0
+        found[f"{case}{iteration + 1}"] = folder / case
+    return found
+
+
+CASES = [
+    ("em", 1, ""),
+    ("em_flat", 1, ""),
+    ("halves", 1, "_half1"),
+    ("halves", 1, "_half2"),
+    ("em", 2, ""),
+    ("halves", 2, "_half1"),
+    ("halves", 2, "_half2"),
+    ("halves", 3, "_half1"),
+    ("halves", 3, "_half2"),
+]
+"""Run freely, differences grow: later iterations start from RELION's files of the one before."""
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "".join(map(str, case)))
-def pair(request: pytest.FixtureRequest, runs: dict[str, Path], shared: Path) -> tuple[Run, Run]:
+def pair(
+    request: pytest.FixtureRequest,
+    runs: dict[str, Path],
+    continued: dict[str, Path],
+    shared: Path,
+) -> tuple[Run, Run]:
     """The same iteration of ours and of RELION's."""
     case, iteration, half = request.param
     root = f"run_it{iteration:03d}"
     theirs = shared / "golden" / "relion" / case / root
-    return Run(runs[case] / root, half), Run(theirs, half)
+    if iteration == 1:
+        return Run(runs[case] / root, half), Run(theirs, half)
+    ours = continued[f"{case}{iteration}"] / f"run_ct{iteration - 1}_it{iteration:03d}"
+    return Run(ours, half), Run(theirs, half)
 
 
 def test_poses_are_relions_or_more_likely(pair: tuple[Run, Run]) -> None:
@@ -154,10 +192,11 @@ def test_norm_corrections_agree(pair: tuple[Run, Run]) -> None:
     ratio = column(ours, "rlnNormCorrection") / column(theirs, "rlnNormCorrection")
 
     np.testing.assert_allclose(ratio[same], 1.0, atol=2e-3)
+    # A particle with another pose has a norm that differs by a few percent, 1/120 of the mean.
     np.testing.assert_allclose(
         ours.general["rlnNormCorrectionAverage"],
         theirs.general["rlnNormCorrectionAverage"],
-        rtol=5e-5,
+        rtol=5e-5 if same.all() else 5e-4,
     )
 
 

@@ -48,7 +48,9 @@ def alone(project: Path, halfmap: Launch) -> dict[str, bytes]:
     return refined(project, halfmap, "alone")
 
 
-def refined(project: Path, halfmap: Launch, name: str, *more: object, ranks: int = 0) -> dict[str, bytes]:
+def refined(
+    project: Path, halfmap: Launch, name: str, *more: object, ranks: int = 0
+) -> dict[str, bytes]:
     root = Path(name, "run")
     (project / name).mkdir()
     # The same root name in a folder of its own: file names are part of the tables.

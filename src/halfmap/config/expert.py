@@ -224,7 +224,12 @@ class Expert(OptionGroup):
     max_auto_iterations: Annotated[
         int,
         Range(1),
-        Option("auto_iter_max", IMPLEMENTED, "Auto-refinement ends after so many iterations."),
+        Option(
+            "auto_iter_max",
+            IMPLEMENTED,
+            "Auto-refinement ends after so many iterations.",
+            on_continue=FREE,
+        ),
     ] = 999
     auto_ignore_angles: Annotated[
         bool,
