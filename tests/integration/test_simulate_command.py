@@ -8,7 +8,7 @@ import pytest
 from numpy import ndarray as Array
 
 from halfmap.cli.main import main
-from halfmap.engine import simulate as engine
+from halfmap.engine.simulation import simulate as engine
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.particle_table import read_particles
 from halfmap.io.star import read_star

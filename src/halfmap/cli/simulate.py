@@ -10,8 +10,8 @@ from typing import Any
 
 from halfmap import __version__
 from halfmap.engine.console import Console
-from halfmap.engine.simulate import simulate
-from halfmap.engine.simulate_options import (
+from halfmap.engine.simulation.simulate import simulate
+from halfmap.engine.simulation.options import (
     Declaration,
     SimulateOptions,
     declarations,

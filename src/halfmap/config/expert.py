@@ -150,7 +150,7 @@ class Expert(OptionGroup):
         OffOrResolution,
         Option(
             "strict_highres_exp",
-            IMPLEMENTED,
+            LATER,
             "Finer detail than this does not count when poses are compared; -1 sets no limit.",
             label="rlnHighresLimitExpectation",
             on_continue=FREE,

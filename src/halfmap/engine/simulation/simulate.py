@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from halfmap.engine.console import Console
-from halfmap.engine.simulate_options import SimulateOptions, required
-from halfmap.engine.simulate_source import SourceMap, source_map
-from halfmap.engine.simulate_tables import (
+from halfmap.engine.simulation.options import SimulateOptions, required
+from halfmap.engine.simulation.source import SourceMap, source_map
+from halfmap.engine.simulation.tables import (
     groups_block,
     optics_block,
     particles_block,
