@@ -10,13 +10,13 @@ from typing import Any
 
 from halfmap import __version__
 from halfmap.engine.console import Console
-from halfmap.engine.simulation.simulate import simulate
 from halfmap.engine.simulation.options import (
     Declaration,
     SimulateOptions,
     declarations,
     problems,
 )
+from halfmap.engine.simulation.simulate import simulate
 from halfmap.errors import OptionError
 
 NOUNS = {int: "a whole number", float: "a number", Path: "a file name", str: "a word"}
