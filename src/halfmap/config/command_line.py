@@ -72,7 +72,10 @@ def parse(argv: Sequence[str]) -> Request:
     written = _read(argv)
     options, refused = _resolve(written.saved | written.given)
     given = frozenset(written.given)
-    problems = [*written.problems, *refused.values(), *contradictions(options)]
+    # What a run would have given that cannot be continued is not missing besides.
+    orphaned = "continue" in given and not written.saved
+    said = [text for name, text in refused.items() if name in given or not orphaned]
+    problems = [*written.problems, *said, *contradictions(options)]
     if written.saved:
         before, _ = _resolve(written.saved)
         problems += forbidden_changes(before, options, given - set(refused))

@@ -118,6 +118,17 @@ File = Annotated[Path | None, BeforeValidator(_none_if_said), Expected("a file n
 """A file that may be absent."""
 
 
+def _no_folder(value: object) -> object:
+    """Refuse a name that ends like a folder: the path of it would be taken for a root."""
+    if str(value).endswith("/"):
+        raise ValueError("expected a root of names, not a folder")
+    return value
+
+
+Root = Annotated[Path, BeforeValidator(_no_folder)]
+"""What names of files begin with."""
+
+
 class OptionGroup(BaseModel):
     """Options that are shown together; the first line of the docstring is the heading."""
 

@@ -205,8 +205,8 @@ class Expert(OptionGroup):
         Option(
             "failsafe_threshold",
             IMPLEMENTED,
-            "Unusable images (NaN, constant, unreadable) are set aside and listed; more than so "
-            "many stop the run.",
+            "Unusable images (NaN, constant) are set aside and listed in _quarantine.star; more "
+            "than so many stop the run.",
             differs="In RELION the option has no effect any more.",
             on_continue=FREE,
         ),

@@ -12,6 +12,7 @@ from halfmap.config.declare import (
     Option,
     OptionGroup,
     Range,
+    Root,
 )
 
 
@@ -37,7 +38,7 @@ class General(OptionGroup):
         ),
     ] = None
     output_root: Annotated[
-        Path,
+        Root,
         Expected("the root of the output names, such as Refine3D/job001/run"),
         Option(
             "o",
@@ -127,6 +128,7 @@ class General(OptionGroup):
     ] = False
     solvent_mask_file: Annotated[
         File,
+        Expected("a mask, an MRC file, or None"),
         Option(
             "solvent_mask",
             IMPLEMENTED,

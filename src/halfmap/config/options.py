@@ -108,8 +108,9 @@ class Declaration:
         return None if self.required else self.field.default
 
     def marker(self, kind: type[Marker]) -> Marker | None:
-        """Return what stands beside the type, such as its `Range`."""
-        return next((mark for mark in self.field.metadata if isinstance(mark, kind)), None)
+        """Return what stands beside the type, such as its `Range`; the outermost counts."""
+        marks = reversed(self.field.metadata)
+        return next((mark for mark in marks if isinstance(mark, kind)), None)
 
 
 @cache
