@@ -5,10 +5,11 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 import halfmap
-from halfmap.errors import CollectiveError, HalfmapError, OptionError
+from halfmap.errors import HalfmapError, OptionError
 
 COMMANDS = {
     "refine": "refine a map from particle images, on any number of MPI ranks",
@@ -28,6 +29,8 @@ LOCAL_RANK_VARIABLES = (
     "SLURM_LOCALID",
 )
 WIDEST_HELP = 110
+SECONDS_FOR_RANK_0 = 5.0
+"""A launcher ends all ranks when one has failed: the one that has to say why goes first."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except HalfmapError as error:
-        sys.stderr.write(message(error, os.environ))
+        text = message(error, os.environ)
+        sys.stderr.write(text)
+        if not text:
+            time.sleep(SECONDS_FOR_RANK_0)
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("halfmap: interrupted\n")
@@ -68,7 +74,7 @@ def message(error: HalfmapError, environment: Mapping[str, str]) -> str:
     rank = launcher_rank(environment)
     if rank == 0:
         return f"halfmap: {error}\n"
-    shared = isinstance(error, OptionError | CollectiveError)
+    shared = error.everywhere or isinstance(error, OptionError)
     here_only = getattr(error, "depends_on_node", False)
     first_of_node = _first_number(environment, LOCAL_RANK_VARIABLES) == "0"
     if shared and not (here_only and first_of_node):

@@ -14,6 +14,7 @@ from halfmap.engine.refine import refine
 from halfmap.engine.results import announce, finish, write_iteration
 from halfmap.engine.start import new_run
 from halfmap.errors import CollectiveError, HalfmapError
+from halfmap.parallel.collectives import out_of_memory
 
 
 def run_refinement(options: RefineOptions, command: str, notices: Sequence[str]) -> int:
@@ -27,18 +28,25 @@ def run_refinement(options: RefineOptions, command: str, notices: Sequence[str])
         The command line as it was typed.
     notices
         Lines to be said before the run starts.
+
+    Raises
+    ------
+    HalfmapError
+        That all ranks know of. What one rank alone knows is said here, and ends all.
     """
     world = MPI.COMM_WORLD
     try:
         with threadpool_limits(1):  # threads are over units; BLAS must not add its own
             _run(options, command, notices, world)
     except HalfmapError as error:
-        return _give_up(error, world)
-    except Exception:  # a mistake of ours: say where, and do not leave the other ranks waiting
-        traceback.print_exc()
-        if world.size > 1:
-            world.Abort(CollectiveError.exit_code)
-        return CollectiveError.exit_code
+        if error.everywhere or world.size == 1:
+            raise  # the command line says it, once
+        return _end_all(f"halfmap: rank {world.rank}: {error}", error.exit_code, world)
+    except MemoryError as error:
+        text = f"halfmap: rank {world.rank}: {out_of_memory(error)}"
+        return _end_all(text, CollectiveError.exit_code, world)
+    except Exception:  # a mistake of ours: say where
+        return _end_all(traceback.format_exc(), CollectiveError.exit_code, world)
     return 0
 
 
@@ -56,10 +64,10 @@ def _run(
     finish(job, refine(job, state), time.monotonic() - start)
 
 
-def _give_up(error: HalfmapError, world: MPI.Intracomm) -> int:
-    """Say once what is wrong; end the other ranks too if they do not know."""
-    if not error.everywhere or world.rank == 0:
-        print(f"halfmap: {error}", file=sys.stderr, flush=True)  # noqa: T201
-    if not error.everywhere and world.size > 1:
-        world.Abort(error.exit_code)
-    return error.exit_code
+def _end_all(text: str, exit_code: int, world: MPI.Intracomm) -> int:
+    """Say what only this rank knows, and end the others, who would wait for it for ever."""
+    sys.stderr.write(f"{text.rstrip()}\n")
+    sys.stderr.flush()
+    if world.size > 1:
+        world.Abort(exit_code)
+    return exit_code

@@ -1,5 +1,7 @@
 """Moving arrays and decisions between ranks. No science."""
 
+import socket
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -68,19 +70,39 @@ def all_or_none(comm: MPI.Intracomm, what: str) -> Iterator[None]:
     report = None if error is None else describe(error)
     failed = {rank: r for rank, r in enumerate(comm.allgather(report)) if r}
     if failed:
-        raise failure_of(what, *next(iter(failed.items()))) from error
+        rank, report = next(iter(failed.items()))
+        raise failure_of(what, rank if comm.size > 1 else None, report) from error
 
 
 def describe(error: Exception) -> tuple[str, int]:
-    """Return what to tell the other ranks of an error: its message and exit code."""
+    """Return what to tell the other ranks of an error: its message and exit code.
+
+    A mistake of ours is shown where it happened: the message alone would not do.
+    """
     if isinstance(error, HalfmapError):
         return str(error), error.exit_code
+    if isinstance(error, MemoryError):
+        return out_of_memory(error), CollectiveError.exit_code
+    traceback.print_exception(error)
     return f"{type(error).__name__}: {error}", CollectiveError.exit_code
 
 
-def failure_of(what: str, rank: int, report: tuple[str, int]) -> CollectiveError:
-    """Return the error that all ranks raise because one of them failed."""
+def out_of_memory(error: MemoryError) -> str:
+    """Say where memory was wanted, and how to want less of it."""
+    return (
+        f"no memory is left on {socket.gethostname()}: {error}. Start fewer ranks on each node, "
+        "with more threads each (--j), or use nodes with more memory"
+    )
+
+
+def failure_of(what: str, rank: int | None, report: tuple[str, int]) -> CollectiveError:
+    """Return the error that all ranks raise because one of them failed.
+
+    ``rank`` is None where it says nothing: there is only one, or all would find the same.
+    """
     message, exit_code = report
-    failure = CollectiveError(f"{what} failed on rank {rank}: {message}")
+    failure = CollectiveError(
+        message if rank is None else f"{what} failed on rank {rank}: {message}"
+    )
     failure.exit_code = exit_code
     return failure

@@ -7,7 +7,6 @@ with the leader's next answer, and is raised by all.
 """
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -34,9 +33,9 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The reason why a rank cannot go on: message and exit code."""
+    """The reason why a rank, or the whole run (None), cannot go on: message and exit code."""
 
-    rank: int
+    rank: int | None
     report: tuple[str, int]
 
 
@@ -74,7 +73,7 @@ class LocalDesk:
     def leave(self, failure: Failed | None) -> None:
         """See `Desk.leave`."""
         if failure is not None:
-            raise failure_of("expectation", failure.rank, failure.report)
+            raise failure_of("expectation", None, failure.report)
 
 
 class RemoteDesk:
@@ -149,7 +148,9 @@ def _book_in(book: LeaseBook, worker: int, message: Finished, accept: Accept) ->
     try:
         book.finish(message.number, worker)
         accept(book.units[message.number], message.result)
-    except Exception as error:  # told to the workers, raised by `lead`
+    except HalfmapError as error:  # told to the workers, raised by `lead`
+        return Failed(None, describe(error))
+    except Exception as error:
         return Failed(LEADER, describe(error))
     return None
 
@@ -170,8 +171,6 @@ def work(desk: Desk, compute: Compute, rank: int, n_threads: int) -> None:
             pool.shutdown(cancel_futures=True)
             raise
         except Exception as error:  # told to the leader below, raised by all
-            if not isinstance(error, HalfmapError):
-                traceback.print_exc()  # a mistake of ours: the message alone would not do
             pool.shutdown(cancel_futures=True)
             failure = Failed(rank, describe(error))
     desk.leave(failure)
