@@ -7,7 +7,7 @@ import pytest
 
 from halfmap.errors import DataError
 from halfmap.io.atomic import replacing
-from halfmap.io.output import check_disc_space, check_output, iteration_bytes
+from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_folder
 
 
 def _write_and_fail(path: Path, error: BaseException) -> None:
@@ -102,14 +102,19 @@ for write in (hdf5, lambda: write_star(folder / "a.star", {{"t": {{"x": np.zeros
 
 def test_the_last_folder_of_the_output_is_made_but_not_a_longer_path(tmp_path: Path) -> None:
     assert check_output(tmp_path / "job" / "run", overwrite=False) == []
+    assert list(tmp_path.iterdir()) == []  # not before all else is known to be good
+    make_folder(tmp_path / "job")
     assert (tmp_path / "job").is_dir()
 
     with pytest.raises(DataError, match="does not exist, nor does"):
         check_output(tmp_path / "a" / "b" / "run", overwrite=False)
+    with pytest.raises(DataError, match=r"could not be made\..*does not exist"):
+        make_folder(tmp_path / "a" / "b")
 
 
 def test_an_earlier_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
-    names = ("run_it000_data.star", "run_it001_half1_class001.mrc", "run_half2_class001_unfil.mrc")
+    last = ("run_half2_class001_unfil.mrc", "run_quarantine.star", "run_timing.csv")
+    names = ("run_it000_data.star", "run_it001_half1_class001.mrc", *last)
     for name in (*names, "running.txt", "run2_it000_data.star"):
         (tmp_path / name).touch()
 
@@ -129,8 +134,9 @@ def test_wildcards_in_the_root_are_letters(tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "job").touch()
 
-    with pytest.raises(DataError, match="is a file; expected a folder"):
-        check_output(tmp_path / "job" / "run", overwrite=False)
+    for root in (tmp_path / "job" / "run", tmp_path / "job" / "more" / "run"):
+        with pytest.raises(DataError, match="job is a file; expected a folder"):
+            check_output(root, overwrite=False)
 
 
 def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path, monkeypatch) -> None:

@@ -13,9 +13,11 @@ from halfmap.engine.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
 from halfmap.io.exact_state import read_exact_state
-from halfmap.io.output import check_output, existing_outputs
+from halfmap.io.output import check_output, existing_outputs, make_folder
 from halfmap.io.particle_table import ParticleTable
+from halfmap.io.problems import Problems
 from halfmap.io.run_folder import RunState, read_run
+from halfmap.io.run_names import RunNames
 from halfmap.parallel.collectives import from_root
 from halfmap.parallel.halves import LEADER
 
@@ -33,7 +35,7 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     def read() -> tuple[Inputs, RunState, str]:
         nonlocal table
         assert options.continue_from is not None
-        inputs, table = read_inputs(options, options.random_seed, console)
+        inputs, table = read_inputs(options, options.random_seed, console, Problems())
         state = replace(read_run(options.continue_from), particles=inputs.particles, table=table)
         exact = _exact_file(options.continue_from)
         if not exact.is_file():
@@ -74,11 +76,18 @@ def _make_room(options: RefineOptions, iteration: int) -> None:
             "elsewhere with --o"
         )
     check_output(root, overwrite=True)
+    make_folder(root.parent)
     for file in later:
         file.unlink()
 
 
 def _iteration_of(file: Path, root: Path) -> int:
-    """Return the iteration of a file of a run; the final files come after all others."""
+    """Return the iteration of a file of a run; the final files come after all others.
+
+    What has rows of all iterations is of none.
+    """
+    names = RunNames(str(root))
+    if file.name in (names.timing.name, names.quarantine.name):
+        return 0
     number = re.match(r"_it(\d+)_", file.name.removeprefix(root.name))
     return int(number[1]) if number else 10**9

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.noise import image_spectrum, initial_noise_variance
-from halfmap.parallel.collectives import all_or_none, share
+from halfmap.parallel.collectives import all_or_none, from_root
 from halfmap.parallel.halves import LEADER
-from halfmap.steps.normalisation import background
+from halfmap.steps.normalisation import Background, background
+from halfmap.steps.prepare_images import find_faults
 
 IMAGES_AT_ONCE = 32
 DEFAULT_IMAGES = 1000
@@ -25,32 +26,33 @@ class Measured:
     spectra: Float[Array, "optics shell"]
     counts: Int[Array, " optics"]
     total: Float[Array, "y x"]
-    background_mean: Float[Array, " image"]
-    background_std: Float[Array, " image"]
-    n_off_scale: int
+    rows: Int[Array, " image"]
+    fault: UInt8[Array, " image"]
+    outside: Background
+    """Of all images, NaN for bad ones."""
 
     @classmethod
     def of_images(cls, job: Job, rows: Int[Array, " image"]) -> "Measured":
         """Measure the good ones of some images."""
         images = job.read_images(rows)
-        good = np.isfinite(images).all(axis=(1, 2)) & (np.ptp(images, axis=(1, 2)) > 0.0)
-        images, rows = images[good], rows[good]
+        fault = find_faults(images)
         outside = background(images, job.images.mask_radius_px)
-        masked = images.astype(np.float64)
+        masked = images[fault == 0].astype(np.float64)
         if job.images.zero_mask:
             settings = job.images
             circle = soft_circle(job.box, settings.mask_radius_px, settings.mask_edge_px)
             masked = fill_outside_mean(masked, circle)
-        group = job.particles.optics_group[rows]
+        group = job.particles.optics_group[rows[fault == 0]]
         spectra = np.zeros((len(job.optics), job.box // 2 + 1))
-        np.add.at(spectra, group, image_spectrum(masked))
+        if len(group):
+            np.add.at(spectra, group, image_spectrum(masked))
         return cls(
             spectra=spectra,
             counts=np.bincount(group, minlength=len(job.optics)),
             total=masked.sum(axis=0),
-            background_mean=outside.mean,
-            background_std=outside.std,
-            n_off_scale=int(np.count_nonzero(~outside.is_normalised)),
+            rows=rows,
+            fault=fault,
+            outside=outside,
         )
 
 
@@ -58,7 +60,12 @@ def first_noise_variance(job: Job) -> Float[Array, "optics shell"]:
     """Estimate the noise of each optics group from its first images. Collective.
 
     Both halves together, as RELION does: the poses that could make them dependent are not
-    known yet. Warns when the images are not normalised.
+    known yet. Warns when the images are not normalised, or bad.
+
+    Raises
+    ------
+    DataError
+        On all ranks, when too many images are bad.
     """
     rows = _first_of_each_group(job)
     blocks = [rows[i : i + IMAGES_AT_ONCE] for i in range(0, len(rows), IMAGES_AT_ONCE)]
@@ -68,17 +75,9 @@ def first_noise_variance(job: Job) -> Float[Array, "optics shell"]:
             number: Measured.of_images(job, blocks[number])
             for number in range(world.rank, len(blocks), world.size)
         }
-    gathered = world.gather(mine, root=LEADER)
-    variance = None
-    if gathered is not None:
-        parts = {number: part for rank in gathered for number, part in rank.items()}
-        ordered = [parts[number] for number in sorted(parts)]
-        _judge_normalisation(job, ordered)
-        counts = np.sum([part.counts for part in ordered], axis=0)
-        mean = np.sum([part.total for part in ordered], axis=0) / max(1, counts.sum())
-        spectra = np.sum([part.spectra for part in ordered], axis=0)
-        variance = initial_noise_variance(spectra, counts, mean)
-    return share(variance, world, LEADER)
+    gathered = world.gather(mine, root=LEADER) or []
+    parts = {number: part for rank in gathered for number, part in rank.items()}
+    return from_root(lambda: _conclude(job, [parts[n] for n in sorted(parts)]), world, LEADER)
 
 
 def _first_of_each_group(job: Job) -> Int[Array, " image"]:
@@ -91,15 +90,45 @@ def _first_of_each_group(job: Job) -> Int[Array, " image"]:
     return np.concatenate(picked)
 
 
-def _judge_normalisation(job: Job, parts: list[Measured]) -> None:
-    n_off, n = sum(p.n_off_scale for p in parts), sum(len(p.background_mean) for p in parts)
-    if job.options.dont_check_norm or n_off == 0:
+def _conclude(job: Job, parts: list[Measured]) -> Float[Array, "optics shell"]:
+    """Judge the images and turn the sums over them into spectra; on the leader."""
+    rows, fault = (np.concatenate([getattr(p, name) for p in parts]) for name in ("rows", "fault"))
+    job.quarantine.check(rows, fault)
+    news = job.quarantine.news()
+    if news:
+        job.console.warning(news)
+    if not job.options.dont_check_norm:
+        _judge_normalisation(job, rows, fault, [part.outside for part in parts])
+    counts = np.sum([part.counts for part in parts], axis=0)
+    mean = np.sum([part.total for part in parts], axis=0) / max(1, counts.sum())
+    spectra = np.sum([part.spectra for part in parts], axis=0)
+    variance = initial_noise_variance(spectra, counts, mean)
+    # A group of which no image was good is expected to be like the others.
+    wanted = np.bincount(job.particles.optics_group, minlength=len(counts)) > 0
+    if counts.any():
+        variance[wanted & (counts == 0)] = variance[counts > 0].mean(axis=0)
+    return variance
+
+
+def _judge_normalisation(
+    job: Job,
+    rows: Int[Array, " image"],
+    fault: UInt8[Array, " image"],
+    measured: list[Background],
+) -> None:
+    """Warn when good images are not normalised, and name the worst."""
+    good = fault == 0
+    mean, std = (np.concatenate([getattr(m, n) for m in measured])[good] for n in ("mean", "std"))
+    outside = Background(mean, std)
+    n_off = int(np.count_nonzero(~outside.is_normalised))
+    if n_off == 0:
         return
-    mean = np.median(np.concatenate([p.background_mean for p in parts]))
-    std = np.median(np.concatenate([p.background_std for p in parts]))
+    worst = int(np.argmax(outside.distance))
     job.console.warning(
-        f"{n_off} of the first {n} images are not normalised: outside the particle circle their "
-        f"median mean is {mean:.3g} and their median standard deviation {std:.3g}, expected 0 and "
-        "1. The noise and the grey scale of the map will be wrong; --normalise repairs the images "
-        "when they are read, --dont_check_norm accepts them"
+        f"{n_off} of the first {len(mean)} images are not normalised: mean and standard deviation "
+        f"outside the particle circle are {np.median(mean):.3g} and {np.median(std):.3g} in the "
+        f"median, {mean[worst]:.3g} and {std[worst]:.3g} in the worst, "
+        f"{job.particles.name(rows[good][worst])}; expected 0 and 1. The noise and the grey scale "
+        "of the map will be wrong. --normalise repairs the images when they are read, "
+        "--dont_check_norm accepts them"
     )

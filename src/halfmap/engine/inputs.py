@@ -1,6 +1,6 @@
 """Everything that a new run reads before it starts, on the leader; told to all ranks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ from halfmap.engine.console import Console
 from halfmap.errors import DataError
 from halfmap.io.mrc import read_map
 from halfmap.io.particle_table import ParticleTable, read_particles
+from halfmap.io.problems import Problems
 from halfmap.io.stack_check import check_stacks
 from halfmap.model.fourier import resample_volume
+from halfmap.model.optics import Optics
 from halfmap.model.particles import Particles, Poses
 
 PIXEL_TOLERANCE_A = 0.001
@@ -32,44 +34,68 @@ class Inputs:
     solvent_mask: Float32[Array, "z y x"] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """A map or mask as its file has it."""
+
+    path: Path
+    volume: Float32[Array, "z y x"]
+    pixel_size_A: float
+
+    def fits(self, optics: Optics) -> bool:
+        """Whether it is on the grid of the particles."""
+        same_pixel = abs(self.pixel_size_A - optics.pixel_size_A) <= PIXEL_TOLERANCE_A
+        return same_pixel and len(self.volume) == optics.box
+
+
 def read_inputs(
-    options: RefineOptions, seed: int, console: Console
+    options: RefineOptions, seed: int, console: Console, problems: Problems
 ) -> tuple[Inputs, ParticleTable]:
     """Read and check particles, stacks' headers, starting map and mask.
+
+    Parameters
+    ----------
+    options, seed
+        As resolved.
+    console
+        Told what is resampled.
+    problems
+        What was found wrong before; raised here with all the rest.
 
     Raises
     ------
     DataError
-        What is missing or does not fit together.
+        Everything that is missing or does not fit together.
     """
-    half_seed = seed if options.split_random_halves else None
-    assert options.particles_file is not None
-    particles, poses, table = read_particles(
-        options.particles_file, ctf=options.correct_ctf, half_seed=half_seed
-    )
-    check_stacks(particles)
-    _check_diameter(options, particles)
-    names = _reference_files(options) if options.continue_from is None else ()
-    references = tuple(_reference(name, options, particles, console) for name in names)
+    read = problems.attempt(_particles, options, seed)
+    names = problems.attempt(_reference_files, options) or ()
+    maps = _starting_maps(names, options, problems)
     mask = None
     if options.solvent_mask_file is not None:
-        mask = _mask(options.solvent_mask_file, particles, console)
-    return Inputs(particles, poses, references, mask), table
-
-
-def _check_diameter(options: RefineOptions, particles: Particles) -> None:
+        mask = problems.attempt(_mask, options.solvent_mask_file)
+    if read is not None:
+        _check_together(read[0], maps, options, problems)
+    problems.refuse()
+    assert read is not None
+    particles, poses, table = read
     optics = particles.optics[0]
-    width_A = optics.box * optics.pixel_size_A
-    if options.particle_diameter_A > width_A:
-        raise DataError(
-            f"--particle_diameter: found {options.particle_diameter_A:g} Å, expected at most the "
-            f"width of the box, {width_A:g} Å ({optics.box} px of {optics.pixel_size_A:g} Å). "
-            "Extract the particles in a larger box, or correct the diameter"
-        )
+    on_grid = {name: _on_grid(found, optics, console) for name, found in maps.items()}
+    references = tuple(on_grid[name] for name in names)
+    # Clipped, because resampling rings.
+    solvent = None if mask is None else np.clip(_on_grid(mask, optics, console), 0.0, 1.0)
+    return Inputs(particles, poses, references, solvent), table
+
+
+def _particles(options: RefineOptions, seed: int) -> tuple[Particles, Poses, ParticleTable]:
+    assert options.particles_file is not None
+    half_seed = seed if options.split_random_halves else None
+    return read_particles(options.particles_file, ctf=options.correct_ctf, half_seed=half_seed)
 
 
 def _reference_files(options: RefineOptions) -> tuple[Path, ...]:
     """Return the starting map of each half; a half map is swapped for its twin in the other."""
+    if options.continue_from is not None:
+        return ()
     assert options.reference_file is not None
     path = options.reference_file
     if not options.split_random_halves:
@@ -77,68 +103,95 @@ def _reference_files(options: RefineOptions) -> tuple[Path, ...]:
     for own, other in (("half1", "half2"), ("half2", "half1")):
         if own in path.name:
             twin = path.with_name(path.name.replace(own, other))
+            if not twin.is_file():
+                raise DataError(
+                    f"--ref {path} is named like a half map: expected {twin} for the other half, "
+                    "found no such file. Put it there, or rename the map to begin both halves "
+                    "with it"
+                )
             return (path, twin) if own == "half1" else (twin, path)
     return (path, path)
 
 
-def _reference(
-    path: Path, options: RefineOptions, particles: Particles, console: Console
-) -> Float32[Array, "z y x"]:
+def _starting_maps(
+    names: tuple[Path, ...], options: RefineOptions, problems: Problems
+) -> dict[Path, _Map]:
+    maps = {}
+    for name in dict.fromkeys(names):
+        found = problems.attempt(_starting_map, name, options)
+        if found is not None:
+            maps[name] = found
+    return maps
+
+
+def _starting_map(path: Path, options: RefineOptions) -> _Map:
     volume, pixel_size_A = read_map(path)
     if options.reference_pixel_size_A > 0.0:
         pixel_size_A = options.reference_pixel_size_A
     if pixel_size_A <= 0.0:
         raise DataError(
-            f"{path}: found no pixel size in the header, expected one. Give it: --ref_angpix"
+            f"{path}: found no pixel size in the header, expected one. Give it with --ref_angpix"
         )
-    optics = particles.optics[0]
-    if not _fits(volume, pixel_size_A, particles) and not options.trust_reference_size:
+    if volume.min() == volume.max():
         raise DataError(
-            f"{path}: found a box of {len(volume)} px of {pixel_size_A:g} Å, expected that of the "
-            f"particles, {optics.box} px of {optics.pixel_size_A:g} Å. Let halfmap resample the "
-            "map with --trust_ref_size, or correct its pixel size with --ref_angpix"
+            f"{path}: found {volume.min():g} in all voxels, expected a map. Make the map again"
         )
-    return _on_grid(path, volume, pixel_size_A, particles, console)
+    return _Map(path, volume, pixel_size_A)
 
 
-def _fits(volume: Float32[Array, "z y x"], pixel_size_A: float, particles: Particles) -> bool:
+def _mask(path: Path) -> _Map:
+    volume, pixel_size_A = read_map(path)
+    if volume.min() < 0.0 or volume.max() > 1.0 or volume.max() <= 0.0:
+        raise DataError(
+            f"{path}: found values from {volume.min():g} to {volume.max():g}, expected a mask with "
+            "values from 0 to 1. Make the mask again"
+        )
+    return _Map(path, volume, pixel_size_A)
+
+
+def _check_together(
+    particles: Particles, maps: dict[Path, _Map], options: RefineOptions, problems: Problems
+) -> None:
+    """Keep what fits on its own, but not together."""
     optics = particles.optics[0]
-    same_pixel = abs(pixel_size_A - optics.pixel_size_A) <= PIXEL_TOLERANCE_A
-    return same_pixel and len(volume) == optics.box
+    problems.attempt(check_stacks, particles)
+    problems.attempt(_check_diameter, options.particle_diameter_A, optics)
+    if not options.trust_reference_size:
+        for found in maps.values():
+            problems.attempt(_check_size, found, optics)
 
 
-def _on_grid(
-    path: Path,
-    volume: Float32[Array, "z y x"],
-    pixel_size_A: float,
-    particles: Particles,
-    console: Console,
-) -> Float32[Array, "z y x"]:
+def _check_diameter(diameter_A: float, optics: Optics) -> None:
+    width_A = optics.box * optics.pixel_size_A
+    if diameter_A > width_A:
+        raise DataError(
+            f"--particle_diameter: found {diameter_A:g} Å, expected at most the "
+            f"width of the box, {width_A:g} Å ({optics.box} px of {optics.pixel_size_A:g} Å). "
+            "Extract the particles in a larger box, or correct the diameter"
+        )
+
+
+def _check_size(found: _Map, optics: Optics) -> None:
+    if not found.fits(optics):
+        raise DataError(
+            f"{found.path}: found a box of {len(found.volume)} px of {found.pixel_size_A:g} Å, "
+            f"expected that of the particles, {optics.box} px of {optics.pixel_size_A:g} Å. Let "
+            "halfmap resample the map with --trust_ref_size, or correct its pixel size with "
+            "--ref_angpix"
+        )
+
+
+def _on_grid(found: _Map, optics: Optics, console: Console) -> Float32[Array, "z y x"]:
     """Bring a map to box and pixel size of the particles, and say so if that changes it."""
-    if not np.isfinite(volume).all():
-        raise DataError(f"{path}: found voxels that are not finite. Make the map again")
-    if _fits(volume, pixel_size_A, particles):
+    if found.pixel_size_A <= 0.0:
+        found = replace(found, pixel_size_A=optics.pixel_size_A)
+        console.notice(f"{found.path} has no pixel size: that of the particles is taken")
+    volume, pixel_size_A = found.volume, found.pixel_size_A
+    if found.fits(optics):
         return volume
-    optics = particles.optics[0]
     resampled, reached_A = resample_volume(volume, pixel_size_A, optics.pixel_size_A, optics.box)
     console.notice(
-        f"{path} was resampled from {len(volume)} px of {pixel_size_A:g} Å to {optics.box} px of "
-        f"{reached_A:.4g} Å"
+        f"{found.path} was resampled from {len(volume)} px of {pixel_size_A:g} Å to "
+        f"{optics.box} px of {reached_A:.4g} Å"
     )
     return resampled
-
-
-def _mask(path: Path, particles: Particles, console: Console) -> Float32[Array, "z y x"]:
-    volume, pixel_size_A = read_map(path)
-    if pixel_size_A <= 0.0:
-        pixel_size_A = particles.optics[0].pixel_size_A
-    mask = _on_grid(path, volume, pixel_size_A, particles, console)
-    if mask.min() < 0.0 or mask.max() > 1.0:
-        resampled = not _fits(volume, pixel_size_A, particles)
-        if not resampled:
-            raise DataError(
-                f"{path}: found values from {mask.min():g} to {mask.max():g}, expected a mask with "
-                "values from 0 to 1. Make the mask again"
-            )
-        mask = np.clip(mask, 0.0, 1.0)  # ringing of the resampling
-    return np.asarray(mask, dtype=np.float32)

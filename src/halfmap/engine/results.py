@@ -1,7 +1,5 @@
 """What a run says and writes: each rank what it holds, tables and words by the leader."""
 
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray as Array
@@ -75,9 +73,10 @@ def _write_tables(
     if number is not None:
         said = {"command": job.command, "options": to_mapping(job.options)}
         write_exact_state(names.exact(number), _run_state(job, state), digests, said)
-    bad = job.quarantine.columns()
-    if bad["rlnImageName"]:
-        write_star(Path(f"{names.root}_quarantine.star"), {"quarantine": bad})
+    if len(job.quarantine.rows):
+        write_star(names.quarantine, {"quarantine": job.quarantine.columns()})
+    else:
+        names.quarantine.unlink(missing_ok=True)  # what had no weight once may have some again
     # Last: a run can be continued from an optimiser file, where it exists all others do.
     write_shared(names, number, _run_state(job, state), (PROGRAM, job.command))
 
@@ -151,6 +150,9 @@ def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> 
     busy = sum(seconds["units"] for seconds in by_rank)
     able = wall["expectation"] * job.ranks.n_workers * job.options.n_threads
     _keep_times(job, schedule.iteration, by_rank)
+    news = job.quarantine.news()
+    if news:
+        job.console.warning(news)
     job.console.iteration(
         IterationLine(
             iteration=schedule.iteration,
@@ -169,15 +171,18 @@ def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> 
 
 
 def _keep_times(job: Job, iteration: int, by_rank: list[dict[str, float]]) -> None:
-    """Append the seconds of each rank and phase to a table."""
-    path = Path(f"{job.options.output_root}_timing.csv")
-    is_new = not path.exists()
-    with path.open("a", encoding="utf-8") as file:
-        if is_new:
-            file.write("iteration,rank,phase,seconds\n")
-        for rank, seconds in enumerate(by_rank):
-            for phase, value in seconds.items():
-                file.write(f"{iteration},{rank},{phase},{value:.4f}\n")
+    """Add the seconds of each rank and phase to a table, in place of those of an older run."""
+    path = RunNames(str(job.options.output_root)).timing
+    rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
+    earlier = [row for row in rows if int(row.partition(",")[0]) < iteration]
+    own = [
+        f"{iteration},{rank},{phase},{value:.4f}"
+        for rank, seconds in enumerate(by_rank)
+        for phase, value in seconds.items()
+    ]
+    with replacing(path) as beside:
+        lines = ["iteration,rank,phase,seconds", *earlier, *own]
+        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def finish(job: Job, state: State, seconds: float) -> None:
@@ -191,8 +196,8 @@ def finish(job: Job, state: State, seconds: float) -> None:
         files["half maps"] = ", ".join(str(names.unfiltered(None, half)) for half in (0, 1))
     files["statistics"] = names.model(number, 0 if is_split else None)
     files["poses"] = names.data(number)
-    for row in np.flatnonzero(job.quarantine.fault):
-        job.console.warning(f"left out: {job.quarantine.describe(int(row))}")
+    if len(job.quarantine.rows):
+        files["left out"] = names.quarantine
     job.console.finish(
         Ending(
             converged=schedule.converged,

@@ -15,8 +15,9 @@ from halfmap.engine.first_noise import first_noise_variance
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.state import State
-from halfmap.io.output import check_disc_space, check_output, iteration_bytes
+from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_folder
 from halfmap.io.particle_table import ParticleTable
+from halfmap.io.problems import Problems
 from halfmap.model.fourier import low_pass
 from halfmap.model.half_model import HalfModel
 from halfmap.model.noise import initial_signal_to_noise
@@ -51,11 +52,13 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
 
     def read() -> Inputs:
         nonlocal table
-        existing = check_output(options.output_root, overwrite=options.overwrite)
-        inputs, table = read_inputs(options, options.random_seed, console)
+        problems, root = Problems(), options.output_root
+        existing = problems.attempt(check_output, root, overwrite=options.overwrite) or []
+        inputs, table = read_inputs(options, options.random_seed, console, problems)
         optics, n = inputs.particles.optics[0], len(inputs.particles)
         needed = iteration_bytes(optics.box, n, len(table.particles), ranks.n_halves)
-        check_disc_space(options.output_root.parent, 2 * needed)
+        check_disc_space(root.parent, 2 * needed)
+        make_folder(root.parent)
         for file in existing:
             file.unlink()
         return inputs

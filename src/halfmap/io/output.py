@@ -16,6 +16,8 @@ _PATTERNS = (
     "_class[0-9][0-9][0-9]*",
     "_half[12]_*",
     "_halfmap.h5",
+    "_timing.csv",
+    "_quarantine.star",
 )
 _BYTES_PER_VALUE = 16
 """Of a STAR table: numbers take 13, names more."""
@@ -30,7 +32,7 @@ def existing_outputs(root: Path) -> list[Path]:
 
 
 def check_output(root: Path, *, overwrite: bool) -> list[Path]:
-    """Make sure that a run can write its files; create the last folder if it is missing.
+    """Make sure that a run can write its files; change nothing.
 
     Parameters
     ----------
@@ -50,12 +52,17 @@ def check_output(root: Path, *, overwrite: bool) -> list[Path]:
         If the folder cannot be made or written to, or holds an earlier run.
     """
     folder = root.parent
-    _make_last_folder(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder} is a file; expected a folder for the output. Change --o.")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    there = _nearest(folder)
+    if not there.is_dir():
+        raise DataError(f"{there} is a file; expected a folder for the output. Change --o.")
+    if there not in (folder, folder.parent):  # a long wrong path is a typing mistake
         raise DataError(
-            f"Nothing can be written to {folder.resolve()}. "
+            f"The output folder {folder} does not exist, nor does {folder.parent}. "
+            "Create it, or correct --o."
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(
+            f"Nothing can be written to {there.resolve()}. "
             "Change its permissions, or choose another folder with --o."
         )
     existing = existing_outputs(root)
@@ -91,37 +98,50 @@ def iteration_bytes(box: int, n_particles: int, n_columns: int, n_halves: int) -
     return maps + table + exact + statistics
 
 
-def check_disc_space(folder: Path, n_bytes: int) -> None:
-    """Make sure that a folder has room for ``n_bytes``.
+def make_folder(folder: Path) -> None:
+    """Create the folder of the output if it is missing, but not its parents.
 
     Raises
     ------
     DataError
-        If the file system has less space left.
+        If the system does not let us.
     """
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes:
-        raise DataError(
-            f"{folder.resolve()} has {free / 2**30:.1f} GiB left; the run needs about "
-            f"{n_bytes / 2**30:.1f} GiB. Free some space, or choose another folder with --o."
-        )
-
-
-def _make_last_folder(folder: Path) -> None:
-    """Create ``folder``, but not its parents: a long wrong path is a typing mistake."""
-    if folder.exists():
-        return
-    if not folder.parent.is_dir():
-        raise DataError(
-            f"The output folder {folder} does not exist, nor does {folder.parent}. "
-            "Create it, or correct --o."
-        )
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise DataError(
             f"The output folder {folder} could not be made. {write_remedy(error) or error}"
         ) from error
+
+
+def check_disc_space(folder: Path, n_bytes: int) -> None:
+    """Make sure that a folder, which need not exist yet, has room for ``n_bytes``.
+
+    Raises
+    ------
+    DataError
+        If the file system has less space left.
+    """
+    free = shutil.disk_usage(_nearest(folder)).free
+    if free < n_bytes:
+        raise DataError(
+            f"{folder.resolve()} has {_size_text(free)} left; the run needs about "
+            f"{_size_text(n_bytes)}. Free some space, or choose another folder with --o."
+        )
+
+
+def _nearest(folder: Path) -> Path:
+    """Return a folder or, if it does not exist, the closest of its parents that does."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _size_text(n_bytes: int) -> str:
+    """Return a size in GiB, or in MiB if it is a small one.
+
+    >>> _size_text(3 * 2**30), _size_text(7_500_000)
+    ('3.0 GiB', '7.2 MiB')
+    """
+    return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**29 else f"{n_bytes / 2**20:.1f} MiB"
 
 
 def _literal(root: Path) -> str:

@@ -1,8 +1,12 @@
-"""All that is wrong with a file, said in one message."""
+"""All that is wrong with a file, or with several, said in one message."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
 
 from halfmap.errors import DataError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 SHOWN = 20
 """Problems listed one by one; the rest is counted."""
@@ -30,6 +34,37 @@ def refuse(subject: object, problems: Sequence[str]) -> None:
     if len(different) > SHOWN:
         lines.append(f"  and {len(different) - SHOWN:,} more of this kind.")
     raise DataError("\n".join([f"{subject} cannot be used:", *lines]))
+
+
+class Problems:
+    """The errors of checks that do not depend on each other, to be raised as one."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def attempt(
+        self, check: Callable[Arguments, Result], *args: Arguments.args, **named: Arguments.kwargs
+    ) -> Result | None:
+        """Return the result of a check, or keep its `DataError` for later and return None."""
+        try:
+            return check(*args, **named)
+        except DataError as error:
+            self._texts.append(str(error))
+            return None
+
+    def refuse(self) -> None:
+        """Raise what was kept; return if nothing was.
+
+        Raises
+        ------
+        DataError
+            If there is a problem.
+        """
+        if len(self._texts) == 1:
+            raise DataError(self._texts[0])
+        if self._texts:
+            listed = "\n".join(self._texts).replace("\n", "\n  ")
+            raise DataError(f"found {len(self._texts)} problems:\n  {listed}")
 
 
 def rows_text(rows: Sequence[int], shown: int = 5) -> str:

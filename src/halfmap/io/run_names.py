@@ -19,6 +19,16 @@ class RunNames:
 
     root: str
 
+    @property
+    def quarantine(self) -> Path:
+        """Name of the table of bad particles, one for all iterations."""
+        return self._path(None, "quarantine.star")
+
+    @property
+    def timing(self) -> Path:
+        """Name of the table of seconds, one for all iterations."""
+        return self._path(None, "timing.csv")
+
     def data(self, iteration: int | None) -> Path:
         """Name of the particle table."""
         return self._path(iteration, "data.star")

@@ -30,14 +30,21 @@ class Background:
         in_range = (self.std >= low) & (self.std <= high)
         return np.asarray(in_range & (np.abs(self.mean) <= MAX_MEAN_OVER_STD * self.std))
 
+    @property
+    def distance(self) -> Float[Array, " image"]:
+        """How far an image is from normalised, to find the worst; 0 for mean 0 and deviation 1."""
+        std = np.maximum(self.std, np.finfo(np.float64).tiny)
+        return np.asarray(np.abs(np.log(std)) + np.log1p(np.abs(self.mean) / std))
+
 
 def background(images: Float32[Array, "image y x"], radius_px: float) -> Background:
-    """Measure the images outside a circle around pixel box // 2; NaN for images that hold NaN."""
+    """Measure the images outside a circle around pixel box // 2; NaN where one is not finite."""
     box = images.shape[-1]
     y, x = np.indices((box, box)) - box // 2
     outside = x**2 + y**2 > radius_px**2
     pixels = images[:, outside].astype(np.float64)
-    return Background(mean=pixels.mean(axis=1), std=pixels.std(axis=1))
+    with np.errstate(invalid="ignore"):  # infinite pixels: the image will be found bad
+        return Background(mean=pixels.mean(axis=1), std=pixels.std(axis=1))
 
 
 def normalised(
@@ -50,4 +57,5 @@ def normalised(
     """
     measured = background(images, radius_px)
     std = np.where(measured.std > 0, measured.std, 1.0)[:, None, None]
-    return np.asarray((images - measured.mean[:, None, None]) / std, dtype=np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray((images - measured.mean[:, None, None]) / std, dtype=np.float32)

@@ -18,8 +18,10 @@ from halfmap.model.fourier import crop_transform, round_half_away, shells_2d
 from halfmap.model.particles import Particles, Poses
 from halfmap.steps.search import Search
 
-NOT_FINITE, CONSTANT, NO_WEIGHT = 1, 2, 3
+NOT_NUMBERS, CONSTANT, NO_WEIGHT = 1, 2, 3
 """What can be wrong with an image."""
+LARGEST_PIXEL = 1e15
+"""Beyond, squares summed over an image leave single precision; such numbers are no grey values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,12 @@ class PreparedImages:
 
 
 def find_faults(images: Float32[Array, "image y x"]) -> UInt8[Array, " image"]:
-    """Return `NOT_FINITE` or `CONSTANT` for images that cannot be used, 0 for the others."""
+    """Return `NOT_NUMBERS` or `CONSTANT` for images that cannot be used, 0 for the others."""
     flat = images.reshape(len(images), -1)
-    finite = np.isfinite(flat).all(axis=1)
-    constant = flat.max(axis=1) == flat.min(axis=1)
-    faults = np.where(finite, np.where(constant, CONSTANT, 0), NOT_FINITE)
+    low, high = flat.min(axis=1), flat.max(axis=1)  # NaN if there is one
+    numbers = (low >= -LARGEST_PIXEL) & (high <= LARGEST_PIXEL)
+    constant = low == high
+    faults = np.where(numbers, np.where(constant, CONSTANT, 0), NOT_NUMBERS)
     return faults.astype(np.uint8)
 
 

@@ -19,7 +19,7 @@ from halfmap.engine.simulation.tables import (
 )
 from halfmap.errors import DataError, OptionError
 from halfmap.io.mrc import write_map
-from halfmap.io.output import check_disc_space, check_output
+from halfmap.io.output import check_disc_space, check_output, make_folder
 from halfmap.io.stack_writer import stack_writer
 from halfmap.io.star import write_star
 from halfmap.model.fourier import low_pass
@@ -85,7 +85,7 @@ def simulate(options: SimulateOptions, command: str, console: Console) -> None:
 
 
 def _folder(options: SimulateOptions) -> Path:
-    """Return the output folder, made and empty of an earlier simulation unless asked."""
+    """Return the output folder, which holds no earlier simulation unless asked."""
     folder = required(options.folder, "o")
     check_output(folder / "particles", overwrite=True)
     existing = [name for name in FILES if (folder / name).exists()]
@@ -221,7 +221,8 @@ def _write_tables(
 
 
 def _make_room(folder: Path) -> None:
-    """Remove an earlier simulation: after a failure no old file shall stand beside new ones."""
+    """Make the folder and empty it: after a failure no old file shall stand beside new ones."""
+    make_folder(folder)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
 
