@@ -13,7 +13,7 @@ from halfmap.engine.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
 from halfmap.io.exact_state import read_exact_state
-from halfmap.io.output import check_output, existing_outputs, make_folder
+from halfmap.io.output import RECORDS, check_output, existing_outputs, make_folder
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.problems import Problems
 from halfmap.io.run_folder import RunState, read_run
@@ -90,4 +90,6 @@ def _iteration_of(file: Path, root: Path) -> int:
     if file.name in (names.timing.name, names.quarantine.name):
         return 0
     number = re.match(r"_it(\d+)_", file.name.removeprefix(root.name))
-    return int(number[1]) if number else 10**9
+    if number:
+        return int(number[1])
+    return 0 if file.name.endswith(RECORDS) else 10**9

@@ -27,7 +27,11 @@ def existing_outputs(root: Path) -> list[Path]:
     """Return the files of an earlier run with this root, sorted by name."""
     if not root.parent.is_dir():
         return []
-    found = {file for pattern in _PATTERNS for file in root.parent.glob(_literal(root) + pattern)}
+    found = {
+        file
+        for pattern in (*_PATTERNS, *RECORDS)
+        for file in root.parent.glob(_literal(root) + pattern)
+    }
     return sorted(found)
 
 
