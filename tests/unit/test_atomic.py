@@ -113,7 +113,12 @@ def test_the_last_folder_of_the_output_is_made_but_not_a_longer_path(tmp_path: P
 
 
 def test_an_earlier_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
-    last = ("run_half2_class001_unfil.mrc", "run_quarantine.star", "run_timing.csv")
+    last = (
+        "run_half2_class001_unfil.mrc",
+        "run_options.yaml",
+        "run_quarantine.star",
+        "run_timing.csv",
+    )
     names = ("run_it000_data.star", "run_it001_half1_class001.mrc", *last)
     for name in (*names, "running.txt", "run2_it000_data.star"):
         (tmp_path / name).touch()

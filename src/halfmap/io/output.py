@@ -16,9 +16,10 @@ _PATTERNS = (
     "_class[0-9][0-9][0-9]*",
     "_half[12]_*",
     "_halfmap.h5",
-    "_timing.csv",
-    "_quarantine.star",
+    "_options.yaml",
 )
+RECORDS = ("_timing.csv", "_quarantine.star")
+"""Files about the whole run, to which each iteration adds."""
 _BYTES_PER_VALUE = 16
 """Of a STAR table: numbers take 13, names more."""
 
