@@ -7,7 +7,7 @@ import pytest
 
 from halfmap.errors import DataError
 from halfmap.io.atomic import replacing
-from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_folder
+from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_room
 
 
 def _write_and_fail(path: Path, error: BaseException) -> None:
@@ -103,13 +103,13 @@ for write in (hdf5, lambda: write_star(folder / "a.star", {{"t": {{"x": np.zeros
 def test_the_last_folder_of_the_output_is_made_but_not_a_longer_path(tmp_path: Path) -> None:
     assert check_output(tmp_path / "job" / "run", overwrite=False) == []
     assert list(tmp_path.iterdir()) == []  # not before all else is known to be good
-    make_folder(tmp_path / "job")
+    make_room(tmp_path / "job")
     assert (tmp_path / "job").is_dir()
 
     with pytest.raises(DataError, match="does not exist, nor does"):
         check_output(tmp_path / "a" / "b" / "run", overwrite=False)
-    with pytest.raises(DataError, match=r"could not be made\..*does not exist"):
-        make_folder(tmp_path / "a" / "b")
+    with pytest.raises(DataError, match=r"could not be prepared\..*does not exist"):
+        make_room(tmp_path / "a" / "b")
 
 
 def test_an_earlier_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ from halfmap.engine.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
 from halfmap.io.exact_state import read_exact_state
-from halfmap.io.output import RECORDS, check_output, existing_outputs, make_folder
+from halfmap.io.output import RECORDS, check_output, existing_outputs, make_room
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.problems import Problems
 from halfmap.io.run_folder import RunState, read_run
-from halfmap.io.run_names import RunNames
 from halfmap.parallel.collectives import from_root
 from halfmap.parallel.halves import LEADER
 
@@ -76,9 +75,7 @@ def _make_room(options: RefineOptions, iteration: int) -> None:
             "elsewhere with --o"
         )
     check_output(root, overwrite=True)
-    make_folder(root.parent)
-    for file in later:
-        file.unlink()
+    make_room(root.parent, later)
 
 
 def _iteration_of(file: Path, root: Path) -> int:
@@ -86,9 +83,6 @@ def _iteration_of(file: Path, root: Path) -> int:
 
     What has rows of all iterations is of none.
     """
-    names = RunNames(str(root))
-    if file.name in (names.timing.name, names.quarantine.name):
-        return 0
     number = re.match(r"_it(\d+)_", file.name.removeprefix(root.name))
     if number:
         return int(number[1])

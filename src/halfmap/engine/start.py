@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from halfmap.engine.first_noise import first_noise_variance
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.state import State
-from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_folder
+from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_room
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.problems import Problems
 from halfmap.model.fourier import low_pass
@@ -49,23 +50,24 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
     ranks, console = join_ranks(options, world)
     options = share(_with_seed(options), world, LEADER)
     table: ParticleTable | None = None
+    existing: list[Path] = []
 
     def read() -> Inputs:
-        nonlocal table
+        nonlocal table, existing
         problems, root = Problems(), options.output_root
         existing = problems.attempt(check_output, root, overwrite=options.overwrite) or []
         inputs, table = read_inputs(options, options.random_seed, console, problems)
         optics, n = inputs.particles.optics[0], len(inputs.particles)
         needed = iteration_bytes(optics.box, n, len(table.particles), ranks.n_halves)
         check_disc_space(root.parent, 2 * needed)
-        make_folder(root.parent)
-        for file in existing:
-            file.unlink()
         return inputs
 
     inputs = from_root(read, world, LEADER)
     job = make_job(options, command, (ranks, console), inputs, table)
-    return job, first_state(job, inputs)
+    state = first_state(job, inputs)
+    # Not before the images have been looked at: an old result is worth more than a failed start.
+    from_root(lambda: make_room(options.output_root.parent, existing), world, LEADER)
+    return job, state
 
 
 def _with_seed(options: RefineOptions) -> RefineOptions:

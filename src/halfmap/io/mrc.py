@@ -66,7 +66,10 @@ def read_header(path: str | Path) -> MrcHeader:
     header = _native(raw)
     shape = tuple(int(header[n]) for n in ("nz", "ny", "nx"))
     if min(shape) < 1 or not 0 <= int(header["nsymbt"]) < size:
-        raise DataError(f"{path} is not an MRC file: its header gives the size {shape[::-1]}.")
+        raise DataError(
+            f"{path} is not an MRC file: its header gives the size {shape[::-1]}. "
+            "Check the name, or copy it again."
+        )
     dtype = np.dtype(_type_code(path, int(header["mode"]))).newbyteorder(_byte_order(raw))
     offset = HEADER_BYTES + int(header["nsymbt"])
     promised = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize

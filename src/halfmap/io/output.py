@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from halfmap.errors import DataError
@@ -103,8 +104,8 @@ def iteration_bytes(box: int, n_particles: int, n_columns: int, n_halves: int) -
     return maps + table + exact + statistics
 
 
-def make_folder(folder: Path) -> None:
-    """Create the folder of the output if it is missing, but not its parents.
+def make_room(folder: Path, old: Iterable[Path] = ()) -> None:
+    """Create the folder of the output if it is missing, but not its parents; remove old files.
 
     Raises
     ------
@@ -113,9 +114,11 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(exist_ok=True)
+        for file in old:
+            file.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
-            f"The output folder {folder} could not be made. {write_remedy(error) or error}"
+            f"The output folder {folder} could not be prepared. {write_remedy(error) or error}"
         ) from error
 
 

@@ -62,7 +62,8 @@ def read_halves(columns: ColumnReader, seed: int | None) -> Int[Array, " particl
     if seed is None:
         return np.zeros(columns.n, dtype=np.int64)
     subset = columns.integers("rlnRandomSubset", 0)
-    if not subset.any():
+    drawn = not subset.any()
+    if drawn:
         subset = np.random.default_rng(seed).integers(1, 3, columns.n)
     wrong: Bool[Array, " particle"] = (subset != 1) & (subset != 2)
     columns.note(
@@ -72,7 +73,8 @@ def read_halves(columns: ColumnReader, seed: int | None) -> Int[Array, " particl
         if not wrong.any() and not (subset == number).any():
             columns.problems.append(
                 f"{columns.name}: no particle is in half {number}; both halves need some. "
-                "Remove the column rlnRandomSubset to have it drawn, or add particles."
+                + ("Add" if drawn else "Remove the column rlnRandomSubset to have it drawn, or add")
+                + " particles."
             )
     return np.asarray(subset - 1, dtype=np.int64)
 

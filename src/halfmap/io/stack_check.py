@@ -54,6 +54,7 @@ def _problem(particles: Particles, stack: int, last: int, row: int) -> str | Non
     if last >= n:
         return (
             f"row {row + 1} points to image {last + 1} of {header.path}, which has {n}. "
-            "Was the stack extracted again after the STAR file was written?"
+            "Was the stack extracted again after the STAR file was written? Take the STAR file "
+            "that belongs to it."
         )
     return None

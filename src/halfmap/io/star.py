@@ -149,18 +149,19 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}. Check the name.") from error
-    if b"\r" in content:
-        raise DataError(
-            f"{path} has Windows line ends (CR-LF), which RELION refuses too. "
-            f"Convert it with: sed -i 's/\\r$//' {path}"
-        )
     try:
-        return content.decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not a text file (byte {error.start} is not UTF-8); expected a STAR file. "
             "A cryoSPARC .cs file must be converted first, e.g. with csparc2star.py of pyem."
         ) from error
+    if "\r" in text:
+        raise DataError(
+            f"{path} has Windows line ends (CR-LF), which RELION refuses too. "
+            f"Convert it with: sed -i 's/\\r$//' {path}"
+        )
+    return text
 
 
 def _text_columns(path: Path, frame: Any, shape: BlockShape) -> Table:

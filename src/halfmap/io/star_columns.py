@@ -9,6 +9,10 @@ from numpy import ndarray as Array
 from halfmap.io.problems import rows_text
 from halfmap.io.star import TEXT, Table
 
+_NO_CTF = "Estimate the CTF first, or leave out --ctf."
+_REMEDIES = {"rlnDefocusU": _NO_CTF, "rlnAmplitudeContrast": _NO_CTF}
+"""What to do when a column is missing, where something better can be said."""
+
 
 class ColumnReader:
     """Reads columns and collects what is wrong, so that one message can list it all.
@@ -33,6 +37,7 @@ class ColumnReader:
         self.problems = problems
         self.n = len(next(iter(table.values()), ()))
         self._rows = range(self.n) if rows is None else rows
+        self._refused: set[str] = set()
 
     def __contains__(self, label: str) -> bool:
         return label in self.table
@@ -47,7 +52,10 @@ class ColumnReader:
     def floats(
         self, label: str, default: float | Float[Array, " row"] | None = None
     ) -> Float[Array, " row"]:
-        """Return a column of finite numbers; without a default it must be there."""
+        """Return a column of finite numbers; without a default it must be there.
+
+        In place of what is not a number stands one that is, so that no other problem follows.
+        """
         if label not in self.table:
             self._missing(label, default)
             filled = np.empty(self.n)
@@ -58,8 +66,9 @@ class ColumnReader:
             values = column.astype(np.float64)
         except ValueError:
             values = np.array([_number(text) for text in column.tolist()])
-        self.note(label, ~np.isfinite(values), "expected a number")
-        return np.where(np.isfinite(values), values, 0.0)
+        finite = np.isfinite(values)
+        self.note(label, ~finite, "expected a number")
+        return np.where(finite, values, values[np.argmax(finite)] if finite.any() else 0.0)
 
     def integers(self, label: str, default: int | None = None) -> Int[Array, " row"]:
         """Return a column of whole numbers; without a default it must be there."""
@@ -69,9 +78,13 @@ class ColumnReader:
         return whole.astype(np.int64)
 
     def note(self, label: str, wrong: Array, expected: str) -> None:
-        """Add one problem if any row of a column that exists is wrong, with the first value."""
+        """Add one problem if any row of a column that exists is wrong, with the first value.
+
+        A column of which a problem is known gets no second one: that may follow from the first.
+        """
         rows = np.flatnonzero(wrong)
-        if label in self.table and len(rows):
+        if label in self.table and label not in self._refused and len(rows):
+            self._refused.add(label)
             found = f"{label} is {self.table[label][rows[0]]} in {self.where(rows)}"
             self.problems.append(f"{self.name}: {found}; {expected}.")
 
@@ -81,7 +94,8 @@ class ColumnReader:
 
     def _missing(self, label: str, default: object) -> None:
         if default is None:
-            self.problems.append(f"{self.name}: the column {label} is missing.")
+            remedy = _REMEDIES.get(label, "Take the table from the job that made the particles.")
+            self.problems.append(f"{self.name}: the column {label} is missing. {remedy}")
 
 
 def one_row(values: dict[str, str]) -> Table:

@@ -19,7 +19,7 @@ from halfmap.engine.simulation.tables import (
 )
 from halfmap.errors import DataError, OptionError
 from halfmap.io.mrc import write_map
-from halfmap.io.output import check_disc_space, check_output, make_folder
+from halfmap.io.output import check_disc_space, check_output, make_room
 from halfmap.io.stack_writer import stack_writer
 from halfmap.io.star import write_star
 from halfmap.model.fourier import low_pass
@@ -222,9 +222,7 @@ def _write_tables(
 
 def _make_room(folder: Path) -> None:
     """Make the folder and empty it: after a failure no old file shall stand beside new ones."""
-    make_folder(folder)
-    for name in FILES:
-        (folder / name).unlink(missing_ok=True)
+    make_room(folder, (folder / name for name in FILES))
 
 
 def _bytes(n: int, box: int) -> int:
