@@ -91,22 +91,24 @@ def relative_rms(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
+def refined(shared: Path, folder: Path, case: str) -> Path:
+    """Run a golden case with RELION's own command and return the folder of its files."""
+    golden = shared / "golden" / "relion"
+    for name in ("p240.star", "p240.mrcs", "ref.mrc", "mask.mrc"):
+        shutil.copy(golden / name, folder)
+    words = shlex.split((golden / case / "command.txt").read_text())
+    start = next(i for i, word in enumerate(words) if word.startswith("relion_refine")) + 1
+    with working_in(folder):
+        code = main(["refine", *words[start:]])
+    assert code == 0
+    return folder / case
+
+
 @pytest.fixture(scope="module")
 def runs(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of our runs of golden cases, by case."""
-    golden = shared / "golden" / "relion"
     folder = tmp_path_factory.mktemp("golden")
-    for name in ("p240.star", "p240.mrcs", "ref.mrc", "mask.mrc"):
-        shutil.copy(golden / name, folder)
-    found = {}
-    for case in ("em", "em_flat", "halves"):
-        words = shlex.split((golden / case / "command.txt").read_text())
-        start = next(i for i, word in enumerate(words) if word.startswith("relion_refine")) + 1
-        with working_in(folder):
-            code = main(["refine", *words[start:]])
-        assert code == 0
-        found[case] = folder / case
-    return found
+    return {case: refined(shared, folder, case) for case in ("em", "em_flat", "halves")}
 
 
 @pytest.fixture(scope="module")
