@@ -51,6 +51,7 @@ def test_a_voxel_is_scaled_for_the_least_noisy_of_the_shells_around_it(known: Ha
 
     steepest = 4.0 * (1.0 / known.noise_variance[0])[6]
     assert 10_000 * steepest * scales.weight[5] <= LIMIT
+    assert 10_000 * 64.0 * np.sqrt(4.0 * steepest) * scales.signal[5] <= LIMIT
 
 
 def test_an_optics_group_without_noise_spectrum_does_not_matter(known: HalfModel) -> None:

@@ -215,7 +215,7 @@ def test_a_forbidden_orientation_gets_no_weight(name: str, rng: np.random.Genera
     assert scores.max() == pytest.approx(1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("fraction", [0.5, 0.9, 0.999, 0.999_999])
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.9, 0.999, 0.999_999])
 @pytest.mark.parametrize("spread", [0.0, 1.0, 8.0])
 def test_thresholds_are_those_of_sorting(
     kernels: Kernels, rng: np.random.Generator, fraction: float, spread: float
@@ -291,7 +291,7 @@ def test_fine_scores_agree_in_tables_of_any_part(
     both(kernels, score, (6, 8, 4))
 
 
-@pytest.mark.parametrize(("children", "shifts"), [(1, 1), (8, 4), (64, 16)])
+@pytest.mark.parametrize(("children", "shifts"), [(1, 1), (8, 4), (64, 16), (5, 6)])
 def test_fine_scores_agree_for_any_oversampling(
     kernels: Kernels, rng: np.random.Generator, children: int, shifts: int
 ) -> None:

@@ -57,17 +57,22 @@ def fine_search(
     """
     slices = _distinct(coarse, search)
     if search.plan.sampling.oversampling == 0:
+        every = np.zeros(len(coarse.total), np.float32)
         weights = coarse.weights.reshape(-1, 1, 1)
-        return _posterior(weights, coarse, slices, (coarse.peak, coarse.total), search)
+        return _posterior(weights, coarse, slices, (coarse.peak, coarse.total, every), search)
     scores, slices = _compare(images.compared, coarse.samples, slices, search, workspace)
     if search.plan.rules.cross_correlation:
         norms = images.compared._replace(masked=np.zeros_like(images.compared.masked))
         minus_norms, _ = _compare(norms, coarse.samples, slices, search, Workspace(search))
-        sums = _keep_best_correlation(scores, minus_norms)
+        peak, total = _keep_best_correlation(scores, minus_norms)
     else:
         log_prior = coarse.groups.log_prior
-        sums = search.kernels.weigh_fine(scores, coarse.samples, log_prior, coarse.log_shift)
-    return _posterior(scores, coarse, slices, sums, search)
+        peak, total = search.kernels.weigh_fine(scores, coarse.samples, log_prior, coarse.log_shift)
+    first = coarse.samples.first_sample[coarse.samples.first_group] * scores[0].size
+    if search.plan.rules.single_precision_sums:
+        total = single_precision_totals(scores.reshape(-1), first)
+    smallest, _ = find_threshold(scores.reshape(-1), first, total, search)
+    return _posterior(scores, coarse, slices, (peak, total, smallest), search)
 
 
 def _compare(
@@ -116,16 +121,11 @@ def _posterior(
     weights: Float32[Array, "sample child fine_shift"],
     coarse: CoarseResult,
     slices: FineSlices,
-    sums: tuple[Float[Array, " image"], Float[Array, " image"]],
+    sums: tuple[Float[Array, " image"], Float[Array, " image"], Float32[Array, " image"]],
     search: Search,
 ) -> FineResult:
-    samples = coarse.samples
-    peak, total = sums
-    first = samples.first_sample[samples.first_group] * weights[:1].size
-    flat = weights.reshape(-1)
-    if search.plan.rules.single_precision_sums and search.plan.sampling.oversampling > 0:
-        total = single_precision_totals(flat, first)
-    smallest, _ = find_threshold(flat, first, total, search)
+    """List what counts: states of at least the smallest weight of ``sums`` (peak, total, it)."""
+    samples, (peak, total, smallest) = coarse.samples, sums
     hits, best = search.kernels.list_hits(weights, samples, smallest, total)
     group, child, shift = _unravel(best, samples, weights.shape)
     return FineResult(
@@ -135,7 +135,7 @@ def _posterior(
         best_group=group,
         best_child=child,
         best_shift=shift,
-        max_probability=flat[best] / total,
+        max_probability=weights.reshape(-1)[best] / total,
         log_evidence=peak + np.log(total),
     )
 
