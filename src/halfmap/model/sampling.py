@@ -25,7 +25,7 @@ class Sampling:
     @property
     def angular_step_deg(self) -> float:
         """Coarse angular step, 60° / 2^order."""
-        return 60.0 / 2**self.healpix_order
+        return float(60.0 / 2**self.healpix_order)
 
     @property
     def fine_angular_step_deg(self) -> float:

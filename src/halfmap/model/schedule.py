@@ -29,7 +29,7 @@ class Schedule:
     iteration: int
     sampling: Sampling
     initial_sampling: Sampling
-    """As asked for; the change test of RELION's leader keeps using its steps (docs/conventions.md)."""
+    """As asked for; RELION's change test keeps using its steps (`halfmap.steps.convergence`)."""
     resolution_shell: int
     """Current resolution; shell r is box * pixel / r ångström."""
     best_resolution_shell: int

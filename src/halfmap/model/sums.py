@@ -57,4 +57,4 @@ class FourierSums:
     @property
     def half(self) -> int:
         """Index of frequency zero along z and y."""
-        return self.weight.shape[0] // 2
+        return int(self.weight.shape[0]) // 2
