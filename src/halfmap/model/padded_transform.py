@@ -119,7 +119,7 @@ def inverse_cropped(
 def _centring(k: Int[Array, " k"], box: int, padded: int) -> Complex128[Array, " k"]:
     """Phase that moves the origin from the first pixel of the map to its centre."""
     turns = (k * (box // 2) % padded) / padded
-    return np.exp(2j * np.pi * turns)
+    return np.asarray(np.exp(2j * np.pi * turns))
 
 
 def _inverse(
