@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -6,6 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from halfmap.cli.main import main
+
+from .tiny_project import SIMULATE, Run, Said
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -48,3 +53,33 @@ def halfmap() -> Launch:
         return run_program(program, folder)
 
     return launch
+
+
+@pytest.fixture(scope="session")
+def tiny_particles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a simulated data set, not to be changed."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(SIMULATE) == 0
+    return folder / "particles"
+
+
+@pytest.fixture
+def tiny_project(tiny_particles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the tiny data set, to be spoiled, in the working folder."""
+    shutil.copytree(tiny_particles, tmp_path / "particles")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """``run(words)``: the command line in this process."""
+
+    def call(words: list[str]) -> Said:
+        capsys.readouterr()
+        code = main(words)
+        return Said(code, *capsys.readouterr())
+
+    return call

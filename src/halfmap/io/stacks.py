@@ -95,7 +95,7 @@ class ImageSource:
         if first + len(out) > header.shape[0]:
             raise DataError(
                 f"{name} and {len(out) - 1} more cannot be read: the stack has "
-                f"{header.shape[0]} images."
+                f"{header.shape[0]} images. Take the stack that belongs to the STAR file."
             )
         direct = header.dtype == out.dtype
         raw = out if direct else np.empty(out.shape, header.dtype)
@@ -103,7 +103,10 @@ class ImageSource:
         try:
             _fill(source.descriptor, raw.data.cast("B"), offset)
         except OSError as error:
-            raise DataError(f"{name} cannot be read: {error.strerror or error}.") from error
+            raise DataError(
+                f"{name} cannot be read: {error.strerror or error}. "
+                "Put the whole stack back, then go on with --continue."
+            ) from error
         if not direct:
             out[...] = raw
 
