@@ -35,6 +35,12 @@ class Workspace:
             self._memory[name] = np.empty(size, dtype)
         return self._memory[name][:size].reshape(shape)
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory held at present."""
+        held = [self.grid.values, self.noise, self.directions, *self._memory.values()]
+        return sum(array.nbytes for array in held)
+
     def add_to(self, sums: ExpectationSums) -> None:
         """Add the unit's sums to integers and clear them. The caller holds a lock on ``sums``.
 
