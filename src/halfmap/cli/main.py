@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HalfmapError as error:
         text = message(error, os.environ)
         sys.stderr.write(text)
-        if not text:
+        if not text and not error.everywhere:  # else MPI lets no rank go before rank 0
             time.sleep(SECONDS_FOR_RANK_0)
         return error.exit_code
     except KeyboardInterrupt:
