@@ -205,6 +205,13 @@ def test_symmetry_adds_what_is_interpolated_at_each_mate(name: str, toy) -> None
     np.testing.assert_allclose(inside, wanted, rtol=1e-9, atol=1e-12)
 
 
+def test_threads_do_not_change_a_bit_of_the_symmetrised_sums(toy) -> None:
+    one, three = (symmetrise(toy[1], point_group("I2"), n_threads=n) for n in (1, 3))
+
+    np.testing.assert_array_equal(one.signal, three.signal)
+    np.testing.assert_array_equal(one.weight, three.weight)
+
+
 def test_voxels_outside_the_sphere_are_not_symmetrised(toy) -> None:
     sums = toy[1]
 

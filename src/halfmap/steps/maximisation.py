@@ -50,7 +50,7 @@ def hermitian(sums: FourierSums) -> FourierSums:
     return sums
 
 
-def symmetrise(sums: FourierSums, group: PointGroup) -> FourierSums:
+def symmetrise(sums: FourierSums, group: PointGroup, n_threads: int = 1) -> FourierSums:
     """Add to each voxel the values interpolated at its symmetry mates; C1 returns ``sums``.
 
     Nothing is divided by the number of operators: signal and weight grow alike. Voxels outside
@@ -60,7 +60,7 @@ def symmetrise(sums: FourierSums, group: PointGroup) -> FourierSums:
         return sums
     sphere = PaddedSphere(sums.r_max, sums.padding)
     signal, weight = sum_over_operators(
-        sums.signal, sums.weight, np.ascontiguousarray(group.right), sphere.reach
+        sums.signal, sums.weight, group.right, sphere.reach, n_threads
     )
     return FourierSums(signal, weight, sums.r_max, sums.padding)
 
