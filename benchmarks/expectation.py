@@ -34,6 +34,7 @@ from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import PLAIN_CTF
 from halfmap.model.fourier import low_pass, resample_volume
 from halfmap.model.half_model import HalfModel
+from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.noise import image_spectrum
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.particles import Particles, Poses
@@ -168,8 +169,9 @@ def half_model(case: Case, images: Array, particles: Particles) -> HalfModel:
     volume, _ = read_map(reference_data() / "ref.mrc")
     volume, _ = resample_volume(volume, PIXEL_A, pixel_A, case.box)
     volume = volume * (pixel_A / PIXEL_A)
+    background = soft_circle(case.box, DIAMETER_A / (2.0 * pixel_A), 5.0)
     group = particles.optics_group[: len(images)]
-    spectra = image_spectrum(images)
+    spectra = image_spectrum(fill_outside_mean(images, background))
     noise = np.array([0.5 * spectra[group == g].mean(axis=0) for g in (0, 1)])
     n_shells, n_directions = case.box // 2 + 1, len(direction_pixels(case.sampling)[0])
     flat = np.zeros((1, n_shells))

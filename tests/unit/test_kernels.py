@@ -8,6 +8,7 @@ import pytest
 from numpy import ndarray as Array
 
 from halfmap.errors import OptionError
+from halfmap.kernels.numba_cpu import accumulate_dense
 from halfmap.kernels.protocol import (
     Grid,
     HitGeometry,
@@ -358,10 +359,10 @@ def accumulated(
     k: Kernels, samples: Samples, spectra: Spectra, ramps: Array, slices: Array, axes: Array
 ) -> tuple[Grid, ShellSums]:
     hits, _ = hits_of(REFERENCE, samples, np.random.default_rng(5))
-    n = len(hits.group)
     pixels = Pixels(DISC.kx.astype(np.float32), DISC.ky.astype(np.float32))
-    row = np.arange(n) % 24
-    geometry = HitGeometry(pixels, DISC.shell.astype(np.int32), axes[row], row % 2, row)
+    # hits of an image lie on different slices, in rising order; images share slices
+    row = np.concatenate([np.arange(m) for m in np.diff(hits.first_hit)])
+    geometry = HitGeometry(pixels, DISC.shell.astype(np.int32), axes, np.arange(24) % 2, row)
     grid = Grid(np.zeros((2, int(np.prod(SPHERE.shape)), 4), np.float32), SPHERE.half)
     sums = ShellSums(np.zeros((3, 13)), np.zeros((3, 13)))
     flat = ramps.reshape(20, -1)
@@ -384,6 +385,35 @@ def test_accumulated_sums_agree(
         np.testing.assert_allclose(mine, wanted, rtol=0, atol=2e-6 * np.abs(wanted).max())
 
 
+def test_flat_posteriors_are_accumulated_as_peaked_ones(
+    monkeypatch: pytest.MonkeyPatch, samples: Samples, spectra: Spectra, ramps: Array
+) -> None:
+    # as if every posterior were flat, in pieces that do not divide the number of slices
+    monkeypatch.setattr(accumulate_dense, "SHIFTS_PER_HIT", 0)
+    monkeypatch.setattr(accumulate_dense, "CHUNK", 5)
+    axes = some_axes(np.random.default_rng(3))
+    cut = np.empty((24, DISC.width), np.float32)
+    cut[:] = np.random.default_rng(4).normal(size=cut.shape)
+
+    grid, sums = accumulated(make_kernels("numba"), samples, spectra, ramps, cut, axes)
+
+    expected_grid, expected_sums = accumulated(REFERENCE, samples, spectra, ramps, cut, axes)
+    largest = np.abs(expected_grid.values).max()
+    np.testing.assert_allclose(grid.values, expected_grid.values, rtol=0, atol=2e-6 * largest)
+    for mine, wanted in zip(sums, expected_sums, strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=0, atol=2e-6 * np.abs(wanted).max())
+
+
+def test_masses_agree(kernels: Kernels, samples: Samples) -> None:
+    hits, _ = hits_of(REFERENCE, samples, np.random.default_rng(5))
+
+    found = kernels.masses(hits, 20)
+
+    for mine, wanted in zip(found, REFERENCE.masses(hits, 20), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-12)
+    assert (found[1].sum(axis=1)[[0, 2]] > 0.1).all()
+
+
 @pytest.mark.parametrize("name", BACKENDS)
 def test_insertion_conserves_the_weight(
     name: str, samples: Samples, spectra: Spectra, ramps: Array, slices: Array, axes: Array
@@ -392,9 +422,7 @@ def test_insertion_conserves_the_weight(
     grid, _ = accumulated(make_kernels(name), samples, spectra, ramps, slices, axes)
 
     hits, _ = hits_of(REFERENCE, samples, np.random.default_rng(5))
-    image = np.repeat(np.arange(3), np.diff(hits.first_hit))
-    image = np.repeat(image, np.diff(hits.first_shift))
-    weight = np.bincount(image, hits.posterior, minlength=3)
+    weight = REFERENCE.masses(hits, 20)[1].sum(axis=1)
     expected = weight @ spectra.weight.astype(np.float64).sum(axis=1)
     assert grid.values[..., 2].sum(dtype=np.float64) == pytest.approx(expected, rel=1e-5)
 

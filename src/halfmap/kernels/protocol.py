@@ -84,20 +84,22 @@ class Hits(NamedTuple):
     first_hit: Int64[Array, " image_and_1"]
     group: Int64[Array, " hit"]
     child: Int64[Array, " hit"]
-    first_shift: Int64[Array, " hit_and_1"]
+    first_shift: Int64[Array, " hit"]
+    end_shift: Int64[Array, " hit"]
+    """Where the shifts of a hit begin and end among the entries."""
     shift: Int32[Array, " entry"]
     posterior: Float32[Array, " entry"]
 
 
 class HitGeometry(NamedTuple):
-    """Where the hits are inserted, and where their slices are."""
+    """Where hits are inserted: the slices that they refer to, and how these lie."""
 
     pixels: Pixels
     shell: Int32[Array, " pixel"]
-    axes: Float32[Array, "hit 6"]
-    class_index: Int64[Array, " hit"]
+    axes: Float32[Array, "slice 6"]
+    class_index: Int64[Array, " slice"]
     slice_row: Int64[Array, " hit"]
-    """Row in the array of slices."""
+    """Slice of each hit; rising within an image."""
 
 
 class Grid(NamedTuple):
@@ -259,6 +261,12 @@ class Kernels(Protocol):
 
         The best is a flat index into ``weights``, -1 for an image without samples.
         """
+        ...
+
+    def masses(
+        self, hits: Hits, n_shifts: int
+    ) -> tuple[Float64[Array, " hit"], Float64[Array, "image shift"]]:
+        """Sum the posterior over the shifts of each hit, and over the hits at each shift."""
         ...
 
     def accumulate(

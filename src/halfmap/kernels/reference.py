@@ -180,6 +180,17 @@ class ReferenceKernels:
             listed.first_hit.append(len(listed.group))
         return listed.hits(), best
 
+    def masses(self, hits: Hits, n_shifts: int) -> tuple[Array, Array]:
+        """See `Kernels.masses`."""
+        per_hit = np.zeros(len(hits.group))
+        per_shift = np.zeros((len(hits.first_hit) - 1, n_shifts))
+        for image in range(len(per_shift)):
+            for h in range(*hits.first_hit[image : image + 2]):
+                entries = slice(hits.first_shift[h], hits.end_shift[h])
+                per_hit[h] = hits.posterior[entries].sum(dtype=np.float64)
+                np.add.at(per_shift[image], hits.shift[entries], hits.posterior[entries])
+        return per_hit, per_shift
+
     def accumulate(
         self,
         spectra: Spectra,
@@ -195,11 +206,12 @@ class ReferenceKernels:
         n = len(shell)
         for image in range(len(hits.first_hit) - 1):
             for h in range(*hits.first_hit[image : image + 2]):
-                entries = slice(*hits.first_shift[h : h + 2])
+                entries = slice(hits.first_shift[h], hits.end_shift[h])
                 p = hits.posterior[entries]
                 mean_ramp = (p @ _complex(ramps[hits.shift[entries]]))[:n]
                 mass = p.sum(dtype=np.float64)
-                slice_ = _complex(slices[geometry.slice_row[h]])[:n]
+                row = geometry.slice_row[h]
+                slice_ = _complex(slices[row])[:n]
                 data = mean_ramp * _complex(spectra.masked[image])[:n]
                 model = mass * spectra.power[image, :n] * np.abs(slice_) ** 2
                 cross = (slice_.conj() * data).real
@@ -207,8 +219,8 @@ class ReferenceKernels:
                 sums.cross[image] += np.bincount(shell, cross, minlength=n_shells)
                 numerator = mean_ramp * _complex(spectra.unmasked[image])[:n]
                 weight = mass * spectra.weight[image, :n]
-                points = _points(geometry.axes[h], geometry.pixels)
-                _insert(grid, geometry.class_index[h], points, numerator, weight)
+                points = _points(geometry.axes[row], geometry.pixels)
+                _insert(grid, geometry.class_index[row], points, numerator, weight)
 
     def flush(self, grid: Grid, scale_of_square: Array, largest: float, out: Array) -> bool:
         """See `Kernels.flush`."""
@@ -248,7 +260,8 @@ class _HitList:
             first_hit=np.array(self.first_hit, np.int64),
             group=np.array(self.group, np.int64),
             child=np.array(self.child, np.int64),
-            first_shift=np.array(self.first_shift, np.int64),
+            first_shift=np.array(self.first_shift[:-1], np.int64),
+            end_shift=np.array(self.first_shift[1:], np.int64),
             shift=np.concatenate([np.zeros(0, np.int32), *self.shift]).astype(np.int32),
             posterior=np.concatenate([np.zeros(0), *self.posterior]).astype(np.float32),
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import HitGeometry, Hits, ShellSums
@@ -13,7 +13,7 @@ from halfmap.steps.search import Search, project_classes
 from halfmap.steps.workspace import Workspace
 
 SLICE_BYTES = 32 * 2**20
-"""Slices that are cut again, at a time, where those of the fine search are gone."""
+"""Slices held at a time, where those of the fine search are gone and are cut again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +44,27 @@ def accumulate(
     sums
         Of each particle.
     """
-    hits = fine.hits
+    hits, slices = fine.hits, fine.slices
     n_images, n_shells = images.power.shape
     sums = ShellSums(np.zeros((n_images, n_shells)), np.zeros((n_images, n_shells)))
-    class_index = fine.slices.rows.class_index[fine.slices.slot[hits.group]]
-    _insert(images, fine, class_index, sums, (search, workspace))
-
-    mass = np.add.reduceat(np.append(hits.posterior, 0.0).astype(np.float64), hits.first_shift[:-1])
-    mass[np.diff(hits.first_shift) == 0] = 0.0
+    _insert(images, fine, sums, search, workspace)
+    offsets = search.shifts.fine_A.reshape(-1, 2)
+    hit_mass, shift_mass = search.kernels.masses(hits, len(offsets))
+    weight = shift_mass.sum(axis=1)
+    rows = slices.rows[slices.slot[hits.group]]
+    np.add.at(workspace.directions, (rows.class_index, rows.direction), hit_mass)
+    class_weight = np.zeros((n_images, search.n_classes))
     image_of_hit = np.repeat(np.arange(n_images), np.diff(hits.first_hit))
-    weight = np.bincount(image_of_hit, mass, minlength=n_images)
-    direction = fine.slices.rows.direction[fine.slices.slot[hits.group]]
-    np.add.at(workspace.directions, (class_index, direction), mass)
-    workspace.n_particles += n_images
+    np.add.at(class_weight, (image_of_hit, rows.class_index), hit_mass)
     noise = _residual(batch, images, sums, weight, search)
     np.add.at(workspace.noise, batch.optics, noise)
+    workspace.n_particles += n_images
     signal, power = _scale_sums(batch, sums, search)
-    class_weight = np.zeros((n_images, search.n_classes))
-    np.add.at(class_weight, (image_of_hit, class_index), mass)
+    whole = images.centre_px[:, None] * search.plan.images.pixel_size_A + offsets
     return ImageSums(
         weight=weight,
         class_weight=class_weight,
-        offset_power_A2=_offset_power(images, hits, image_of_hit, search),
+        offset_power_A2=np.sum(shift_mass * np.sum(whole**2, axis=2), axis=1),
         scale_signal=signal,
         scale_power=power,
         residual=noise.sum(axis=1),
@@ -73,61 +72,42 @@ def accumulate(
 
 
 def _insert(
-    images: PreparedImages,
-    fine: FineResult,
-    class_index: Int[Array, " hit"],
-    sums: ShellSums,
-    within: tuple[Search, Workspace],
+    images: PreparedImages, fine: FineResult, sums: ShellSums, search: Search, workspace: Workspace
 ) -> None:
-    """Insert all hits: with the slices of the fine search if it kept them, else in pieces."""
-    search, workspace = within
+    """Insert all hits: with the slices of the fine search if it kept them, else cut again."""
     hits, slices = fine.hits, fine.slices
     width, n_children = search.disc.width, slices.axes.shape[1]
     row = slices.slot[hits.group] * n_children + hits.child
-    axes = slices.axes.reshape(-1, 6)[row]
-    ramps = search.shifts.fine_ramps.reshape(-1, width)
+    axes, ramps = slices.axes.reshape(-1, 6), search.shifts.fine_ramps.reshape(-1, width)
+    class_index = np.repeat(slices.rows.class_index, n_children)
     shell = search.disc.shell.astype(np.int32)
-    whole = slices.table
-    per_piece = len(row) if whole else max(1, SLICE_BYTES // (4 * width))
-    for first in range(0, len(row), max(per_piece, 1)):
-        piece = slice(first, min(first + per_piece, len(row)))
-        if whole:
-            cut, place = whole.slices.reshape(-1, width), row
-        else:
-            cut = _cut_again(class_index[piece], axes[piece], search, workspace)
-            place = np.arange(len(cut))
-        geometry = HitGeometry(search.pixels, shell, axes[piece], class_index[piece], place)
-        search.kernels.accumulate(
-            images.summed, ramps, _part(hits, piece), cut, geometry, (workspace.grid, sums)
+    out = (workspace.grid, sums)
+    if slices.table is not None:
+        geometry = HitGeometry(search.pixels, shell, axes, class_index, row)
+        cut = slices.table.slices.reshape(-1, width)
+        search.kernels.accumulate(images.summed, ramps, hits, cut, geometry, out)
+        return
+    used, place = np.unique(row, return_inverse=True)
+    per_piece = max(1, SLICE_BYTES // (4 * width))
+    for first in range(0, len(used), per_piece):
+        some = used[first : first + per_piece]
+        own = np.flatnonzero((place >= first) & (place < first + per_piece))
+        cut = workspace.array("fine slices", (len(some), width))
+        project_classes(search, class_index[some], axes[some], (search.pixels, cut))
+        geometry = HitGeometry(
+            search.pixels, shell, axes[some], class_index[some], place[own] - first
         )
+        search.kernels.accumulate(images.summed, ramps, _some(hits, own), cut, geometry, out)
 
 
-def _cut_again(
-    class_index: Int[Array, " hit"],
-    axes: Float32[Array, "hit 6"],
-    search: Search,
-    workspace: Workspace,
-) -> Float32[Array, "hit width"]:
-    cut = workspace.array("hit slices", (len(axes), search.disc.width))
-    order = np.argsort(class_index, kind="stable")
-    if search.n_classes == 1:
-        project_classes(search, class_index, axes, (search.pixels, cut))
-        return cut
-    own = np.empty_like(cut)
-    project_classes(search, class_index[order], axes[order], (search.pixels, own))
-    cut[order] = own
-    return cut
-
-
-def _part(hits: Hits, piece: slice) -> Hits:
-    """Return some consecutive hits."""
-    return Hits(
-        first_hit=np.clip(hits.first_hit, piece.start, piece.stop) - piece.start,
-        group=hits.group[piece],
-        child=hits.child[piece],
-        first_shift=hits.first_shift[piece.start : piece.stop + 1],
-        shift=hits.shift,
-        posterior=hits.posterior,
+def _some(hits: Hits, own: Int[Array, " own"]) -> Hits:
+    """Return some of the hits, given in rising order."""
+    return hits._replace(
+        first_hit=np.searchsorted(own, hits.first_hit),
+        group=hits.group[own],
+        child=hits.child[own],
+        first_shift=hits.first_shift[own],
+        end_shift=hits.end_shift[own],
     )
 
 
@@ -160,15 +140,3 @@ def _scale_sums(
     signal = np.sum(sums.cross * shells, axis=1) / batch.scale
     power = np.sum(sums.model * shells, axis=1) / batch.scale**2
     return signal, power
-
-
-def _offset_power(
-    images: PreparedImages, hits: Hits, image_of_hit: Int[Array, " hit"], search: Search
-) -> Float[Array, " image"]:
-    """Return the posterior mean of the squared offset (Å²), times the posterior that counts."""
-    n_images = len(images.centre_px)
-    image = np.repeat(image_of_hit, np.diff(hits.first_shift))
-    offset = images.centre_px * search.plan.images.pixel_size_A
-    offset = offset[image] + search.shifts.fine_A.reshape(-1, 2)[hits.shift]
-    square = np.sum(offset**2, axis=1) * hits.posterior
-    return np.bincount(image, square, minlength=n_images)

@@ -1,7 +1,7 @@
 """Posterior-weighted sums of images: inserted into the unit's grid, and added up by shell.
 
-The grid holds 4 floats a voxel in single precision; it is turned into integers once a unit
-(`flush`). Inside a unit the order is fixed, so rounding here does no harm to exactness.
+The grid holds 4 floats a voxel in single precision; it is turned into integers once a unit.
+Inside a unit the order is fixed, so rounding here does no harm to exactness.
 """
 # mypy: ignore-errors
 # numba, not mypy, types what follows
@@ -9,7 +9,7 @@ The grid holds 4 floats a voxel in single precision; it is turned into integers 
 import numpy as np
 from numba import njit
 
-from halfmap.kernels.numba_cpu.options import EXACT, FAST
+from halfmap.kernels.numba_cpu.options import FAST
 from halfmap.kernels.numba_cpu.project import locate, places_for, strides_of
 from halfmap.kernels.numba_cpu.vector4 import distribute
 
@@ -66,6 +66,13 @@ def scatter(grid, strides, places, values):
         distribute(grid, (p, p + row, r, r + row), parts, values, 4 * i)
 
 
+@njit(inline="always", **FAST)
+def add_by_shell(values, shell, out):
+    """Add pixels to their shells."""
+    for i in range(shell.shape[0]):
+        out[shell[i]] += np.float64(values[i])
+
+
 @njit(**FAST)
 def accumulate(spectra, ramps, hits, slices, geometry, out):
     """See `Kernels.accumulate`."""
@@ -83,43 +90,12 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
         compared = (spectra.masked[image], spectra.power[image])
         inserted = (spectra.unmasked[image], spectra.weight[image])
         for h in range(hits.first_hit[image], hits.first_hit[image + 1]):
-            own = slice(hits.first_shift[h], hits.first_shift[h + 1])
+            own = slice(hits.first_shift[h], hits.end_shift[h])
+            row = geometry.slice_row[h]
             mass = mean_ramp(ramps, hits.shift[own], hits.posterior[own], ramp)
-            add_powers(slices[geometry.slice_row[h]], ramp, compared, mass, (model, cross))
-            locate(geometry.axes[h], geometry.pixels, strides, places)
+            add_powers(slices[row], ramp, compared, mass, (model, cross))
+            locate(geometry.axes[row], geometry.pixels, strides, places)
             weighted_image(ramp, inserted, mass, places[2], values)
-            scatter(voxels[geometry.class_index[h]], strides, places, values)
-        for i in range(n):
-            sums.model[image, geometry.shell[i]] += np.float64(model[i])
-            sums.cross[image, geometry.shell[i]] += np.float64(cross[i])
-
-
-@njit(inline="always", **EXACT)
-def add_voxel(value, scale, largest, out):
-    """Add one voxel to its integers and clear it."""
-    fits = True
-    for j in range(3):
-        scaled = np.float64(value[j]) * scale[j // 2]
-        fits &= abs(scaled) <= largest
-        out[j] += np.int64(np.rint(scaled))
-        value[j] = np.float32(0.0)
-    return fits
-
-
-@njit(**EXACT)
-def flush(grid, scale_of_square, largest, out):
-    """See `Kernels.flush`."""
-    fits, values, half = True, grid.values, grid.half
-    for k in range(values.shape[0]):
-        for z in range(-half, half + 1):
-            for y in range(-half, half + 1):
-                first = ((z + half) * (2 * half + 1) + y + half) * (half + 1)
-                rim = z * z + y * y
-                for x in range(half + 1):
-                    square = rim + x * x
-                    if square >= scale_of_square.shape[0]:
-                        break
-                    fits &= add_voxel(
-                        values[k, first + x], scale_of_square[square], largest, out[k, first + x]
-                    )
-    return fits
+            scatter(voxels[geometry.class_index[row]], strides, places, values)
+        add_by_shell(model, geometry.shell, sums.model[image])
+        add_by_shell(cross, geometry.shell, sums.cross[image])

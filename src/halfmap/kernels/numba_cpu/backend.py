@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 from numpy import ndarray as Array
 
-from halfmap.kernels.numba_cpu import accumulate, hits, prepare, products, project, weigh
+from halfmap.kernels.numba_cpu import (
+    accumulate,
+    accumulate_dense,
+    flush,
+    prepare,
+    products,
+    project,
+    weigh,
+)
+from halfmap.kernels.numba_cpu import hits as hit_lists
 from halfmap.kernels.protocol import (
     Grid,
     HitGeometry,
@@ -103,8 +112,13 @@ class NumbaKernels:
         self, weights: Array, samples: Samples, threshold: Array, totals: Array
     ) -> tuple[Hits, Array]:
         """See `Kernels.list_hits`."""
-        listed, best = hits.list_hits(weights, samples, threshold, totals)
+        listed, best = hit_lists.list_hits(weights, samples, threshold, totals)
         return listed, best
+
+    def masses(self, hits: Hits, n_shifts: int) -> tuple[Array, Array]:
+        """See `Kernels.masses`."""
+        per_hit, per_shift = hit_lists.masses(hits, n_shifts)
+        return per_hit, per_shift
 
     def accumulate(
         self,
@@ -116,11 +130,13 @@ class NumbaKernels:
         out: tuple[Grid, ShellSums],
     ) -> None:
         """See `Kernels.accumulate`."""
-        accumulate.accumulate(spectra, ramps, hits, slices, geometry, out)
+        flat = len(hits.shift) >= accumulate_dense.SHIFTS_PER_HIT * max(len(hits.group), 1)
+        way = accumulate_dense if flat else accumulate
+        way.accumulate(spectra, ramps, hits, slices, geometry, out)
 
     def flush(self, grid: Grid, scale_of_square: Array, largest: float, out: Array) -> bool:
         """See `Kernels.flush`."""
-        return bool(accumulate.flush(grid, scale_of_square, largest, out))
+        return bool(flush.flush(grid, scale_of_square, largest, out))
 
 
 def _array(x: Any) -> Array:

@@ -53,7 +53,7 @@ def list_hits(weights, samples, smallest, totals):
     first_hit[1:] = np.cumsum(per_image)
     n_hits = first_hit[n]
     group, child = np.empty(n_hits, np.int64), np.empty(n_hits, np.int64)
-    first_shift = np.zeros(n_hits + 1, np.int64)
+    first_shift, end_shift = np.empty(n_hits, np.int64), np.empty(n_hits, np.int64)
     shift, posterior = np.empty(n_entries, np.int32), np.empty(n_entries, np.float32)
     best = np.empty(n, np.int64)
     h, e = 0, 0
@@ -72,6 +72,23 @@ def list_hits(weights, samples, smallest, totals):
                             e += 1
                 if e > before:
                     group[h], child[h] = g, c
+                    first_shift[h], end_shift[h] = before, e
                     h += 1
-                    first_shift[h] = e
-    return Hits(first_hit, group, child, first_shift, shift, posterior), best
+    return Hits(first_hit, group, child, first_shift, end_shift, shift, posterior), best
+
+
+@njit(**FAST)
+def masses(hits, n_shifts):
+    """See `Kernels.masses`."""
+    n = hits.first_hit.shape[0] - 1
+    per_hit = np.empty(hits.group.shape[0])
+    per_shift = np.zeros((n, n_shifts))
+    for i in range(n):
+        for h in range(hits.first_hit[i], hits.first_hit[i + 1]):
+            total = 0.0
+            for e in range(hits.first_shift[h], hits.end_shift[h]):
+                p = np.float64(hits.posterior[e])
+                total += p
+                per_shift[i, hits.shift[e]] += p
+            per_hit[h] = total
+    return per_hit, per_shift

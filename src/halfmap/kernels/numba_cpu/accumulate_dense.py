@@ -1,0 +1,102 @@
+"""Accumulation of flat posteriors, where most images share most orientations and shifts.
+
+The posterior over shifts becomes a matrix, so that the mean ramps are a matrix product; and images
+are summed orientation by orientation before anything is inserted. For peaked posteriors both
+would mostly handle zeros.
+"""
+# mypy: ignore-errors
+# numba, not mypy, types what follows
+
+import numpy as np
+from numba import njit
+
+from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, scatter
+from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.project import locate, places_for, strides_of
+
+SHIFTS_PER_HIT = 25
+"""From so many on a matrix product, zeros included, is faster than adding ramps one by one."""
+CHUNK = 256
+"""Orientations summed at a time; their sums stay in the second-level cache."""
+
+
+def accumulate(spectra, ramps, hits, slices, geometry, out):
+    """See `Kernels.accumulate`."""
+    grid, sums = out
+    n_images, n = len(spectra.masked), len(geometry.shell)
+    by_pixel = np.zeros((n_images, 2, n), np.float32)
+    numerator = np.empty((CHUNK, ramps.shape[1]), np.float32)
+    weight = np.empty((CHUNK, n), np.float32)
+    for first in range(0, len(slices), CHUNK):
+        numerator[:] = 0.0
+        weight[:] = 0.0
+        for image in range(n_images):
+            start, stop = hits.first_hit[image : image + 2]
+            ends = np.searchsorted(geometry.slice_row[start:stop], (first, first + CHUNK))
+            own = slice(*(start + ends))
+            if own.stop > own.start:
+                posterior = posterior_matrix(hits, own.start, own.stop, len(ramps))
+                add_image(
+                    (posterior, np.matmul(posterior, ramps)),
+                    tuple(rows[image] for rows in spectra),
+                    (slices, geometry.slice_row[own], first),
+                    by_pixel[image],
+                    (numerator, weight),
+                )
+        insert(numerator, weight, geometry, first, grid)
+    add_pixels(by_pixel, geometry.shell, sums)
+
+
+@njit(**FAST)
+def posterior_matrix(hits, start, stop, n_shifts):
+    """Return the posterior of some hits at every shift."""
+    matrix = np.zeros((stop - start, n_shifts), np.float32)
+    for h in range(start, stop):
+        for e in range(hits.first_shift[h], hits.end_shift[h]):
+            matrix[h - start, hits.shift[e]] = hits.posterior[e]
+    return matrix
+
+
+@njit(**FAST)
+def add_image(means, image, where, by_pixel, out):
+    """Add one image to the sums of its orientations, and its model and cross power by pixel."""
+    posterior, ramps = means
+    masked, unmasked, power, inserted = image
+    slices, rows, first = where
+    numerator, weight = out
+    for h in range(rows.shape[0]):
+        mass = posterior[h].sum()
+        add_powers(slices[rows[h]], ramps[h], (masked, power), mass, (by_pixel[0], by_pixel[1]))
+        own, own_weight = numerator[rows[h] - first], weight[rows[h] - first]
+        for i in range(own_weight.shape[0]):
+            c, s = ramps[h, 2 * i], ramps[h, 2 * i + 1]
+            x, y = unmasked[2 * i], unmasked[2 * i + 1]
+            own[2 * i] += c * x - s * y
+            own[2 * i + 1] += s * x + c * y
+            own_weight[i] += mass * inserted[i]
+
+
+@njit(**FAST)
+def insert(numerator, weight, geometry, first, grid):
+    """Insert the sums of some orientations; those without weight are skipped."""
+    n = weight.shape[1]
+    strides = strides_of(grid.half)
+    places = places_for(n)
+    voxels = grid.values.reshape(grid.values.shape[0], -1)
+    values = np.zeros(4 * n, np.float32)
+    for j in range(min(weight.shape[0], geometry.axes.shape[0] - first)):
+        if weight[j].max() > 0.0:
+            locate(geometry.axes[first + j], geometry.pixels, strides, places)
+            for i in range(n):
+                values[4 * i] = numerator[j, 2 * i]
+                values[4 * i + 1] = places[2][i] * numerator[j, 2 * i + 1]
+                values[4 * i + 2] = weight[j, i]
+            scatter(voxels[geometry.class_index[first + j]], strides, places, values)
+
+
+@njit(**FAST)
+def add_pixels(by_pixel, shell, sums):
+    """Add the pixels of every image to its shells."""
+    for image in range(by_pixel.shape[0]):
+        add_by_shell(by_pixel[image, 0], shell, sums.model[image])
+        add_by_shell(by_pixel[image, 1], shell, sums.cross[image])
