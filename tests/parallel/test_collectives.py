@@ -4,7 +4,7 @@ from mpi4py import MPI
 
 from halfmap.errors import CollectiveError, DataError
 from halfmap.model.sums import ExpectationSums
-from halfmap.parallel import collectives, reduce_network
+from halfmap.parallel import collectives, node_memory, reduce_network
 from halfmap.parallel.collectives import all_or_none, broadcast, from_root
 from halfmap.parallel.halves import meet, organise
 from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
@@ -89,11 +89,28 @@ def test_a_failure_on_one_rank_is_raised_on_all_with_its_exit_code() -> None:
 def test_ranks_of_a_node_see_one_array() -> None:
     node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
     with NodeArrays(node) as arrays:
-        shared = arrays.empty((node.size, 3), np.float32)
-        shared[node.rank] = node.rank
+        shared, rows = arrays.empty((2 * node.size, 3), np.float32)
+        shared[rows] = node.rank
         node.Barrier()
-        np.testing.assert_array_equal(shared[:, 0], np.arange(node.size))
+        np.testing.assert_array_equal(shared[:, 0], np.repeat(np.arange(node.size), 2))
         node.Barrier()
+
+
+def test_without_room_in_shared_memory_each_rank_has_a_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(node_memory, "MARGIN", 0.0)
+    node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
+    wanted = np.arange(12.0).reshape(4, 3)
+    with NodeArrays(node) as arrays:
+        _, rows = arrays.empty((4, 3), np.float64)
+        copy = arrays.share(wanted if node.rank == 0 else None, (4, 3), np.float64)
+
+        assert rows == slice(0, 4)  # all of them: nobody fills a part for this rank
+        np.testing.assert_array_equal(copy, wanted)
+        copy[:] = node.rank
+        node.Barrier()
+        np.testing.assert_array_equal(copy, node.rank)
 
 
 def run_units(compute, units: tuple[Unit, ...], n_threads: int = 1) -> dict[int, int]:

@@ -73,8 +73,8 @@ def searches(
         for half, team in job.ranks.teams.items():
             search = make_search(models[half], references[half], plan, job.kernels)
             memory = stack.enter_context(NodeArrays(team.node))
-            slices = memory.empty(coarse_shape(search), np.float32)
-            fill_coarse_slices(search, slices, memory.my_block(len(slices)))
+            slices, rows = memory.empty(coarse_shape(search), np.float32)
+            fill_coarse_slices(search, slices, rows)
             team.node.Barrier()
             found[half] = replace(search, coarse_slices=slices)
         yield found
