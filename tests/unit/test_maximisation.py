@@ -190,19 +190,21 @@ def test_two_fold_symmetry_adds_the_voxel_turned_by_half_a_circle(toy) -> None:
 def test_symmetry_adds_what_is_interpolated_at_each_mate(name: str, toy) -> None:
     sums, group = toy[1], point_group(name)
     whole = np.concatenate([sums.signal[::-1, ::-1, :0:-1].conj(), sums.signal], axis=2)
+    weights = np.concatenate([sums.weight[::-1, ::-1, :0:-1], sums.weight], axis=2)
     voxels = np.array([(3, 2, 1), (0, 0, 0), (6, -5, 2), (0, -3, 4), (12, 0, 0), (4, 1, -11)])
 
     found = symmetrise(sums, group)
 
     mates = np.concatenate([np.eye(3)[None], group.right]) @ voxels.T  # operator, xyz, voxel
-    at = mates[:, ::-1].transpose(1, 0, 2) + sums.half
-    wanted = sum(
-        factor * map_coordinates(part, at.reshape(3, -1), order=1).reshape(-1, len(voxels)).sum(0)
-        for factor, part in [(1, whole.real), (1j, whole.imag)]
+    at = (mates[:, ::-1].transpose(1, 0, 2) + sums.half).reshape(3, -1)
+    real, imaginary, weight = (
+        map_coordinates(part, at, order=1).reshape(-1, len(voxels)).sum(axis=0)
+        for part in (whole.real, whole.imag, weights)
     )
     x, y, z = voxels.T
-    inside = found.signal[z + sums.half, y + sums.half, x]
-    np.testing.assert_allclose(inside, wanted, rtol=1e-9, atol=1e-12)
+    where = (z + sums.half, y + sums.half, x)
+    np.testing.assert_allclose(found.signal[where], real + 1j * imaginary, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.weight[where], weight, rtol=1e-9)
 
 
 def test_threads_do_not_change_a_bit_of_the_symmetrised_sums(toy) -> None:
