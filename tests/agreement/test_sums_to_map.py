@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import starfile
 
+from halfmap.model.estimated_resolution import estimated_resolution_A, overall_completeness
 from halfmap.model.fourier import shells_3d
 from halfmap.model.fsc import shell_correlation
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.sums import FourierSums
 from halfmap.steps.maximisation import (
     Spectra,
-    estimated_resolution_A,
-    overall_completeness,
     spectra,
 )
 from halfmap.steps.reconstruction import reconstruct

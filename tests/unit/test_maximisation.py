@@ -7,6 +7,7 @@ from scipy.ndimage import map_coordinates
 from halfmap.kernels.protocol import Pixels, Volume
 from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.disc import make_disc
+from halfmap.model.estimated_resolution import estimated_resolution_A, overall_completeness
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.projection import fourier_reference
@@ -16,9 +17,7 @@ from halfmap.model.sampling import Sampling
 from halfmap.model.sums import FourierSums
 from halfmap.model.symmetry import point_group
 from halfmap.steps.maximisation import (
-    estimated_resolution_A,
     hermitian,
-    overall_completeness,
     spectra,
     symmetrise,
 )

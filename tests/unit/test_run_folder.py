@@ -10,7 +10,6 @@ import pytest
 from halfmap.errors import DataError
 from halfmap.io.bild import write_bild
 from halfmap.io.data_star import write_data_star
-from halfmap.io.model_star import estimated_resolution
 from halfmap.io.mrc import read_map
 from halfmap.io.optimiser_star import LABELS, read_optimiser_star, write_optimiser_star
 from halfmap.io.run_folder import RunState, read_run, write_half, write_shared
@@ -230,13 +229,14 @@ def test_resolution_and_completeness_are_those_of_the_golden_models(golden: Path
         star = read_star(golden / f"{name}_model.star")
         spectra, classes = star.table("model_class_1"), star.table("model_classes")
 
-        resolution_A, completeness = estimated_resolution(
-            spectra["rlnSsnrMap"].astype(float),
-            spectra["rlnFourierCompleteness"].astype(float),
-            320,
+        ratio, coverage = (
+            spectra[label].astype(float) for label in ("rlnSsnrMap", "rlnFourierCompleteness")
         )
+        completeness = overall_completeness(ratio, coverage)
 
-        assert resolution_A == pytest.approx(float(classes["rlnEstimatedResolution"][0]))
+        assert estimated_resolution_A(ratio, 64, 5.0) == pytest.approx(
+            float(classes["rlnEstimatedResolution"][0])
+        )
         # spec/core-em.md 6.3: 1e-4, RELION sums in float32.
         assert completeness == pytest.approx(
             float(classes["rlnOverallFourierCompleteness"][0]), abs=1e-4

@@ -95,7 +95,9 @@ def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
             fourier, noise, directions = decode(
                 total, found.scales[half], sphere.r_max, sphere.padding
             )
-            complete = tuple(symmetrise(hermitian(sums), job.group) for sums in fourier)
+            complete = tuple(
+                symmetrise(hermitian(sums), job.group, job.options.n_threads) for sums in fourier
+            )
             summed[half] = Summed(complete, noise, directions)
     return summed
 

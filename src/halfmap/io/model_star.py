@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from halfmap.io.star import TEXT, Table, write_star
+from halfmap.model.estimated_resolution import estimated_resolution_A, overall_completeness
 from halfmap.model.half_model import HalfModel
 
 NO_RESOLUTION_A = 999.0
@@ -67,41 +68,6 @@ def write_model_star(path: Path, model: HalfModel, header: ModelHeader) -> None:
     write_star(path, blocks)
 
 
-def estimated_resolution(
-    data_vs_prior: Float[Array, " shell"], coverage: Float[Array, " shell"], length_A: float
-) -> tuple[float, float]:
-    """Return the resolution in Å and the mean Fourier coverage up to it.
-
-    The resolution is that of the last shell before data-vs-prior first falls below 1; the
-    coverage is averaged over the frequencies inside its radius.
-
-    Parameters
-    ----------
-    data_vs_prior, coverage
-        By shell, from 0 to box / 2.
-    length_A
-        Box times pixel size.
-    """
-    below = np.flatnonzero(data_vs_prior < 1)
-    shell = int(below[0]) - 1 if len(below) else len(data_vs_prior) - 1
-    if shell < 1:
-        return NO_RESOLUTION_A, 0.0
-    counts = _points_by_radius(shell)
-    return length_A / shell, float(np.average(coverage[: shell + 1], weights=counts))
-
-
-def _points_by_radius(shell: int) -> Float[Array, " radius"]:
-    """Count the points of the cube |component| < ``shell`` by truncated radius, up to ``shell``."""
-    axis = np.arange(shell)
-    times = np.where(axis > 0, 2.0, 1.0)  # both signs
-    square, weight = axis[:, None] ** 2 + axis**2, np.outer(times, times)
-    counts = np.zeros(2 * shell + 1)
-    for z in axis:  # plane by plane: a whole cube of a large box would not fit in memory
-        radius = np.sqrt(square + z**2).astype(np.int64)
-        counts += times[z] * np.bincount(radius.ravel(), weight.ravel(), minlength=len(counts))
-    return counts[: shell + 1]
-
-
 def _general(model: HalfModel, header: ModelHeader) -> dict[str, Any]:
     sigmas = header.prior_sigma_deg or (0.0, 0.0, 0.0)
     return {
@@ -132,18 +98,19 @@ def _general(model: HalfModel, header: ModelHeader) -> dict[str, Any]:
 
 
 def _classes(model: HalfModel, header: ModelHeader) -> Table:
-    estimates = [
-        estimated_resolution(ssnr, coverage, _length_A(model, header))
-        for ssnr, coverage in zip(model.data_vs_prior, model.fourier_coverage, strict=True)
-    ]
-    resolution_A, completeness = np.array(estimates).T
+    box, pixel_size_A = model.maps.shape[-1], header.pixel_size_A
+    ratios, coverages = model.data_vs_prior, model.fourier_coverage
     return {
         "rlnReferenceImage": np.array(header.map_names, dtype=TEXT),
         "rlnClassDistribution": model.class_fraction,
         "rlnAccuracyRotations": model.accuracy_rotation_deg,
         "rlnAccuracyTranslationsAngst": model.accuracy_translation_A,
-        "rlnEstimatedResolution": resolution_A,
-        "rlnOverallFourierCompleteness": completeness,
+        "rlnEstimatedResolution": np.array(
+            [estimated_resolution_A(ratio, box, pixel_size_A) for ratio in ratios]
+        ),
+        "rlnOverallFourierCompleteness": np.array(
+            [overall_completeness(r, c) for r, c in zip(ratios, coverages, strict=True)]
+        ),
     }
 
 

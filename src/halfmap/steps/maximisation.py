@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.numba_symmetry import sum_over_operators
-from halfmap.model.fourier import shell_resolution_A
 from halfmap.model.fsc import signal_to_noise
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.padded_transform import slabs
@@ -113,30 +112,6 @@ def spectra(
         raise TypeError("spectra() needs the power of the reference or an FSC")
     coverage = _coverage(sums, scale * fudge * signal) / np.maximum(count, 1)
     return Spectra(variance, signal, ratio, coverage)
-
-
-def estimated_shell(data_vs_prior: Float[Array, " shell"]) -> int:
-    """Return the last shell before the data lose against the prior for the first time."""
-    below = np.flatnonzero(data_vs_prior < 1.0)
-    return max(0, int(below[0]) - 1) if below.size else len(data_vs_prior) - 1
-
-
-def estimated_resolution_A(
-    data_vs_prior: Float[Array, " shell"], box: int, pixel_size_A: float
-) -> float:
-    """Return the resolution of a class (rlnEstimatedResolution), in ångström."""
-    return shell_resolution_A(estimated_shell(data_vs_prior), box, pixel_size_A)
-
-
-def overall_completeness(
-    data_vs_prior: Float[Array, " shell"], fourier_coverage: Float[Array, " shell"]
-) -> float:
-    """Return the mean coverage up to the resolution (rlnOverallFourierCompleteness)."""
-    shell = estimated_shell(data_vs_prior)
-    axis = np.arange(-shell + 1, shell)
-    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).astype(np.int64)
-    inside = radius[radius <= shell]
-    return float(fourier_coverage[inside].mean()) if inside.size else 0.0
 
 
 def _weight_sums(
