@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from mpi4py import MPI
@@ -144,6 +146,20 @@ def test_a_failing_unit_ends_all_ranks_with_its_message() -> None:
 
     def compute(unit: Unit) -> int:
         if unit.number == 5:
+            raise DataError("image 000007@a.mrcs cannot be read")
+        return 0
+
+    with pytest.raises(CollectiveError, match=r"000007@a\.mrcs cannot be read"):
+        run_units(compute, units)
+
+
+def test_a_worker_that_has_left_hears_of_a_later_failure() -> None:
+    # One unit a half: the worker of the first leaves while that of the second still computes.
+    units = cut_units(np.arange(2), np.zeros(2, int))
+
+    def compute(unit: Unit) -> int:
+        if unit.half == 1:
+            time.sleep(0.2)
             raise DataError("image 000007@a.mrcs cannot be read")
         return 0
 

@@ -3,7 +3,8 @@
 The leader polls with a short sleep, so that it does not take a core from the workers. A
 worker keeps one unit ahead of its threads, so that it does not wait for the leader. An
 error on one rank reaches the leader with the worker's next message, every other worker
-with the leader's next answer, and is raised by all.
+with the leader's next answer or, if it has left already, with the verdict at the end, and is
+raised by all.
 """
 
 import time
@@ -14,8 +15,8 @@ from typing import Any, Protocol
 
 from mpi4py import MPI
 
-from halfmap.errors import CollectiveError, HalfmapError
-from halfmap.parallel.collectives import describe, failure_of
+from halfmap.errors import HalfmapError
+from halfmap.parallel.collectives import describe, failure_of, share
 from halfmap.parallel.halves import LEADER, Ranks
 from halfmap.parallel.units import LeaseBook, Unit
 
@@ -43,6 +44,10 @@ class Leaving:
     """Said by a worker that has nothing left to send."""
 
 
+class StoppedError(Exception):
+    """Raised in a worker that hears of a failure; the verdict says which."""
+
+
 Accept = Callable[[Unit, Any], None]
 Compute = Callable[[Unit], Any]
 
@@ -54,7 +59,7 @@ class Desk(Protocol):
         """Hand in a result (or none yet) and return the next unit, None when all are out."""
 
     def leave(self, failure: Failed | None) -> None:
-        """Say that no more will come."""
+        """Say that no more will come, and raise the failure of any rank. Collective."""
 
 
 class LocalDesk:
@@ -81,20 +86,32 @@ class RemoteDesk:
 
     def __init__(self, units: Sequence[Unit], world: MPI.Intracomm) -> None:
         self.units, self.world = units, world
+        self._stopped = False
 
     def exchange(self, finished: Finished | None) -> Unit | None:
         """See `Desk.exchange`."""
         self.world.send(finished, dest=LEADER, tag=TO_LEADER)
         answer: int | Failed | None = self.world.recv(source=LEADER, tag=TO_WORKER)
         if isinstance(answer, Failed):
-            raise failure_of("expectation", answer.rank, answer.report)
+            self._stopped = True
+            raise StoppedError
         return None if answer is None else self.units[answer]
 
     def leave(self, failure: Failed | None) -> None:
         """See `Desk.leave`."""
-        self.world.send(failure or Leaving(), dest=LEADER, tag=TO_LEADER)
-        if failure is not None:
-            raise failure_of("expectation", failure.rank, failure.report)
+        if not self._stopped:
+            self.world.send(failure or Leaving(), dest=LEADER, tag=TO_LEADER)
+        _raise_verdict(None, self.world)
+
+
+def _raise_verdict(failure: Failed | None, world: MPI.Intracomm) -> None:
+    """Tell all ranks of the leader's ``failure``, and raise it if there is one. Collective.
+
+    Without it a worker that left before another failed would go on alone.
+    """
+    verdict = share(failure, world, LEADER)
+    if verdict is not None:
+        raise failure_of("expectation", verdict.rank, verdict.report)
 
 
 def lead(
@@ -140,8 +157,7 @@ def lead(
         else:
             present.discard(worker)
             world.send(failure, dest=worker, tag=TO_WORKER)
-    if failure is not None:
-        raise failure_of("expectation", failure.rank, failure.report)
+    _raise_verdict(failure, world)
 
 
 def _book_in(book: LeaseBook, worker: int, message: Finished, accept: Accept) -> Failed | None:
@@ -167,9 +183,8 @@ def work(desk: Desk, compute: Compute, rank: int, n_threads: int) -> None:
     with ThreadPoolExecutor(n_threads, thread_name_prefix="unit") as pool:
         try:
             _keep_busy(pool, desk, compute, n_threads)
-        except CollectiveError:
+        except StoppedError:
             pool.shutdown(cancel_futures=True)
-            raise
         except Exception as error:  # told to the leader below, raised by all
             pool.shutdown(cancel_futures=True)
             failure = Failed(rank, describe(error))
