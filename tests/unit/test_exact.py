@@ -38,10 +38,10 @@ def test_the_largest_allowed_contributions_of_all_particles_do_not_overflow(
 ) -> None:
     scales = sum_scales(known, 10_000)
 
-    # 64 standard deviations in every particle, with weights 4 around a voxel
+    # 2^14 standard deviations in every particle, a CTF of 4, weights 4 around a voxel
     precision = 1.0 / known.noise_variance[0]
-    assert (10_000 * 4.0 * precision * scales.weight[: len(precision)] <= LIMIT).all()
-    assert (10_000 * 256.0 * np.sqrt(precision) * scales.signal[: len(precision)] <= LIMIT).all()
+    assert (10_000 * 64.0 * precision * scales.weight[: len(precision)] <= LIMIT).all()
+    assert (10_000 * 2.0**18 * np.sqrt(precision) * scales.signal[: len(precision)] <= LIMIT).all()
     assert 10_000 * scales.largest(1) <= LIMIT
 
 
@@ -49,9 +49,9 @@ def test_a_voxel_is_scaled_for_the_least_noisy_of_the_shells_around_it(known: Ha
     # Interpolation carries the weight of a pixel into the shells next to its own.
     scales = sum_scales(known, 10_000)
 
-    steepest = 4.0 * (1.0 / known.noise_variance[0])[6]
+    steepest = 64.0 * (1.0 / known.noise_variance[0])[6]
     assert 10_000 * steepest * scales.weight[5] <= LIMIT
-    assert 10_000 * 64.0 * np.sqrt(4.0 * steepest) * scales.signal[5] <= LIMIT
+    assert 10_000 * 2.0**14 * np.sqrt(4.0 * steepest) * scales.signal[5] <= LIMIT
 
 
 def test_an_optics_group_without_noise_spectrum_does_not_matter(known: HalfModel) -> None:

@@ -45,6 +45,7 @@ from halfmap.model.particles import Particles, Poses
 from halfmap.model.rotations import angular_distance_deg, euler_angles, euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.model.sums import ExpectationSums
+from halfmap.steps import accumulate, expectation, fine_search
 from halfmap.steps.coarse_search import global_search, log_shift_prior
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.prepare_images import make_batch, prepare_images
@@ -563,13 +564,52 @@ def test_noise_that_fills_the_outside_belongs_to_the_particle(kernels: Kernels) 
     assert np.abs(together[0] - together[1]).max() > 0
 
 
+def test_a_particle_without_any_possible_state_is_reported_and_adds_nothing(
+    kernels: Kernels,
+) -> None:
+    pictures, those, _, _ = data(GLOBAL)
+    # an offset prior of no width, at zero: a particle whose offset is out of reach has no state
+    known = replace(model(density()[None], GLOBAL, ASSUMED), offset_sigma_A=0.0)
+    made = search(known, plan(those), kernels)
+    far = poses_at(np.zeros((N, 3)), np.array([[0.0, 0.0]] * 5 + [[10 * PIXEL_A, 0.0]]))
+
+    found, sums = run(pictures, those, made, far)
+    rest, expected = run(pictures[:5], those, made, far[:5])
+
+    assert found.fault.tolist() == [0, 0, 0, 0, 0, 3]
+    np.testing.assert_array_equal(found.offset_A[:5], rest.offset_A)
+    assert (np.abs(found.offset_A[:5]) <= 1.0).all()  # children of the zero shift
+    assert sums.directions.sum() == pytest.approx(expected.directions.sum(), rel=1e-6)
+
+
+def test_batches_of_fine_scores_keep_every_particle_once(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures, those, _, _ = data(GLOBAL, noise=3.0)
+    made = search(model(density()[None], GLOBAL, 3.0), plan(those), kernels)
+    whole, sums = run(pictures, those, made)
+    # 8 x 4 fine states of 4 bytes each: room for 40 samples, or one particle that has more
+    monkeypatch.setattr(expectation, "FINE_BYTES", 128 * 40)
+    monkeypatch.setattr(fine_search, "TABLE_BYTES", 1)
+    monkeypatch.setattr(accumulate, "SLICE_BYTES", 4 * made.disc.width * 3)
+
+    found, pieces = run(pictures, those, made)
+
+    np.testing.assert_array_equal(found.angles_deg, whole.angles_deg)
+    np.testing.assert_array_equal(found.max_probability, whole.max_probability)
+    for mine, other in zip(pieces.arrays(), sums.arrays(), strict=True):
+        # the order of additions in single precision differs
+        difference = np.linalg.norm((mine - other).astype(float))
+        assert difference < 1e-5 * np.linalg.norm(other.astype(float))
+
+
 def test_images_far_above_the_noise_stop_the_run_before_integers_overflow(
     kernels: Kernels,
 ) -> None:
     pictures, those, _, _ = data(GLOBAL)
     made = global_search_of(those, kernels)
     workspace = Workspace(made)
-    run_unit(1e9 * pictures, np.arange(N), those, Poses.unknown(N), made, workspace)
+    run_unit(1e12 * pictures, np.arange(N), those, Poses.unknown(N), made, workspace)
 
     with pytest.raises(DataError, match=r"too large for exact arithmetic.*--normalise"):
         workspace.add_to(made.zero_sums())

@@ -18,13 +18,15 @@ from halfmap.model.sums import ExpectationSums, FourierSums
 
 LIMIT = 2.0**62
 """No sum may exceed this; 2^63 is where 64-bit integers end."""
-LARGEST_DEVIATION = 64.0
+LARGEST_DEVIATION = 2.0**14
 """A Fourier coefficient of an image may be so many standard deviations of the noise."""
+LARGEST_CTF = 4.0
+"""So large the CTF may be (above 1 only if its amplitude is scaled)."""
 SLICES_PER_VOXEL = 4.0
 """The interpolation weights with which one slice touches a voxel sum to less than this."""
 CELL_DIAGONAL = 1.74
 """Padded voxels; a little more than the square root of 3."""
-LARGEST_POWER = 2.0**16
+LARGEST_POWER = 2.0**24
 """The power of an image in a shell may be so many times that of the noise."""
 
 
@@ -59,8 +61,10 @@ def sum_scales(model: HalfModel, n_particles: int) -> SumScales:
     precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0.0)
     scale = max(1.0, float(np.max(model.group_scale, initial=1.0)))
     share = LIMIT / n_particles
-    signal = LARGEST_DEVIATION * SLICES_PER_VOXEL * scale * np.sqrt(precision.max(axis=0))
-    weight = SLICES_PER_VOXEL * scale**2 * precision.max(axis=0)
+    signal = (
+        LARGEST_DEVIATION * SLICES_PER_VOXEL * LARGEST_CTF * scale * np.sqrt(precision.max(axis=0))
+    )
+    weight = SLICES_PER_VOXEL * (LARGEST_CTF * scale) ** 2 * precision.max(axis=0)
     n_shells = variance.shape[1]
     pixels = np.pi * np.arange(n_shells) + 2.0
     loudest = np.maximum(variance, variance.max(axis=0, initial=0.0) * 1e-3)

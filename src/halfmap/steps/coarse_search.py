@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Samples, Spectra
@@ -40,6 +40,32 @@ class CoarseResult:
     total: Float[Array, " image"]
     """Of all weights, not only the significant ones."""
 
+    @property
+    def lost(self) -> Bool[Array, " image"]:
+        """Which images have no state of any weight: all are forbidden, or not a number."""
+        return ~(np.isfinite(self.total) & (self.total > 0.0) & (self.peak > 0.5 * NEVER))
+
+    def part(self, keep: Bool[Array, " image"]) -> "CoarseResult":
+        """Return the results of some images."""
+        n_groups = np.diff(self.samples.first_group)
+        n_samples = np.diff(self.samples.first_sample)
+        groups = np.repeat(keep, n_groups)
+        samples = np.repeat(groups, n_samples)
+        return CoarseResult(
+            samples=Samples(
+                first_group=np.cumsum([0, *n_groups[keep]]),
+                orientation=self.samples.orientation[groups],
+                first_sample=np.concatenate([[0], np.cumsum(n_samples[groups])]),
+                shift=self.samples.shift[samples],
+            ),
+            groups=self.groups[groups],
+            log_shift=self.log_shift[keep],
+            n_significant=self.n_significant[keep],
+            weights=self.weights[samples],
+            peak=self.peak[keep],
+            total=self.total[keep],
+        )
+
 
 def log_shift_prior(
     centre_px: Int[Array, "image 2"], search: Search
@@ -56,7 +82,8 @@ def log_shift_prior(
     else:
         log_prior = -0.5 * square / variance
     mean = np.logaddexp.reduce(log_prior, axis=1, keepdims=True) - np.log(log_prior.shape[1])
-    return np.asarray((log_prior - mean).astype(np.float32))
+    possible = mean > 0.5 * NEVER
+    return np.asarray(np.where(possible, log_prior - mean, NEVER).astype(np.float32))
 
 
 def global_search(images: PreparedImages, search: Search, workspace: Workspace) -> CoarseResult:

@@ -1,9 +1,10 @@
 """The expectation of one unit of particles: prepare, search twice, add up."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.model.particles import Particles, Poses
@@ -22,8 +23,10 @@ from halfmap.steps.prepare_images import (
 from halfmap.steps.search import Search, child_matrices
 from halfmap.steps.workspace import Workspace
 
-SCORE_BYTES = 48 * 2**20
+COARSE_BYTES = 64 * 2**20
 """Coarse scores that are held at a time; more particles are cut into batches, always alike."""
+FINE_BYTES = 64 * 2**20
+"""The same of fine scores."""
 LOCAL_BATCH = 8
 """Particles whose fine slices are held at a time in a local search: hardly any are shared."""
 
@@ -101,7 +104,15 @@ def run_unit(
     size = batch_size(search)
     for first in range(0, len(good), size):
         some = slice(first, first + size)
-        _run_batch(unit[some], prepared[some], good[some], (search, workspace), result)
+        coarse = _coarse_search(unit[some], prepared[some], search, workspace)
+        result.fault[good[some][coarse.lost]] = NO_WEIGHT
+        for keep in fine_batches(coarse, search):
+            part = first + np.flatnonzero(keep)
+            batch, own = unit[part], good[part]
+            pictures, found = prepared[part], coarse.part(keep)
+            fine = fine_search(pictures, found, search, workspace)
+            sums = accumulate(batch, pictures, fine, search, workspace)
+            _store(result, own, batch, (pictures, found, fine, sums), search)
     return result
 
 
@@ -110,26 +121,29 @@ def batch_size(search: Search) -> int:
     if search.candidates is None:
         return LOCAL_BATCH
     scores = len(search.candidates) * len(search.shifts.coarse_A)
-    return max(1, SCORE_BYTES // (4 * max(scores, 1)))
+    return max(1, COARSE_BYTES // (4 * max(scores, 1)))
 
 
-def _run_batch(
-    batch: Batch,
-    images: PreparedImages,
-    own: Int[Array, " image"],
-    within: tuple[Search, Workspace],
-    result: UnitResult,
-) -> None:
-    search, workspace = within
+def fine_batches(coarse: CoarseResult, search: Search) -> Iterator[Bool[Array, " image"]]:
+    """Cut images into batches whose fine scores fit into memory; lost images are left out."""
+    samples = coarse.samples
+    n_samples = np.diff(samples.first_sample[samples.first_group])
+    bytes_each = 4 * n_samples * 32**search.plan.sampling.oversampling
+    kept = np.flatnonzero(~coarse.lost)
+    while len(kept):
+        n = max(1, int(np.searchsorted(np.cumsum(bytes_each[kept]), FINE_BYTES, side="right")))
+        batch = np.zeros(len(coarse.total), np.bool_)
+        batch[kept[:n]] = True
+        yield batch
+        kept = kept[n:]
+
+
+def _coarse_search(
+    batch: Batch, images: PreparedImages, search: Search, workspace: Workspace
+) -> CoarseResult:
     if search.local is None:
-        coarse = global_search(images, search, workspace)
-    else:
-        coarse = local_search(images, batch.poses.angles_deg, search)
-    lost = ~np.isfinite(coarse.total) | (coarse.total <= 0.0)
-    fine = fine_search(images, coarse, search, workspace)
-    sums = accumulate(batch, images, fine, search, workspace)
-    result.fault[own[lost]] = NO_WEIGHT
-    _store(result, own, batch, (images, coarse, fine, sums), search)
+        return global_search(images, search, workspace)
+    return local_search(images, batch.poses.angles_deg, search)
 
 
 def _store(

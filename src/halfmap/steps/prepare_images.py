@@ -18,6 +18,9 @@ from halfmap.model.fourier import crop_transform, round_half_away, shells_2d
 from halfmap.model.particles import Particles, Poses
 from halfmap.steps.search import Search
 
+Rows = slice | Array
+"""Anything that selects along the axis of images."""
+
 NOT_NUMBERS, CONSTANT, NO_WEIGHT = 1, 2, 3
 """What can be wrong with an image."""
 LARGEST_PIXEL = 1e15
@@ -35,8 +38,8 @@ class Batch:
     scale: Float[Array, " image"]
     poses: Poses
 
-    def __getitem__(self, some: slice) -> "Batch":
-        """Return consecutive images."""
+    def __getitem__(self, some: Rows) -> "Batch":
+        """Return some of the images."""
         return Batch(
             images=self.images[some],
             rows=self.rows[some],
@@ -64,8 +67,8 @@ class PreparedImages:
     constant: Float[Array, " image"]
     """Part of the misfit that is the same in all poses (by correlation: norm of the image)."""
 
-    def __getitem__(self, some: slice) -> "PreparedImages":
-        """Return consecutive images."""
+    def __getitem__(self, some: Rows) -> "PreparedImages":
+        """Return some of the images."""
         return PreparedImages(
             centre_px=self.centre_px[some],
             compared=Spectra(*(rows[some] for rows in self.compared)),
