@@ -442,6 +442,19 @@ def test_one_image_off_scale_is_found_among_good_ones(run: Run) -> None:
     assert f"in the worst, 000007@{STACK}; expected 0 and 1" in words
 
 
+def test_an_image_too_bright_for_exact_sums_is_named(run: Run) -> None:
+    values = pixels(STACK)
+    values[20] *= 1e6
+    write(STACK, values)
+
+    # Not among the first images, whose noise would hide it.
+    said = run(refine("--nr_parts_sigma2noise", "3", "--verb", "0", "--o", "other/run"))
+
+    assert_one_message(
+        said, 3, f"000021@{STACK}, the brightest of 8", "use --normalise, or remove the outliers"
+    )
+
+
 @pytest.mark.parametrize("option", ["--normalise", "--dont_check_norm"])
 def test_the_warning_goes_when_images_are_repaired_or_accepted(run: Run, option: str) -> None:
     off_scale()

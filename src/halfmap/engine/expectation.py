@@ -4,8 +4,11 @@ import threading
 import time
 from dataclasses import dataclass
 
+import numpy as np
+
 from halfmap.engine.job import Job
 from halfmap.engine.particle_results import ParticleResults
+from halfmap.errors import DataError
 from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.sums import ExpectationSums
@@ -84,8 +87,9 @@ class _Summing:
         with self._lock:
             workspace = self._idle[half].pop() if self._idle[half] else None
         workspace = workspace or Workspace(self.searches[half])
+        images = job.read_images(unit.rows)
         result = run_unit(
-            job.read_images(unit.rows),
+            images,
             unit.rows,
             job.particles,
             self.poses[unit.rows],
@@ -93,7 +97,12 @@ class _Summing:
             workspace,
         )
         with self._lock:
-            workspace.add_to(self.sums[half])
+            try:
+                workspace.add_to(self.sums[half])
+            except DataError as error:
+                highest = np.where(result.fault == 0, np.abs(images).max(axis=(1, 2)), 0.0)
+                name = job.particles.name(int(unit.rows[np.argmax(highest)]))
+                raise DataError(f"{name}, the brightest of {len(images)}: {error}") from error
             self._idle[half].append(workspace)
             self.busy_seconds += time.thread_time() - start
         return result
