@@ -129,6 +129,18 @@ def with_subsets(value: Callable[[int], int]) -> Callable[[], list[str]]:
     return spoil
 
 
+def with_column(table: str, label: str, value: str) -> Callable[[], list[str]]:
+    def spoil() -> list[str]:
+        def change(tables: dict) -> None:
+            n = len(next(iter(tables[table].values())))
+            tables[table][label] = np.array([value] * n)
+
+        edit_star(change)
+        return refine()
+
+    return spoil
+
+
 def with_value(table: str, label: str, value: str) -> Callable[[], list[str]]:
     def spoil() -> list[str]:
         def change(tables: dict) -> None:
@@ -333,6 +345,10 @@ BAD_DATA: dict[str, tuple[Callable[[], list[str]], tuple[str, ...]]] = {
             f"000002@{STACK}: pixels are NaN, infinite",
             "Remove them from the STAR file",
         ),
+    ),
+    "premultiplied images without halves": (
+        with_column("optics", "rlnCtfDataAreCtfPremultiplied", "1"),
+        ("found premultiplied images in a run without halves", "expected --split_random_halves"),
     ),
     "no good image": (all_constant, ("found no good particle", "all pixels are equal")),
 }
