@@ -99,7 +99,8 @@ def global_search(images: PreparedImages, search: Search, workspace: Workspace) 
     norms = workspace.array("coarse norms", (n, len(slices)))
     kernels.products(copies.reshape(-1, width), slices, scores.reshape(-1, len(slices)))
     kernels.products(_coarse_power(images.compared, search), power, norms)
-    return _significant(scores, norms, search.candidates, images, search)
+    log_shift = log_shift_prior(images.centre_px, search)
+    return _significant(scores, norms, search.candidates, log_shift, search)
 
 
 def local_search(
@@ -112,21 +113,21 @@ def local_search(
     shifts, disc = search.shifts, search.disc
     copies = np.empty((len(images), len(shifts.coarse_A), disc.coarse_width), np.float32)
     search.kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
+    log_shift = log_shift_prior(images.centre_px, search)
     found = []
     for i, candidates in enumerate(near):
-        one = images[i : i + 1]
-        scores = _cone_scores(one, copies[i], axes[ends[i] : ends[i + 1]], search)
-        found.append(_significant(*scores, candidates, one, search))
+        power = images.compared.power[i, : disc.n_coarse]
+        scores = _cone_scores(power, copies[i], axes[ends[i] : ends[i + 1]], search)
+        found.append(_significant(*scores, candidates, log_shift[i : i + 1], search))
     return _merged(found)
 
 
 def _cone_scores(
-    image: PreparedImages,
+    power: Float32[Array, " pixel"],
     copies: Float32[Array, "shift coarse_width"],
     axes: Float32[Array, "row 6"],
     search: Search,
 ) -> tuple[Float32[Array, "1 shift row"], Float32[Array, "1 row"]]:
-    power = image.compared.power[0, : search.disc.n_coarse]
     scores = np.empty((1, len(copies), len(axes)), np.float32)
     norms = np.empty((1, len(axes)), np.float32)
     n = len(axes) // search.n_classes
@@ -190,10 +191,9 @@ def _significant(
     scores: Float32[Array, "image shift row"],
     norms: Float32[Array, "image row"],
     candidates: Candidates,
-    images: PreparedImages,
+    log_shift: Float32[Array, "image shift"],
     search: Search,
 ) -> CoarseResult:
-    log_shift = log_shift_prior(images.centre_px, search)
     if search.plan.rules.cross_correlation:
         return _best_correlation(scores, norms, candidates, log_shift)
     kernels, rules = search.kernels, search.plan.rules
