@@ -7,6 +7,7 @@ from small_search import GLOBAL, density, model
 from halfmap.model.exact import (
     LIMIT,
     decode,
+    row_starts,
     scales_of_square,
     sum_scales,
     to_integers,
@@ -113,3 +114,13 @@ def test_interpolation_around_a_point_of_the_sphere_stays_inside_the_scaled_regi
     corners = np.floor(points)[:, None] + np.array(list(np.ndindex(2, 2, 2)))
 
     assert np.sum(corners**2, axis=2).max() < len(of_square)
+
+
+def test_rows_number_exactly_the_voxels_that_insertion_can_touch(known: HalfModel) -> None:
+    n_squares = len(scales_of_square(sum_scales(known, 10), SPHERE))
+
+    rows = row_starts(SPHERE)
+
+    touched = SPHERE.squared_radius() < n_squares
+    np.testing.assert_array_equal(np.diff(rows), touched.sum(axis=2).ravel())
+    assert (np.diff(touched.astype(int), axis=2) <= 0).all()  # from x = 0 on, without a gap

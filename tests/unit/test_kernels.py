@@ -10,6 +10,7 @@ from numpy import ndarray as Array
 from halfmap.errors import OptionError
 from halfmap.kernels.numba_cpu import accumulate_dense
 from halfmap.kernels.protocol import (
+    GUARD,
     Grid,
     HitGeometry,
     Hits,
@@ -32,6 +33,7 @@ from halfmap.model.disc import (
     phase_ramps,
     plane_index,
 )
+from halfmap.model.exact import row_starts
 from halfmap.model.mask import soft_circle
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.rotations import euler_matrices
@@ -355,6 +357,11 @@ def test_of_equal_states_the_first_is_the_best(name: str, samples: Samples) -> N
     assert best.tolist() == [1 * 32 + 2 * 4 + 3, -1, 4 * 32 + 1 * 4 + 1]
 
 
+def empty_grid(n_classes: int) -> Grid:
+    rows = row_starts(SPHERE)
+    return Grid(np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32), rows, SPHERE.half)
+
+
 def accumulated(
     k: Kernels, samples: Samples, spectra: Spectra, ramps: Array, slices: Array, axes: Array
 ) -> tuple[Grid, ShellSums]:
@@ -363,7 +370,7 @@ def accumulated(
     # hits of an image lie on different slices, in rising order; images share slices
     row = np.concatenate([np.arange(m) for m in np.diff(hits.first_hit)])
     geometry = HitGeometry(pixels, DISC.shell.astype(np.int32), axes, np.arange(24) % 2, row)
-    grid = Grid(np.zeros((2, int(np.prod(SPHERE.shape)), 4), np.float32), SPHERE.half)
+    grid = empty_grid(2)
     sums = ShellSums(np.zeros((3, 13)), np.zeros((3, 13)))
     flat = ramps.reshape(20, -1)
     k.accumulate(spectra, flat, hits, slices, geometry, (grid, sums))
@@ -424,38 +431,57 @@ def test_insertion_conserves_the_weight(
     hits, _ = hits_of(REFERENCE, samples, np.random.default_rng(5))
     weight = REFERENCE.masses(hits, 20)[1].sum(axis=1)
     expected = weight @ spectra.weight.astype(np.float64).sum(axis=1)
-    assert grid.values[..., 2].sum(dtype=np.float64) == pytest.approx(expected, rel=1e-5)
+    assert grid.values[:, 2:-GUARD:3].sum(dtype=np.float64) == pytest.approx(expected, rel=1e-5)
 
 
 def flushable(rng: np.random.Generator) -> Grid:
-    return Grid(rng.normal(size=(2, int(np.prod(SPHERE.shape)), 4)).astype(np.float32), SPHERE.half)
+    grid = empty_grid(2)
+    grid.values[:, :-GUARD] = rng.normal(size=(2, grid.values.shape[1] - GUARD))
+    return grid
+
+
+def scales() -> Array:
+    """A power of two for each squared radius."""
+    n = int(SPHERE.squared_radius().max()) + 1
+    return np.exp2(np.arange(2 * n).reshape(n, 2) % 30 + 10.0)
 
 
 def test_flushed_integers_are_the_same_to_the_last_bit(kernels: Kernels) -> None:
-    scale = np.exp2(np.arange(325 * 2).reshape(325, 2) % 30 + 10.0)
     out = np.ones((2, 2, int(np.prod(SPHERE.shape)), 3), np.int64)
     grids = [flushable(np.random.default_rng(1)) for _ in range(2)]
 
-    assert kernels.flush(grids[0], scale, 2.0**60, out[0])
-    assert REFERENCE.flush(grids[1], scale, 2.0**60, out[1])
+    assert kernels.flush(grids[0], scales(), 2.0**60, out[0])
+    assert REFERENCE.flush(grids[1], scales(), 2.0**60, out[1])
 
     np.testing.assert_array_equal(out[0], out[1])
-    np.testing.assert_array_equal(grids[0].values[..., :3], grids[1].values[..., :3])
-    square = SPHERE.squared_radius().ravel()
-    assert (grids[0].values[:, square < 325, :3] == 0).all()
-    assert (out[0][:, square >= 325] == 1).all()
+    assert not grids[0].values.any()
+    beyond = SPHERE.squared_radius().ravel() > (SPHERE.reach + 2) ** 2
+    assert (out[0][:, beyond] == 1).all()
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_number_ends_at_its_voxel_times_its_scale(name: str) -> None:
+    grid, out = empty_grid(1), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
+    row = (SPHERE.half + 3) * SPHERE.shape[1] + SPHERE.half - 2  # z = 3, y = -2
+    grid.values[0, 3 * (grid.row_start[row] + 5) : 3 * (grid.row_start[row] + 5) + 3] = 1, -2, 3
+    scale = np.stack([np.full(999, 4.0), np.full(999, 8.0)], axis=-1)
+    scale[9 + 4 + 25] = 16.0, 32.0
+
+    assert make_kernels(name).flush(grid, scale, 1e6, out)
+
+    volume = out.reshape(*SPHERE.shape, 3)
+    assert volume[SPHERE.half + 3, SPHERE.half - 2, 5].tolist() == [16, -32, 96]
+    assert np.count_nonzero(out) == 3
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("bad", [3e5, np.nan])
 def test_a_flush_says_when_a_number_is_too_large(name: str, bad: float) -> None:
-    grid = Grid(np.zeros((1, int(np.prod(SPHERE.shape)), 4), np.float32), SPHERE.half)
-    centre = (SPHERE.half * SPHERE.shape[1] + SPHERE.half) * SPHERE.shape[2]
-    grid.values[0, centre, 1] = bad
-    out = np.zeros((1, grid.values.shape[1], 3), np.int64)
+    grid, out = empty_grid(1), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
+    grid.values[0, 1000] = bad
 
     with np.errstate(invalid="ignore"):
-        assert not make_kernels(name).flush(grid, np.full((400, 2), 1024.0), 2.0**28, out)
+        assert not make_kernels(name).flush(grid, np.full((999, 2), 1024.0), 2.0**28, out)
 
 
 def layout_of(disc: Disc, box: int) -> PlaneLayout:

@@ -15,6 +15,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from jaxtyping import Complex64, Float32, Float64, Int32, Int64
 from numpy import ndarray as Array
 
+GUARD = 8
+"""Floats behind the end of a grid that a backend may write zeros to."""
+
 
 class Volume(NamedTuple):
     """A padded Fourier transform, laid out as `halfmap.model.reference.FourierReference`."""
@@ -103,9 +106,14 @@ class HitGeometry(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """What a unit inserts into: (re, im, weight, unused) of each voxel, one volume a class."""
+    """What a unit inserts into: (re, im, weight) of each voxel that insertion can touch.
 
-    values: Float32[Array, "class voxel 4"]
+    Row ``(z + half) * (2 half + 1) + y + half`` begins with x = 0 at voxel ``row_start[row]``.
+    Behind the last voxel are at least `GUARD` more floats.
+    """
+
+    values: Float32[Array, "class float"]
+    row_start: Int32[Array, " row_and_1"]
     half: int
 
 
@@ -294,7 +302,6 @@ class Kernels(Protocol):
     ) -> bool:
         """Add the grid to the integers and clear it; say whether all stayed within ``largest``.
 
-        ``scale_of_square[K²]`` are the scales of signal and weight; voxels beyond its end, where
-        nothing is inserted, are left alone.
+        ``scale_of_square[K²]`` are the scales of signal and weight.
         """
         ...

@@ -224,16 +224,17 @@ class ReferenceKernels:
 
     def flush(self, grid: Grid, scale_of_square: Array, largest: float, out: Array) -> bool:
         """See `Kernels.flush`."""
-        half = grid.half
-        z, y, x = np.ogrid[-half : half + 1, -half : half + 1, : half + 1]
-        square = (z * z + y * y + x * x).ravel()
-        inside = np.flatnonzero(square < len(scale_of_square))
-        scale = scale_of_square[square[inside]][:, [0, 0, 1]]
-        values = grid.values[:, inside, :3].astype(np.float64)
+        half, n_voxels = grid.half, grid.row_start[-1]
+        length = np.diff(grid.row_start)
+        row = np.repeat(np.arange(len(length)), length)
+        x = np.arange(n_voxels) - grid.row_start[row]
+        z, y = row // (2 * half + 1) - half, row % (2 * half + 1) - half
+        scale = scale_of_square[z * z + y * y + x * x][:, [0, 0, 1]]
+        values = grid.values[:, : 3 * n_voxels].reshape(-1, n_voxels, 3).astype(np.float64)
         fits = within_bounds(values, scale, largest)
         if fits:
-            out[:, inside] += to_integers(values, scale)
-        grid.values[:, inside] = 0.0
+            out[:, row * (half + 1) + x] += to_integers(values, scale)
+        grid.values[:] = 0.0
         return fits
 
 
@@ -299,15 +300,15 @@ def _points(axes: Array, pixels: Pixels) -> tuple[Array, Array]:
     return np.where(mirrored[:, None], -point, point), mirrored
 
 
-def _corners(point: Array, half: int) -> list[tuple[Array, Array]]:
-    """Return index and interpolation weight of the 8 voxels around each point (x, y, z)."""
+def _corners(point: Array, half: int) -> list[tuple[Array, Array, Array]]:
+    """Return row, x and interpolation weight of the 8 voxels around each point (x, y, z)."""
     lower = np.floor(point).astype(np.int64)
     part = point - lower
     corners = []
     for corner in CORNERS:
         x, y, z = (lower + corner).T
-        index = ((z + half) * (2 * half + 1) + y + half) * (half + 1) + x
-        corners.append((index, np.prod(np.where(corner, part, 1.0 - part), axis=1)))
+        row = (z + half) * (2 * half + 1) + y + half
+        corners.append((row, x, np.prod(np.where(corner, part, 1.0 - part), axis=1)))
     return corners
 
 
@@ -316,7 +317,8 @@ def _slices(volume: Volume, axes: Array, pixels: Pixels) -> Array:
     out = np.empty((len(axes), len(pixels.kx)), np.complex128)
     for s, axis in enumerate(axes):
         point, mirrored = _points(axis, pixels)
-        out[s] = sum(values[index] * part for index, part in _corners(point, volume.half))
+        corners = _corners(point, volume.half)
+        out[s] = sum(values[row * (volume.half + 1) + x] * part for row, x, part in corners)
         out[s][mirrored] = out[s][mirrored].conj()
     return out
 
@@ -326,7 +328,7 @@ def _insert(
 ) -> None:
     point, mirrored = points
     values = np.where(mirrored, numerator.conj(), numerator)
-    for index, part in _corners(point, grid.half):
-        np.add.at(grid.values[class_index, :, 0], index, part * values.real)
-        np.add.at(grid.values[class_index, :, 1], index, part * values.imag)
-        np.add.at(grid.values[class_index, :, 2], index, part * weight)
+    three = np.stack([values.real, values.imag, weight], axis=-1)
+    for row, x, part in _corners(point, grid.half):
+        voxel = 3 * (grid.row_start[row].astype(np.int64) + x)
+        np.add.at(grid.values[class_index], voxel[:, None] + np.arange(3), part[:, None] * three)

@@ -9,7 +9,7 @@ a particle adds at most what `sum_scales` allows it; `within_bounds` tests that 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int32, Int64
 from numpy import ndarray as Array
 
 from halfmap.model.half_model import HalfModel
@@ -105,6 +105,18 @@ def scales_of_square(scales: SumScales, sphere: PaddedSphere) -> Float[Array, "s
 def _touched_square(sphere: PaddedSphere) -> int:
     """Return the largest K² of a voxel that insertion can touch."""
     return int((sphere.reach + CELL_DIAGONAL) ** 2)
+
+
+def row_starts(sphere: PaddedSphere) -> Int32[Array, " row_and_1"]:
+    """Count the voxels that insertion can touch, row by row; return where each row begins.
+
+    Rows run over z and, within it, y; of each the voxels from x = 0 to the rim are counted.
+    """
+    squares = np.arange(-sphere.half, sphere.half + 1) ** 2
+    rim = _touched_square(sphere) - (squares[:, None] + squares).ravel()
+    reach = np.minimum(np.sqrt(np.maximum(rim, 0)).astype(np.int64), sphere.half)
+    length = np.where(rim >= 0, reach + 1, 0)
+    return np.concatenate([[0], np.cumsum(length)]).astype(np.int32)
 
 
 def to_integers(values: Array, scale: Array | float) -> Int64[Array, "..."]:

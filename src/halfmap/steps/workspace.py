@@ -6,8 +6,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.kernels.protocol import Grid
-from halfmap.model.exact import to_integers, within_bounds
+from halfmap.kernels.protocol import GUARD, Grid
+from halfmap.model.exact import row_starts, to_integers, within_bounds
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.search import Search
 
@@ -20,9 +20,10 @@ class Workspace:
     """
 
     def __init__(self, search: Search) -> None:
-        n_voxels = int(np.prod(search.sphere.shape))
+        rows = row_starts(search.sphere)
+        floats = np.zeros((search.n_classes, 3 * int(rows[-1]) + GUARD), np.float32)
         self.search = search
-        self.grid = Grid(np.zeros((search.n_classes, n_voxels, 4), np.float32), search.sphere.half)
+        self.grid = Grid(floats, rows, search.sphere.half)
         self.noise = np.zeros_like(search.model.noise_variance)
         self.directions = np.zeros((search.n_classes, search.n_directions))
         self.n_particles = 0

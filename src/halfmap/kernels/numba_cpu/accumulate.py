@@ -1,6 +1,6 @@
 """Posterior-weighted sums of images: inserted into the unit's grid, and added up by shell.
 
-The grid holds 4 floats a voxel in single precision; it is turned into integers once a unit.
+The grid holds 3 floats a voxel in single precision; it is turned into integers once a unit.
 Inside a unit the order is fixed, so rounding here does no harm to exactness.
 """
 # mypy: ignore-errors
@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from halfmap.kernels.numba_cpu.options import FAST
-from halfmap.kernels.numba_cpu.project import locate, places_for, strides_of
+from halfmap.kernels.numba_cpu.project import locate, places_for
 from halfmap.kernels.numba_cpu.vector4 import distribute
 
 
@@ -54,16 +54,22 @@ def weighted_image(ramp, image, mass, sign, out):
 
 
 @njit(inline="always", **FAST)
-def scatter(grid, strides, places, values):
+def scatter(values, class_index, grid, places):
     """Distribute every pixel over the 8 voxels around it."""
-    index, part, _ = places
-    row = np.int64(4 * strides[1])
-    plane = np.int64(4 * strides[2])
-    for i in range(index.shape[0]):
-        p = np.int64(4) * np.int64(index[i])
-        r = p + plane
+    row, column, part, _ = places
+    own, start = grid.values[class_index], grid.row_start
+    n_rows = np.int64(2 * grid.half + 1)
+    three = np.int64(3)
+    for i in range(row.shape[0]):
+        r, x = np.int64(row[i]), np.int64(column[i])
+        corners = (
+            three * (np.int64(start[r]) + x),
+            three * (np.int64(start[r + 1]) + x),
+            three * (np.int64(start[r + n_rows]) + x),
+            three * (np.int64(start[r + n_rows + 1]) + x),
+        )
         parts = (part[0, i], part[1, i], part[2, i])
-        distribute(grid, (p, p + row, r, r + row), parts, values, 4 * i)
+        distribute(own, corners, parts, values, 4 * i)
 
 
 @njit(inline="always", **FAST)
@@ -78,9 +84,7 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     """See `Kernels.accumulate`."""
     grid, sums = out
     n = geometry.shell.shape[0]
-    strides = strides_of(grid.half)
     places = places_for(n)
-    voxels = grid.values.reshape(grid.values.shape[0], -1)
     ramp = np.empty(ramps.shape[1], np.float32)
     values = np.zeros(4 * n, np.float32)
     model, cross = np.empty(n, np.float32), np.empty(n, np.float32)
@@ -94,8 +98,8 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
             row = geometry.slice_row[h]
             mass = mean_ramp(ramps, hits.shift[own], hits.posterior[own], ramp)
             add_powers(slices[row], ramp, compared, mass, (model, cross))
-            locate(geometry.axes[row], geometry.pixels, strides, places)
-            weighted_image(ramp, inserted, mass, places[2], values)
-            scatter(voxels[geometry.class_index[row]], strides, places, values)
+            locate(geometry.axes[row], geometry.pixels, grid.half, places)
+            weighted_image(ramp, inserted, mass, places[3], values)
+            scatter(values, geometry.class_index[row], grid, places)
         add_by_shell(model, geometry.shell, sums.model[image])
         add_by_shell(cross, geometry.shell, sums.cross[image])

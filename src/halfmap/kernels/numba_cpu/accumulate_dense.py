@@ -12,7 +12,7 @@ from numba import njit
 
 from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, scatter
 from halfmap.kernels.numba_cpu.options import FAST
-from halfmap.kernels.numba_cpu.project import locate, places_for, strides_of
+from halfmap.kernels.numba_cpu.project import locate, places_for
 
 SHIFTS_PER_HIT = 25
 """From so many on a matrix product, zeros included, is faster than adding ramps one by one."""
@@ -80,18 +80,16 @@ def add_image(means, image, where, by_pixel, out):
 def insert(numerator, weight, geometry, first, grid):
     """Insert the sums of some orientations; those without weight are skipped."""
     n = weight.shape[1]
-    strides = strides_of(grid.half)
     places = places_for(n)
-    voxels = grid.values.reshape(grid.values.shape[0], -1)
     values = np.zeros(4 * n, np.float32)
     for j in range(min(weight.shape[0], geometry.axes.shape[0] - first)):
         if weight[j].max() > 0.0:
-            locate(geometry.axes[first + j], geometry.pixels, strides, places)
+            locate(geometry.axes[first + j], geometry.pixels, grid.half, places)
             for i in range(n):
                 values[4 * i] = numerator[j, 2 * i]
-                values[4 * i + 1] = places[2][i] * numerator[j, 2 * i + 1]
+                values[4 * i + 1] = places[3][i] * numerator[j, 2 * i + 1]
                 values[4 * i + 2] = weight[j, i]
-            scatter(voxels[geometry.class_index[first + j]], strides, places, values)
+            scatter(values, geometry.class_index[first + j], grid, places)
 
 
 @njit(**FAST)

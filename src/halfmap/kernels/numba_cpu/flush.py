@@ -9,31 +9,33 @@ from halfmap.kernels.numba_cpu.options import EXACT
 
 
 @njit(inline="always", **EXACT)
-def add_voxel(value, scale, largest, out):
-    """Add one voxel to its integers and clear it."""
-    fits = True
-    for j in range(3):
-        scaled = np.float64(value[j]) * scale[j // 2]
-        fits &= abs(scaled) <= largest
+def add_row(values, scale, largest, out):
+    """Add the numbers of a row to its integers and clear them; return how many are too large."""
+    within = 0
+    for j in range(values.shape[0]):
+        scaled = np.float64(values[j]) * scale[j]
+        within += np.int64(abs(scaled) <= largest)
         out[j] += np.int64(np.rint(scaled))
-        value[j] = np.float32(0.0)
-    return fits
+        values[j] = np.float32(0.0)
+    return values.shape[0] - within
 
 
 @njit(**EXACT)
 def flush(grid, scale_of_square, largest, out):
     """See `Kernels.flush`."""
-    fits, values, half = True, grid.values, grid.half
-    for k in range(values.shape[0]):
-        for z in range(-half, half + 1):
-            for y in range(-half, half + 1):
-                first = ((z + half) * (2 * half + 1) + y + half) * (half + 1)
-                rim = z * z + y * y
-                for x in range(half + 1):
-                    square = rim + x * x
-                    if square >= scale_of_square.shape[0]:
-                        break
-                    fits &= add_voxel(
-                        values[k, first + x], scale_of_square[square], largest, out[k, first + x]
-                    )
-    return fits
+    half, row, too_large = grid.half, 0, 0
+    scale = np.empty(3 * (half + 1))
+    integers = out.reshape(out.shape[0], -1)
+    for z in range(-half, half + 1):
+        for y in range(-half, half + 1):
+            first, last = 3 * np.int64(grid.row_start[row]), 3 * np.int64(grid.row_start[row + 1])
+            for x in range((last - first) // 3):
+                square = z * z + y * y + x * x
+                scale[3 * x] = scale[3 * x + 1] = scale_of_square[square, 0]
+                scale[3 * x + 2] = scale_of_square[square, 1]
+            target = 3 * row * (half + 1)
+            for k in range(out.shape[0]):
+                own = integers[k, target : target + last - first]
+                too_large += add_row(grid.values[k, first:last], scale, largest, own)
+            row += 1
+    return too_large == 0

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from halfmap.kernels.numba_cpu.options import FAST
-from halfmap.kernels.numba_cpu.project import gather, locate, places_for, strides_of
+from halfmap.kernels.numba_cpu.project import gather, locate, places_for
 
 TILE = 8
 """Orientations projected at a time in a local search; their slices stay in the cache."""
@@ -164,7 +164,6 @@ def cone_scores(slices_of, axes, copies, power, out):
     """See `Kernels.cone_scores`."""
     volume, pixels = slices_of
     cross, norms = out
-    strides = strides_of(volume.half)
     n, n_shifts = pixels.kx.shape[0], copies.shape[0]
     places = places_for(n)
     tile = np.zeros((TILE, copies.shape[1]), np.float32)
@@ -172,8 +171,8 @@ def cone_scores(slices_of, axes, copies, power, out):
     for first in range(0, axes.shape[0], TILE):
         m = min(TILE, axes.shape[0] - first)
         for s in range(m):
-            locate(axes[first + s], pixels, strides, places)
-            gather(volume.values, strides, places, tile[s])
+            locate(axes[first + s], pixels, volume.half, places)
+            gather(volume.values, volume.half, places, tile[s])
             norms[first + s] = norm(tile[s], power, n)
         block(tile, copies, scores)
         for s in range(m):

@@ -1,8 +1,8 @@
-"""Two inner loops on vectors of 4 floats, written as LLVM instructions.
+"""Two inner loops on short vectors, written as LLVM instructions.
 
 The compiler does not find these by itself: a voxel of the reference and its neighbour in x are
-4 consecutive floats, and a voxel of the grid is 4 floats. Both work on any processor for
-which LLVM can generate code.
+4 consecutive floats, two of the grid are 6. Both work on any processor for which LLVM can
+generate code.
 """
 # mypy: ignore-errors
 # numba, not mypy, types what follows
@@ -15,6 +15,7 @@ FLAGS = ("fast",)
 FLOAT = ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, 4)
 PAIR = ir.VectorType(FLOAT, 2)
+EIGHT = ir.VectorType(FLOAT, 8)
 INT = ir.IntType(32)
 FLOAT_BYTES = 4
 
@@ -87,10 +88,11 @@ def interpolate(_context, values, corners, parts, out, place):
 
 @intrinsic
 def distribute(_context, grid, corners, parts, values, place):
-    """Add a vector of 4, times the interpolation weights, to 8 voxels.
+    """Add 3 numbers, times the interpolation weights, to 8 voxels.
 
     ``corners`` are positions in ``grid`` as in `interpolate`, ``parts`` the fractions along x, y,
-    z, and ``place`` where in ``values`` the vector is.
+    z, and ``place`` where in ``values`` the numbers are, a fourth behind them. Two voxels are one
+    vector of 8; its last two lanes add zero to the voxel behind, which must exist.
     """
     signature = types.void(grid, corners, parts, values, place)
 
@@ -100,19 +102,21 @@ def distribute(_context, grid, corners, parts, values, place):
         one = ir.Constant(FLOAT, 1.0)
         dx, dy, dz = (builder.extract_value(part, j) for j in range(3))
         value = _load(builder, _pointer(context, builder, kinds[3], source, where, VECTOR))
-        along_x = [builder.fsub(one, dx, flags=FLAGS), dx]
+        twice = ir.Constant(ir.VectorType(INT, 8), [0, 1, 2, 0, 1, 2, 3, 3])
+        value = builder.shuffle_vector(value, ir.Constant(VECTOR, ir.Undefined), twice)
+        along_x = ir.Constant(EIGHT, [0.0] * 8)
+        for j, weight in enumerate(3 * [builder.fsub(one, dx, flags=FLAGS)] + 3 * [dx]):
+            along_x = builder.insert_element(along_x, weight, INT(j))
+        value = builder.fmul(value, along_x, flags=FLAGS)
         along_y = [builder.fsub(one, dy, flags=FLAGS), dy]
         along_z = [builder.fsub(one, dz, flags=FLAGS), dz]
         for j in range(4):
             weight = builder.fmul(along_y[j % 2], along_z[j // 2], flags=FLAGS)
             first = builder.extract_value(corner, j)
-            for i in range(2):
-                index = builder.add(first, ir.Constant(first.type, 4 * i))
-                pointer = _pointer(context, builder, kinds[0], array, index, VECTOR)
-                factor = _broadcast(builder, builder.fmul(weight, along_x[i], flags=FLAGS), VECTOR)
-                added = builder.fmul(value, factor, flags=FLAGS)
-                total = builder.fadd(_load(builder, pointer), added, flags=FLAGS)
-                builder.store(total, pointer).align = FLOAT_BYTES
+            pointer = _pointer(context, builder, kinds[0], array, first, EIGHT)
+            added = builder.fmul(value, _broadcast(builder, weight, EIGHT), flags=FLAGS)
+            total = builder.fadd(_load(builder, pointer), added, flags=FLAGS)
+            builder.store(total, pointer).align = FLOAT_BYTES
         return context.get_dummy_value()
 
     return signature, generate
