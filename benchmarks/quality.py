@@ -9,6 +9,7 @@ What the numbers mean, and what was found: docs/quality.md.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -43,6 +44,7 @@ REFINE = (
     *("--healpix_order", 2, "--auto_local_healpix_order", 4, "--offset_range", 5),
     *("--offset_step", 2, "--particle_diameter", DIAMETER_A, "--random_seed", 1, "--verb", 0),
 )
+PARTICLES = Path("particles")
 PADDING = 2
 AT_ONCE = 100
 """Images that are inserted together."""
@@ -89,16 +91,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the simulation [%(default)s]")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     asked = parser.parse_args()
-    asked.o.mkdir(parents=True, exist_ok=True)
     source = ("--phantom",) if asked.pdb is None else ("--pdb", asked.pdb.resolve())
-    simulate(asked.o, source, ("--n", asked.n, "--snr", asked.snr, "--seed", asked.seed))
-    start = time.monotonic()
-    refine(asked.o, asked.ranks)
-    found = measured(asked.o, time.monotonic() - start)
+    numbers = None if asked.json is None else asked.json.resolve()
+    asked.o.mkdir(parents=True, exist_ok=True)
+    with contextlib.chdir(asked.o):
+        simulate(source, ("--n", asked.n, "--snr", asked.snr, "--seed", asked.seed))
+        start = time.monotonic()
+        refine(asked.ranks)
+        found = measured(time.monotonic() - start)
     for name, value in asdict(found).items():
         print(f"{name:26s} {_text(value)}")
-    if asked.json is not None:
-        asked.json.write_text(json.dumps(asdict(found), indent=1))
+    if numbers is not None:
+        numbers.write_text(json.dumps(asdict(found), indent=1))
 
 
 def _text(value: object) -> str:
@@ -107,37 +111,35 @@ def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def simulate(folder: Path, source: tuple[object, ...], size: tuple[object, ...]) -> None:
+def simulate(source: tuple[object, ...], size: tuple[object, ...]) -> None:
     """Make the particles, of two optics groups."""
     grid = ("--box", BOX, "--angpix", PIXEL_A, "--n_optics", 2)
-    _halfmap(folder, "simulate", *source, *grid, *size, "--o", "particles", "--overwrite")
+    _halfmap("simulate", *source, *grid, *size, "--o", "particles", "--overwrite")
 
 
-def refine(folder: Path, ranks: int) -> None:
+def refine(ranks: int) -> None:
     """Refine from the starting map at 40 Å."""
     files = ("--i", "particles/particles.star", "--ref", "particles/start.mrc", "--o", "run/run")
-    (folder / "run").mkdir(exist_ok=True)
-    _halfmap(folder, "refine", *files, *REFINE, "--overwrite", ranks=ranks)
+    Path("run").mkdir(exist_ok=True)
+    _halfmap("refine", *files, *REFINE, "--overwrite", ranks=ranks)
 
 
-def _halfmap(folder: Path, *words: object, ranks: int = 0) -> None:
+def _halfmap(*words: object, ranks: int = 0) -> None:
     program = [sys.executable, "-m", "halfmap.cli.main", *map(str, words)]
     if ranks:
         program = [str(Path(sys.prefix, "bin", "mpirun")), "-n", str(ranks), *program]
-    subprocess.run(program, cwd=folder, check=True)
+    subprocess.run(program, check=True)
 
 
-def measured(folder: Path, seconds: float) -> Quality:
-    """Compare a finished run with the truth."""
-    particles, true_poses, _ = read_particles(
-        folder / "particles" / "truth.star", ctf=True, half_seed=None
-    )
-    run = folder / "run"
+def measured(seconds: float) -> Quality:
+    """Compare a finished run with the truth; both lie in the working directory."""
+    particles, true_poses, _ = read_particles(PARTICLES / "truth.star", ctf=True, half_seed=None)
+    run = Path("run")
     same_particles, poses, _ = read_particles(run / "run_data.star", ctf=True, half_seed=0)
     assert np.array_equal(same_particles.slice, particles.slice)
-    truth = read_map(folder / "particles" / "truth.mrc")[0]
+    truth = read_map(PARTICLES / "truth.mrc")[0]
     to_truth = map_fsc(read_map(run / "run_class001.mrc")[0], truth)
-    best = map_fsc(true_pose_map(folder, particles, true_poses), truth)
+    best = map_fsc(true_pose_map(particles, true_poses), truth)
     optimiser = read_star(run / "run_optimiser.star").values("optimiser_general")
     model = read_star(run / "run_model.star").values("model_general")
     sampling = read_star(run / "run_sampling.star").values("sampling_general")
@@ -203,7 +205,7 @@ def _rotation_deg(matrices: Float[Array, "*n 3 3"]) -> Float[Array, "*n"]:
     return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
-def true_pose_map(folder: Path, particles: Particles, poses: Poses) -> Float[Array, "z y x"]:
+def true_pose_map(particles: Particles, poses: Poses) -> Float[Array, "z y x"]:
     """Reconstruct from the true poses, CTFs and intensities: what no refinement can exceed.
 
     All images weigh the same: the noise differs by shell, and not between the images.
@@ -211,7 +213,7 @@ def true_pose_map(folder: Path, particles: Particles, poses: Poses) -> Float[Arr
     sphere = PaddedSphere(BOX // 2, PADDING)
     n = int(np.prod(sphere.shape))
     sums = np.zeros((3, n))
-    for place, value, weight in _inserted(folder, particles, poses, sphere):
+    for place, value, weight in _inserted(particles, poses, sphere):
         for total, part in zip(sums, (value.real, value.imag, weight), strict=True):
             total += np.bincount(place.ravel(), part.ravel(), minlength=n)
     signal, weight = sums[0] + 1j * sums[1], sums[2]
@@ -222,10 +224,10 @@ def true_pose_map(folder: Path, particles: Particles, poses: Poses) -> Float[Arr
 
 
 def _inserted(
-    folder: Path, particles: Particles, poses: Poses, sphere: PaddedSphere
+    particles: Particles, poses: Poses, sphere: PaddedSphere
 ) -> Iterator[tuple[Array, Complex128[Array, "corner sample"], Float[Array, "corner sample"]]]:
     """Yield voxels, and what trilinear interpolation adds there: numerator and weight."""
-    groups = read_star(folder / "particles" / "truth.star").table("model_groups")
+    groups = read_star(PARTICLES / "truth.star").table("model_groups")
     named = dict(zip(groups["rlnGroupName"], groups["rlnGroupScaleCorrection"], strict=True))
     scale = np.array([float(named[name]) for name in particles.scale_groups])
     stacks = ImageSource(particles.stacks, BOX)
