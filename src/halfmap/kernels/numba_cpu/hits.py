@@ -25,13 +25,14 @@ def first_best(weights, start, stop):
 
 @njit(**FAST)
 def count_hits(weights, samples, smallest):
-    """Return the number of hits of each image, and of all entries."""
+    """Return where the hits of each image begin, and the number of all entries."""
     n = samples.first_group.shape[0] - 1
     n_children, n_fine = weights.shape[1], weights.shape[2]
-    per_image = np.zeros(n, np.int64)
+    first_hit = np.zeros(n + 1, np.int64)
     entries = 0
     for i in range(n):
         cut = max(smallest[i], TINY)
+        first_hit[i + 1] = first_hit[i]
         for g in range(samples.first_group[i], samples.first_group[i + 1]):
             for c in range(n_children):
                 found = 0
@@ -39,8 +40,8 @@ def count_hits(weights, samples, smallest):
                     for u in range(n_fine):
                         found += np.int64(weights[s, c, u] >= cut)
                 entries += found
-                per_image[i] += np.int64(found > 0)
-    return per_image, entries
+                first_hit[i + 1] += np.int64(found > 0)
+    return first_hit, entries
 
 
 @njit(**FAST)
@@ -48,9 +49,7 @@ def list_hits(weights, samples, smallest, totals):
     """See `Kernels.list_hits`."""
     n = samples.first_group.shape[0] - 1
     n_children, n_fine = weights.shape[1], weights.shape[2]
-    per_image, n_entries = count_hits(weights, samples, smallest)
-    first_hit = np.zeros(n + 1, np.int64)
-    first_hit[1:] = np.cumsum(per_image)
+    first_hit, n_entries = count_hits(weights, samples, smallest)
     n_hits = first_hit[n]
     group, child = np.empty(n_hits, np.int64), np.empty(n_hits, np.int64)
     first_shift, end_shift = np.empty(n_hits, np.int64), np.empty(n_hits, np.int64)

@@ -49,5 +49,6 @@ def read_planes(planes, place, sign, shell, n_shells):
                 value = planes[i, j]
                 re, im = np.float64(value.real), np.float64(value.imag)
                 power[i, shell[j]] += re * re + im * im
-        power[i] *= square
+        for r in range(n_shells):
+            power[i, r] *= square
     return listed, power

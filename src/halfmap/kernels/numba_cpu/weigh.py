@@ -8,10 +8,8 @@ from numba import njit
 from halfmap.kernels.numba_cpu.options import FAST
 from halfmap.kernels.protocol import Samples
 
-BIN_SHIFT = 18
-"""A float's bits without the last 18 are its histogram bin: exponent and 5 bits of mantissa."""
-N_BINS = (127 << 23 >> BIN_SHIFT) + 1
-"""Bins up to and including 1.0."""
+N_BINS = (127 << 5) + 1
+"""Values of exponent and 5 bits of mantissa of a float up to and including 1.0."""
 LOWEST = np.float32(-3e38)
 TINY = np.float32(1e-37)
 """Smaller weights count as zero."""
@@ -122,40 +120,53 @@ def candidates_above(weights, cut, kept):
     return n
 
 
-@njit(**FAST)
-def smallest_taken(values, n, limit, counts, sums):
-    """Take the largest of ``values[:n]`` until their sum exceeds ``limit``.
+@njit(inline="always", **FAST)
+def crossing_bin(values, n, running, limit, level):
+    """Find the bin of a histogram in which a sum from the top exceeds ``limit``.
 
-    A histogram on the bits of the numbers finds the bin where that happens; only this bin is
-    sorted. Returns the smallest value taken, and how many were.
+    ``level`` is how far to shift the bits of a number, the bits above these that it must have to
+    belong, and the work arrays. Returns the bin, and sum and count of what lies above it.
     """
+    shift, prefix, counts, sums = level
+    bits = values.view(np.int32)
     counts[:] = 0
     sums[:] = 0.0
-    bits = values.view(np.int32)
+    top = np.int64(counts.shape[0] - 1)
     for j in range(n):
-        b = min(bits[j] >> BIN_SHIFT, N_BINS - 1)
-        counts[b] += 1
-        sums[b] += np.float64(values[j])
-    taken, running, b = 0, 0.0, N_BINS - 1
+        b = np.int64(bits[j] >> shift) - prefix * (top + 1)
+        if 0 <= b <= top:
+            counts[b] += 1
+            sums[b] += np.float64(values[j])
+    taken, b = 0, top
     while b > 0 and running + sums[b] <= limit:
         taken += counts[b]
         running += sums[b]
         b -= 1
-    members = np.empty(counts[b], np.float32)
-    m = 0
+    return prefix * (top + 1) + b, running, taken
+
+
+@njit(**FAST)
+def smallest_taken(values, n, limit):
+    """Take the largest of ``values[:n]``, none above 1, until their sum exceeds ``limit``.
+
+    Histograms on the bits of the numbers, each of them inside one bin of the last, end at a
+    single value; nothing is sorted. Returns the smallest value taken, and how many were.
+    """
+    running, taken, prefix = 0.0, 0, np.int64(0)
+    for shift, size in ((18, N_BINS), (9, 512), (0, 512)):
+        level = (shift, prefix, np.empty(size, np.int64), np.empty(size))
+        prefix, running, above = crossing_bin(values, n, running, limit, level)
+        taken += above
+    bits = values.view(np.int32)
     for j in range(n):
-        if min(bits[j] >> BIN_SHIFT, N_BINS - 1) == b:
-            members[m] = values[j]
-            m += 1
-    members.sort()
-    for j in range(m - 1, -1, -1):
-        running += np.float64(members[j])
-        taken += 1
-        if running > limit:
-            return members[j], taken
+        if bits[j] == prefix:
+            running += np.float64(values[j])
+            taken += 1
+            if running > limit:
+                return values[j], taken
     smallest = np.float32(0.0)
-    if n > 0:
-        smallest = values[:n].min()
+    for j in range(n):
+        smallest = values[j] if j == 0 else min(smallest, values[j])
     return smallest, n
 
 
@@ -165,7 +176,6 @@ def threshold(weights, first, totals, fraction):
     n = totals.shape[0]
     smallest = np.zeros(n, np.float32)
     count = np.zeros(n, np.int64)
-    counts, sums = np.empty(N_BINS, np.int64), np.empty(N_BINS)
     longest = 0
     for i in range(n):
         longest = max(longest, first[i + 1] - first[i])
@@ -175,7 +185,7 @@ def threshold(weights, first, totals, fraction):
         # all that are smaller than this together make less than the part that may be left out
         cut = np.float32((1.0 - fraction) * totals[i] / max(own.shape[0], 1) * 0.999)
         m = candidates_above(own, cut, kept)
-        smallest[i], count[i] = smallest_taken(kept, m, fraction * totals[i], counts, sums)
+        smallest[i], count[i] = smallest_taken(kept, m, fraction * totals[i])
     return smallest, count
 
 
