@@ -190,3 +190,11 @@ def test_random_phases_keep_amplitudes_and_low_frequencies(rng) -> None:
     np.testing.assert_allclose(after[~high], before[~high], rtol=1e-6, atol=1e-9)
     assert np.abs(map_fsc(a, randomised)[6:]).max() < 0.3
     assert np.all(np.abs(np.angle(after / before)[radius == 5]) > 1e-6)
+
+
+def test_a_shell_that_chance_alone_explains_divides_by_nothing() -> None:
+    above = np.nextafter(1.0, 2.0)  # where rounding may bring a correlation of 1
+
+    corrected = without_chance(np.array([above, above]), np.array([1.0, 0.0]), 0)
+
+    np.testing.assert_allclose(corrected, [0.0, 1.0])

@@ -149,7 +149,8 @@ def without_chance(
     [0.9, 0.5, 0.0]
     """
     excess = np.maximum(masked - by_chance, 0.0)
-    corrected = np.divide(excess, 1.0 - by_chance, out=np.zeros_like(excess), where=excess > 0.0)
+    counts = (excess > 0.0) & (by_chance < 1.0)  # rounding may bring both above 1
+    corrected = np.divide(excess, 1.0 - by_chance, out=np.zeros_like(excess), where=counts)
     return np.where(np.arange(len(masked)) < first_shell, masked, corrected)
 
 
