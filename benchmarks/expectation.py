@@ -309,7 +309,7 @@ def two_threads(name: str) -> None:
         start = time.perf_counter()
         threads = [
             threading.Thread(
-                target=work.run, args=(2 * work.units()[i::n_threads], spaces[i], sums, lock)
+                target=work.run, args=(6 * work.units()[i::n_threads], spaces[i], sums, lock)
             )
             for i in range(n_threads)
         ]

@@ -19,6 +19,7 @@ from small_search import (
     plan,
     poses_at,
     search,
+    settings,
 )
 
 from halfmap.errors import DataError
@@ -562,6 +563,24 @@ def test_noise_that_fills_the_outside_belongs_to_the_particle(kernels: Kernels) 
     together = masked([0, 1, 2, 3])
     np.testing.assert_array_equal(masked([3, 1]), together[[3, 1]])
     assert np.abs(together[0] - together[1]).max() > 0
+
+
+def test_noise_that_fills_the_outside_has_the_spectrum_of_the_noise(kernels: Kernels) -> None:
+    n = 40
+    those, noise = particles(n), np.linspace(2.0, 0.5, BOX // 2 + 1)
+    filled = replace(settings(those), zero_mask=False, mask_radius_px=0.0, mask_edge_px=0.1)
+    known = model(density()[None], GLOBAL, ASSUMED)
+    known = replace(known, noise_variance=noise[None])
+    made = search(known, replace(plan(those), images=filled), kernels)
+    pictures = np.zeros((n, BOX, BOX), np.float32)
+    batch = make_batch(pictures, np.arange(n), those, Poses.unknown(n), made)
+
+    power = prepare_images(batch, those, made).power.mean(axis=0)
+
+    # all of the image is outside; 40 images of 6 to 29 complex pixels a shell: 6 % or better
+    shells = slice(2, 8)
+    per_component = power[shells] / (2.0 * pixels_per_shell(BOX)[shells])
+    np.testing.assert_allclose(per_component, noise[shells], rtol=0.2)
 
 
 def test_a_particle_without_any_possible_state_is_reported_and_adds_nothing(
