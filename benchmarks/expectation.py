@@ -70,6 +70,7 @@ class Case:
 
     @property
     def sampling(self) -> Sampling:
+        """Sampling without perturbation."""
         sigma = self.sigma_deg
         step = 60.0 / 2**self.order
         prior = None if sigma is None else (sigma, sigma, sigma)
@@ -82,6 +83,7 @@ class Case:
 
     @property
     def coarse_window(self) -> int:
+        """Coarse window, px: as RELION chooses it."""
         step_A = math.pi * DIAMETER_A * self.sampling.angular_step_deg / 360.0
         return min(self.window, 2 * math.ceil(1.2 * BOX * PIXEL_A / step_A))
 
@@ -141,7 +143,7 @@ def reference_data() -> Path:
 
 
 def enlarged(images: Array, box: int) -> Array:
-    """Interpolate images to a larger box in Fourier space; white noise fills the new frequencies."""
+    """Interpolate images to a larger box in Fourier space; white noise fills what is new."""
     if box == images.shape[-1]:
         return images
     noise = np.random.default_rng(0).normal(size=(len(images), box, box)).astype(np.float32)
@@ -232,6 +234,7 @@ class Work:
     poses: Poses
 
     def units(self) -> list[Array]:
+        """Rows of each unit."""
         n = len(self.images)
         return [np.arange(first, min(first + UNIT, n)) for first in range(0, n, UNIT)]
 
@@ -281,7 +284,8 @@ def measure(name: str) -> None:
         f"{key} {1e3 * s / n:.3f}" for key, s in sorted(phases.items(), key=lambda x: -x[1])
     )
     print(
-        f"| {name} | {case.box} | {case.window} / {case.coarse_window} | {np.mean(n_significant):.0f} "
+        f"| {name} | {case.box} | {case.window} / {case.coarse_window} "
+        f"| {np.mean(n_significant):.0f} "
         f"| {1e3 * best / n:.2f} | {rate:.0f} | {share:.0f} ({100 * share / rate:.0f} %) "
         f"| {_memory(work.search, workspace)} | {peak:.0f} |"
     )

@@ -123,7 +123,7 @@ def _residual(
     last = search.plan.current_size // 2
     residual = images.power.copy()
     residual[:, : last + 1] *= weight[:, None]
-    return residual + noise_variance * (sums.model - 2.0 * sums.cross)
+    return np.asarray(residual + noise_variance * (sums.model - 2.0 * sums.cross))
 
 
 def _scale_sums(

@@ -43,7 +43,8 @@ class CoarseResult:
     @property
     def lost(self) -> Bool[Array, " image"]:
         """Which images have no state of any weight: all are forbidden, or not a number."""
-        return ~(np.isfinite(self.total) & (self.total > 0.0) & (self.peak > 0.5 * NEVER))
+        found = np.isfinite(self.total) & (self.total > 0.0) & (self.peak > 0.5 * NEVER)
+        return np.asarray(~found)
 
     def part(self, keep: Bool[Array, " image"]) -> "CoarseResult":
         """Return the results of some images."""
@@ -292,4 +293,4 @@ def _weights_of(
     """Return the weight of each sample."""
     group = np.repeat(np.arange(len(samples.orientation)), np.diff(samples.first_sample))
     image = np.repeat(np.arange(len(weights)), np.diff(samples.first_group))[group]
-    return weights[image, samples.shift, samples.orientation[group]]
+    return np.asarray(weights[image, samples.shift, samples.orientation[group]])

@@ -57,7 +57,7 @@ class Candidates:
     log_prior: Float32[Array, " row"]
     """Relative to the mean prior."""
 
-    def __getitem__(self, rows: object) -> "Candidates":
+    def __getitem__(self, rows: slice | Int[Array, " picked"]) -> "Candidates":
         return Candidates(
             self.class_index[rows], self.direction[rows], self.psi[rows], self.log_prior[rows]
         )
