@@ -590,15 +590,63 @@ def test_a_particle_without_any_possible_state_is_reported_and_adds_nothing(
     # an offset prior of no width, at zero: a particle whose offset is out of reach has no state
     known = replace(model(density()[None], GLOBAL, ASSUMED), offset_sigma_A=0.0)
     made = search(known, plan(those), kernels)
-    far = poses_at(np.zeros((N, 3)), np.array([[0.0, 0.0]] * 5 + [[10 * PIXEL_A, 0.0]]))
+    offsets = np.zeros((N, 2))
+    offsets[2, 0] = 10 * PIXEL_A
+    offsets[3, 1] = PIXEL_A
+    rest = np.delete(np.arange(N), 2)
 
-    found, sums = run(pictures, those, made, far)
-    rest, expected = run(pictures[:5], those, made, far[:5])
+    found, sums = run(pictures, those, made, poses_at(np.zeros((N, 3)), offsets))
+    workspace, expected = Workspace(made), made.zero_sums()
+    poses = poses_at(np.zeros((N, 3)), offsets)[rest]
+    alone = run_unit(pictures[rest], rest, those, poses, made, workspace)
+    workspace.add_to(expected)
 
-    assert found.fault.tolist() == [0, 0, 0, 0, 0, 3]
-    np.testing.assert_array_equal(found.offset_A[:5], rest.offset_A)
-    assert (np.abs(found.offset_A[:5]) <= 1.0).all()  # children of the zero shift
-    assert sums.directions.sum() == pytest.approx(expected.directions.sum(), rel=1e-6)
+    assert found.fault.tolist() == [0, 0, 3, 0, 0, 0]
+    assert found.weight[2] == 0.0
+    np.testing.assert_array_equal(found.offset_A[rest], alone.offset_A)
+    np.testing.assert_array_equal(found.angles_deg[rest], alone.angles_deg)
+    assert (np.abs(found.offset_A[rest]) <= 1.0).all()  # children of no shift at all
+    for mine, other in zip(sums.arrays(), expected.arrays(), strict=True):
+        # the matrix products of six particles round differently from those of five
+        difference = np.linalg.norm((mine - other).astype(float))
+        assert difference < 1e-4 * np.linalg.norm(other.astype(float))
+
+
+def test_a_unit_larger_than_a_batch_gives_every_particle_its_own_result(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures, those, _, _ = data(GLOBAL)
+    made = global_search_of(those, kernels)
+    whole, sums = run(pictures, those, made)
+    monkeypatch.setattr(expectation, "COARSE_BYTES", 4 * 576 * 5 * 4)  # four particles
+
+    found, pieces = run(pictures, those, made)
+
+    np.testing.assert_array_equal(found.angles_deg, whole.angles_deg)
+    np.testing.assert_array_equal(found.offset_A, whole.offset_A)
+    np.testing.assert_allclose(found.log_likelihood, whole.log_likelihood, rtol=1e-6)
+    difference = np.linalg.norm((pieces.volume - sums.volume).astype(float))
+    assert difference < 1e-4 * np.linalg.norm(sums.volume.astype(float))
+
+
+def test_of_a_broad_posterior_a_thousandth_is_left_out(kernels: Kernels) -> None:
+    pictures, those, _, _ = data(GLOBAL, noise=6.0)
+    made = search(model(density()[None], GLOBAL, 6.0), plan(those), kernels)
+
+    found, _ = run(pictures, those, made)
+
+    # many small states: the sum stops just above the fraction
+    assert (found.max_probability < 0.3).all()
+    assert (found.weight > 0.999).all()
+    assert (found.weight < 0.9992).all()
+
+
+def test_intensity_scales_are_kept_away_from_zero(kernels: Kernels) -> None:
+    known = replace(model(density()[None], GLOBAL, ASSUMED), group_scale=np.array([-2.0, 1.5]))
+
+    made = search(known, plan(particles(2)), kernels)
+
+    assert made.weighting.group_scale.tolist() == [1e-3, 1.5]
 
 
 def test_batches_of_fine_scores_keep_every_particle_once(

@@ -1,14 +1,16 @@
 """Every backend against the numpy meaning. Tolerances: single precision is 6e-8 a number;
 sums of n random terms lose about sqrt(n) of that, relative to the sum of magnitudes."""
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy import ndarray as Array
 
 from halfmap.errors import OptionError
-from halfmap.kernels.numba_cpu import accumulate_dense
+from halfmap.kernels.numba_cpu import accumulate_dense, products
 from halfmap.kernels.protocol import (
     GUARD,
     Grid,
@@ -556,6 +558,17 @@ def test_the_mask_fills_with_the_mean_of_the_outside(name: str) -> None:
     expected = {(7, 7): -1.203439, (5, 0): 3.449140, (0, 6): -0.152579, (3, 0): 3.0}
     for (x_, y_), value in expected.items():
         assert masked[y_ + 8, x_ + 8] == pytest.approx(value, abs=2e-6)
+
+
+def test_kept_machine_code_is_forgotten_when_any_file_of_the_kernels_changes() -> None:
+    # numba looks at the file of a function only, not at those of the functions it calls
+    kept = products.cone_scores._cache._cache_file._source_stamp
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(products.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+
+    assert kept[1] == digest.hexdigest()
 
 
 def test_an_unknown_backend_is_refused_by_name() -> None:

@@ -141,7 +141,7 @@ def make_search(
     """Prepare an iteration of one half-set, all but the coarse slices of a global search.
 
     Those are ``candidates`` long and are cut by `fill_coarse_slices`, into memory of the caller's
-    choice: ``dataclasses.replace(search, coarse_slices=array)``; or see `with_coarse_slices`.
+    choice: ``dataclasses.replace(search, coarse_slices=array)``.
 
     Parameters
     ----------

@@ -7,14 +7,13 @@ Inside a unit the order is fixed, so rounding here does no harm to exactness.
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
-from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.project import locate, places_for
 from halfmap.kernels.numba_cpu.vector4 import distribute
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def mean_ramp(ramps, shift, posterior, out):
     """Sum the ramps of some shifts with their posterior; return the sum of the posterior."""
     out[:] = np.float32(0.0)
@@ -28,7 +27,7 @@ def mean_ramp(ramps, shift, posterior, out):
     return np.float32(mass)
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def add_powers(slice_, ramp, image, mass, sums):
     """Add mass * power * |P|² and Re(conj(P) G X) of one hit, pixel by pixel."""
     masked, power = image
@@ -41,7 +40,7 @@ def add_powers(slice_, ramp, image, mass, sums):
         cross[i] += re * (c * x - s * y) + im * (s * x + c * y)
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def weighted_image(ramp, image, mass, sign, out):
     """Write (re, im, weight, 0) of what is inserted; mirrored pixels are conjugated."""
     unmasked, weight = image
@@ -53,7 +52,7 @@ def weighted_image(ramp, image, mass, sign, out):
         out[4 * i + 2] = mass * weight[i]
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def scatter(values, class_index, grid, places):
     """Distribute every pixel over the 8 voxels around it."""
     row, column, part, _ = places
@@ -72,14 +71,14 @@ def scatter(values, class_index, grid, places):
         distribute(own, corners, parts, values, 4 * i)
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def add_by_shell(values, shell, out):
     """Add pixels to their shells."""
     for i in range(shell.shape[0]):
         out[shell[i]] += np.float64(values[i])
 
 
-@njit(**FAST)
+@compiled(FAST)
 def accumulate(spectra, ramps, hits, slices, geometry, out):
     """See `Kernels.accumulate`."""
     grid, sums = out

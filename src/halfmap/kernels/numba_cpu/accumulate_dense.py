@@ -8,10 +8,9 @@ would mostly handle zeros.
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
 from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, scatter
-from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.project import locate, places_for
 
 SHIFTS_PER_HIT = 25
@@ -47,7 +46,7 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     add_pixels(by_pixel, geometry.shell, sums)
 
 
-@njit(**FAST)
+@compiled(FAST)
 def posterior_matrix(hits, start, stop, n_shifts):
     """Return the posterior of some hits at every shift."""
     matrix = np.zeros((stop - start, n_shifts), np.float32)
@@ -57,7 +56,7 @@ def posterior_matrix(hits, start, stop, n_shifts):
     return matrix
 
 
-@njit(**FAST)
+@compiled(FAST)
 def add_image(means, image, where, by_pixel, out):
     """Add one image to the sums of its orientations, and its model and cross power by pixel."""
     posterior, ramps = means
@@ -76,7 +75,7 @@ def add_image(means, image, where, by_pixel, out):
             own_weight[i] += mass * inserted[i]
 
 
-@njit(**FAST)
+@compiled(FAST)
 def insert(numerator, weight, geometry, first, grid):
     """Insert the sums of some orientations; those without weight are skipped."""
     n = weight.shape[1]
@@ -92,7 +91,7 @@ def insert(numerator, weight, geometry, first, grid):
             scatter(values, geometry.class_index[first + j], grid, places)
 
 
-@njit(**FAST)
+@compiled(FAST)
 def add_pixels(by_pixel, shell, sums):
     """Add the pixels of every image to its shells."""
     for image in range(by_pixel.shape[0]):

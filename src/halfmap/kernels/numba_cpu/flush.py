@@ -3,12 +3,11 @@
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
-from halfmap.kernels.numba_cpu.options import EXACT
+from halfmap.kernels.numba_cpu.options import EXACT, compiled
 
 
-@njit(inline="always", **EXACT)
+@compiled(EXACT, inline="always")
 def add_row(values, scale, largest, out):
     """Add the numbers of a row to its integers and clear them; return how many are too large."""
     within = 0
@@ -20,7 +19,7 @@ def add_row(values, scale, largest, out):
     return values.shape[0] - within
 
 
-@njit(**EXACT)
+@compiled(EXACT)
 def flush(grid, scale_of_square, largest, out):
     """See `Kernels.flush`."""
     half, row, too_large = grid.half, 0, 0

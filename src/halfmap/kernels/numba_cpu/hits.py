@@ -3,14 +3,13 @@
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
-from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.weigh import TINY
 from halfmap.kernels.protocol import Hits
 
 
-@njit(**FAST)
+@compiled(FAST)
 def first_best(weights, start, stop):
     """Return the flat index of the largest weight of some samples, the first of equals, or -1."""
     size = weights.shape[1] * weights.shape[2]
@@ -23,7 +22,7 @@ def first_best(weights, start, stop):
     return best
 
 
-@njit(**FAST)
+@compiled(FAST)
 def count_hits(weights, samples, smallest):
     """Return where the hits of each image begin, and the number of all entries."""
     n = samples.first_group.shape[0] - 1
@@ -44,7 +43,7 @@ def count_hits(weights, samples, smallest):
     return first_hit, entries
 
 
-@njit(**FAST)
+@compiled(FAST)
 def list_hits(weights, samples, smallest, totals):
     """See `Kernels.list_hits`."""
     n = samples.first_group.shape[0] - 1
@@ -76,7 +75,7 @@ def list_hits(weights, samples, smallest, totals):
     return Hits(first_hit, group, child, first_shift, end_shift, shift, posterior), best
 
 
-@njit(**FAST)
+@compiled(FAST)
 def masses(hits, n_shifts):
     """See `Kernels.masses`."""
     n = hits.first_hit.shape[0] - 1

@@ -6,12 +6,11 @@ Compiled without fast mathematics: what is not finite must stay so, to be found.
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
-from halfmap.kernels.numba_cpu.options import EXACT
+from halfmap.kernels.numba_cpu.options import EXACT, compiled
 
 
-@njit(**EXACT)
+@compiled(EXACT)
 def shift_and_mask(images, gain, shift_px, background, fill):
     """See `Kernels.shift_and_mask`."""
     n, height, width = images.shape
@@ -34,7 +33,7 @@ def shift_and_mask(images, gain, shift_px, background, fill):
     return out
 
 
-@njit(**EXACT)
+@compiled(EXACT)
 def read_planes(planes, place, sign, shell, n_shells):
     """See `Kernels.read_planes`."""
     n, n_pixels = planes.shape[0], planes.shape[1]

@@ -8,16 +8,15 @@ to be collected first; a particle's copies stay in the second-level cache meanwh
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
-from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.project import gather, locate, places_for
 
 TILE = 8
 """Orientations projected at a time in a local search; their slices stay in the cache."""
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def shift_row(x, ramp, out):
     """Complex product of two interleaved rows."""
     for i in range(x.shape[0] // 2):
@@ -27,7 +26,7 @@ def shift_row(x, ramp, out):
         out[2 * i + 1] = re * s + im * c
 
 
-@njit(**FAST)
+@compiled(FAST)
 def shifted(spectra, ramps, out):
     """See `Kernels.shifted`."""
     for i in range(spectra.shape[0]):
@@ -35,7 +34,7 @@ def shifted(spectra, ramps, out):
             shift_row(spectra[i], ramps[t], out[i, t])
 
 
-@njit(**FAST)
+@compiled(FAST)
 def half_power(slices, out):
     """See `Kernels.half_power`."""
     half = np.float32(0.5)
@@ -48,7 +47,7 @@ def half_power(slices, out):
             out[s, i] = np.float32(0.0)
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def norm(slice_, power, n):
     """Half the sum of power * |P|²."""
     total = np.float32(0.0)
@@ -58,7 +57,7 @@ def norm(slice_, power, n):
     return np.float32(0.5) * total
 
 
-@njit(**FAST)
+@compiled(FAST)
 def dot(a, b):
     """Inner product."""
     total = np.float32(0.0)
@@ -67,7 +66,7 @@ def dot(a, b):
     return total
 
 
-@njit(**FAST)
+@compiled(FAST)
 def block44(f, x, out):
     """Inner products of 4 slices with 4 copies."""
     f0, f1, f2, f3 = f[0], f[1], f[2], f[3]
@@ -104,7 +103,7 @@ def block44(f, x, out):
     out[3, 0], out[3, 1], out[3, 2], out[3, 3] = s30, s31, s32, s33
 
 
-@njit(**FAST)
+@compiled(FAST)
 def block(f, x, out):
     """Inner products of any number of slices and copies, 4 by 4 as far as that goes."""
     m, n = f.shape[0], x.shape[0]
@@ -117,7 +116,7 @@ def block(f, x, out):
             out[i, j] = dot(f[i], x[j])
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def score_group(slices, power, copies, shifts, out):
     """Score the samples of one orientation: products of its slices, less their norms."""
     n_pixels = min(power.shape[0], slices.shape[1] // 2)
@@ -131,7 +130,7 @@ def score_group(slices, power, copies, shifts, out):
                 out[s, c, u] -= norms[c]
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def make_copies(row, ramps, shifts, made, copies):
     """Make the fine copies below some coarse shifts, unless they are made already."""
     for t in shifts:
@@ -141,7 +140,7 @@ def make_copies(row, ramps, shifts, made, copies):
                 shift_row(row, ramps[t, u], copies[t, u])
 
 
-@njit(**FAST)
+@compiled(FAST)
 def fine_scores(spectra, ramps, samples, table, out):
     """See `Kernels.fine_scores`."""
     copies = np.empty(ramps.shape, np.float32)
@@ -159,7 +158,7 @@ def fine_scores(spectra, ramps, samples, table, out):
                 )
 
 
-@njit(**FAST)
+@compiled(FAST)
 def cone_scores(slices_of, axes, copies, power, out):
     """See `Kernels.cone_scores`."""
     volume, pixels = slices_of

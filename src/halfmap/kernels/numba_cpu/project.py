@@ -7,13 +7,12 @@ vectorises it), the second gathers. One fused loop is three times slower.
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
-from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.vector4 import interpolate
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def locate(axes, pixels, half, places):
     """Write, of every pixel, row (z, y) and x of the lower voxel, part of a cell beyond, sign."""
     row, column, part, sign = places
@@ -42,7 +41,7 @@ def locate(axes, pixels, half, places):
         sign[i] = s
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def places_for(n):
     """Allocate what `locate` writes for ``n`` pixels: row, column, part, sign."""
     return (
@@ -53,7 +52,7 @@ def places_for(n):
     )
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def gather(values, half, places, out):
     """Interpolate at every pixel; ``values`` is interleaved, so x and x + 1 are 4 floats."""
     row, column, part, sign = places
@@ -66,7 +65,7 @@ def gather(values, half, places, out):
         interpolate(values, (p, p + step, r, r + step), parts, out, 2 * i)
 
 
-@njit(**FAST)
+@compiled(FAST)
 def project(volume, axes, pixels, out):
     """See `Kernels.project`."""
     places = places_for(pixels.kx.shape[0])

@@ -3,9 +3,8 @@
 # numba, not mypy, types what follows
 
 import numpy as np
-from numba import njit
 
-from halfmap.kernels.numba_cpu.options import FAST
+from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.protocol import Samples
 
 N_BINS = (127 << 5) + 1
@@ -15,7 +14,7 @@ TINY = np.float32(1e-37)
 """Smaller weights count as zero."""
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def exp32(x):
     """exp(x) for x <= 0 in single precision; relative error at most 4e-6, e^-86 below -86."""
     x = max(x, np.float32(-86.0))
@@ -32,7 +31,7 @@ def exp32(x):
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def peak_of(scores, base, log_shift):
     """Largest of score + base + log_shift."""
     peak = LOWEST
@@ -44,7 +43,7 @@ def peak_of(scores, base, log_shift):
     return peak
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def exponentiate(scores, base, log_shift, peak):
     """Replace scores by weights and return their sum."""
     total = 0.0
@@ -59,7 +58,7 @@ def exponentiate(scores, base, log_shift, peak):
     return total
 
 
-@njit(**FAST)
+@compiled(FAST)
 def weigh(scores, norms, log_orientation, log_shift):
     """See `Kernels.weigh`."""
     n, _, rows = scores.shape
@@ -74,7 +73,7 @@ def weigh(scores, norms, log_orientation, log_shift):
     return peaks, totals
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def exponentiate_block(scores, peak):
     """Replace scores by weights and return their sum."""
     total = 0.0
@@ -88,7 +87,7 @@ def exponentiate_block(scores, peak):
     return total
 
 
-@njit(**FAST)
+@compiled(FAST)
 def weigh_fine(scores, samples, log_orientation, log_shift):
     """See `Kernels.weigh_fine`."""
     n = samples.first_group.shape[0] - 1
@@ -108,7 +107,7 @@ def weigh_fine(scores, samples, log_orientation, log_shift):
     return peaks, totals
 
 
-@njit(**FAST)
+@compiled(FAST)
 def candidates_above(weights, cut, kept):
     """Copy the weights that reach ``cut`` and are positive; return their number."""
     n = 0
@@ -120,7 +119,7 @@ def candidates_above(weights, cut, kept):
     return n
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def crossing_bin(values, n, running, limit, level):
     """Find the bin of a histogram in which a sum from the top exceeds ``limit``.
 
@@ -145,7 +144,7 @@ def crossing_bin(values, n, running, limit, level):
     return prefix * (top + 1) + b, running, taken
 
 
-@njit(**FAST)
+@compiled(FAST)
 def smallest_taken(values, n, limit):
     """Take the largest of ``values[:n]``, none above 1, until their sum exceeds ``limit``.
 
@@ -170,7 +169,7 @@ def smallest_taken(values, n, limit):
     return smallest, n
 
 
-@njit(**FAST)
+@compiled(FAST)
 def threshold(weights, first, totals, fraction):
     """See `Kernels.threshold`."""
     n = totals.shape[0]
@@ -189,7 +188,7 @@ def threshold(weights, first, totals, fraction):
     return smallest, count
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def count_per_orientation(weights, cut, counts):
     """Count the shifts whose weight reaches ``cut``; return how many orientations have any."""
     counts[:] = 0
@@ -202,7 +201,7 @@ def count_per_orientation(weights, cut, counts):
     return found
 
 
-@njit(inline="always", **FAST)
+@compiled(FAST, inline="always")
 def shifts_above(weights, cut, out):
     """List the shifts whose weight reaches ``cut``; return how many."""
     n = 0
@@ -213,7 +212,7 @@ def shifts_above(weights, cut, out):
     return n
 
 
-@njit(**FAST)
+@compiled(FAST)
 def list_samples(weights, smallest):
     """See `Kernels.list_samples`."""
     n, _, rows = weights.shape
