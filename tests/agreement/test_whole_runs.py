@@ -274,3 +274,18 @@ def test_decisions_are_relions(runs: dict[str, Path], shared: Path, iteration: i
     sampling = [starfile.read(f"{run.root}_sampling.star") for run in (ours, theirs)]
     for name in ("rlnHealpixOrder", "rlnPsiStep", "rlnOffsetRange", "rlnOffsetStep"):
         assert sampling[0]["sampling_general"][name] == sampling[1]["sampling_general"][name]
+
+
+def test_the_end_of_a_run_is_not_continued(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    golden, data = shared / "golden" / "relion_real_betagal", shared / "data" / "real_betagal"
+    for file in (*golden.iterdir(), data / "betagal_box80_3.415A.mrcs", data / "betaGal_map.mrc"):
+        shutil.copy(file, tmp_path)
+    shutil.copy(data / "betaGal_map.mrc", tmp_path / "ref.mrc")
+
+    with working_in(tmp_path):
+        code = main(["refine", "--continue", "run_optimiser.star"])
+
+    assert code == 3
+    assert "the end of a run that has converged" in capsys.readouterr().err

@@ -36,6 +36,7 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
         assert options.continue_from is not None
         inputs, table = read_inputs(options, options.random_seed, console, Problems())
         state = replace(read_run(options.continue_from), particles=inputs.particles, table=table)
+        _check_unfinished(options.continue_from, state)
         exact = _exact_file(options.continue_from)
         if not exact.is_file():
             console.notice(f"{exact} is absent: the run goes on from rounded numbers")
@@ -52,6 +53,15 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     if job.ranks.leads:
         models = {h: m if h in ranks.teams else m.without_maps() for h, m in models.items()}
     return job, State(run_state.schedule, run_state.poses, models)
+
+
+def _check_unfinished(optimiser: Path, state: RunState) -> None:
+    """Refuse the files of the end: their halves are joined, and there is nothing left to do."""
+    if state.schedule.converged or state.schedule.iteration < 0:
+        raise DataError(
+            f"{optimiser}: found the end of a run that has converged, expected an iteration before "
+            "it. To repeat the end, name the last _itNNN_optimiser.star and allow --overwrite"
+        )
 
 
 def _exact_file(optimiser: Path) -> Path:
