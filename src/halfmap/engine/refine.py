@@ -42,6 +42,8 @@ def refine(job: Job, state: State) -> State:
             schedule, models = update_sampling(job, schedule, state, references)
             with searches(job, models, schedule, references) as search, watch.phase("expectation"):
                 found = expectation(job, state.poses, search, f"iteration {schedule.iteration}")
+        with watch.phase("waiting"):
+            job.ranks.world.Barrier()
         with watch.phase("maximisation"):
             made = maximisation(job, schedule, models, found)
             state = conclude(job, schedule, state.poses, found, made)

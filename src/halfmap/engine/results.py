@@ -146,7 +146,8 @@ def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> 
     if by_rank is None:
         return
     schedule, wall = state.schedule, dict(by_rank[LEADER])
-    wall.pop("units")
+    for not_of_the_leader in ("units", "waiting"):
+        wall.pop(not_of_the_leader)
     busy = sum(seconds["units"] for seconds in by_rank)
     able = wall["expectation"] * job.ranks.n_workers * job.options.n_threads
     _keep_times(job, schedule.iteration, by_rank)
