@@ -5,6 +5,9 @@ poses are the same everywhere, and are advanced by the same pure functions, so t
 happens next is never sent, only agreed on.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 from halfmap.engine.expectation import expectation
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
@@ -13,6 +16,9 @@ from halfmap.engine.results import report_iteration, write_iteration
 from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
+from halfmap.model.half_model import HalfModel
+from halfmap.model.schedule import Schedule
+from halfmap.steps.search import Search
 
 
 def refine(job: Job, state: State) -> State:
@@ -38,10 +44,11 @@ def refine(job: Job, state: State) -> State:
     """
     while not is_finished(state.schedule, job):
         schedule, watch = begin(state.schedule, job), Stopwatch()
-        with projected(job, state.models, schedule.current_size) as references:
-            schedule, models = update_sampling(job, schedule, state, references)
-            with searches(job, models, schedule, references) as search, watch.phase("expectation"):
-                found = expectation(job, state.poses, search, f"iteration {schedule.iteration}")
+        with (
+            prepared(job, state, schedule, watch) as (schedule, models, search),
+            watch.phase("expectation"),
+        ):
+            found = expectation(job, state.poses, search, f"iteration {schedule.iteration}")
         with watch.phase("waiting"):
             job.ranks.world.Barrier()
         with watch.phase("maximisation"):
@@ -51,3 +58,19 @@ def refine(job: Job, state: State) -> State:
             write_iteration(job, state, made.unfiltered)
         report_iteration(job, state, found, watch)
     return state
+
+
+@contextmanager
+def prepared(
+    job: Job, state: State, schedule: Schedule, watch: Stopwatch
+) -> Iterator[tuple[Schedule, dict[int, HalfModel], dict[int, Search]]]:
+    """Transform the maps, refine the sampling, cut the coarse slices. Collective.
+
+    Held once per node, and let go of when the expectation is over.
+    """
+    with ExitStack() as stack:
+        with watch.phase("preparation"):
+            references = stack.enter_context(projected(job, state.models, schedule.current_size))
+            schedule, models = update_sampling(job, schedule, state, references)
+            search = stack.enter_context(searches(job, models, schedule, references))
+        yield schedule, models, search
