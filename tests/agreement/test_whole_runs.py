@@ -203,12 +203,13 @@ def test_norm_corrections_agree(pair: tuple[Run, Run]) -> None:
 
 
 def test_noise_spectra_agree(pair: tuple[Run, Run]) -> None:
+    same = same_pose(*pair).all()
     for group in (1, 2):
         ours, theirs = (
             run.model[f"model_optics_group_{group}"]["rlnSigma2Noise"].to_numpy() for run in pair
         )
-        # 2e-2 where a particle of the group has another pose, 1e-3 in the others.
-        np.testing.assert_allclose(ours, theirs, rtol=2e-2)
+        # A particle with another pose moves the spectrum of its group by up to 2e-2.
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3 if same else 2e-2)
         assert np.median(np.abs(ours / theirs - 1.0)) <= 1e-3
 
 
@@ -221,8 +222,9 @@ def test_spectra_of_the_map_agree(pair: tuple[Run, Run]) -> None:
     )
     if expected["rlnGoldStandardFsc"].any():
         # One particle with another pose moves the FSC by up to 8e-3 here.
+        bound = 2e-3 if same_pose(ours, theirs).all() else 2e-2
         np.testing.assert_allclose(
-            found["rlnGoldStandardFsc"], expected["rlnGoldStandardFsc"], atol=2e-2
+            found["rlnGoldStandardFsc"], expected["rlnGoldStandardFsc"], atol=bound
         )
     else:
         for name in ("rlnReferenceTau2", "rlnSsnrMap"):
@@ -233,7 +235,7 @@ def test_maps_agree(pair: tuple[Run, Run]) -> None:
     ours, theirs = pair
 
     # A particle with another pose moves a map of 120 or 240 by 3-4 %.
-    assert relative_rms(ours.map, theirs.map) <= 0.1
+    assert relative_rms(ours.map, theirs.map) <= (1e-2 if same_pose(ours, theirs).all() else 0.1)
     assert np.corrcoef(ours.map.ravel(), theirs.map.ravel())[0, 1] >= 0.995
 
 
