@@ -176,25 +176,12 @@ def half_model(case: Case, images: Array, particles: Particles) -> HalfModel:
     spectra = image_spectrum(fill_outside_mean(images, background))
     noise = np.array([0.5 * spectra[group == g].mean(axis=0) for g in (0, 1)])
     n_shells, n_directions = case.box // 2 + 1, len(direction_pixels(case.sampling)[0])
-    flat = np.zeros((1, n_shells))
-    return HalfModel(
+    return HalfModel.untrained(
         maps=low_pass(volume, pixel_A, case.low_pass_A)[None],
         noise_variance=noise * case.noise_power,
-        signal_variance=flat,
         data_vs_prior=np.where(np.arange(n_shells) < 10, 10.0, 0.0)[None],
-        map_variance=flat,
-        fourier_coverage=flat,
-        fsc=flat[0],
-        class_fraction=np.ones(1),
-        direction_fraction=np.full((1, n_directions), 1.0 / n_directions),
-        group_scale=np.ones(len(particles.scale_groups)),
-        mean_norm=1.0,
         offset_sigma_A=1e5,
-        log_likelihood=0.0,
-        mean_max_probability=0.0,
-        accuracy_rotation_deg=np.zeros(1),
-        accuracy_translation_A=np.zeros(1),
-        orientability=flat[0],
+        counts=(n_directions, len(particles.scale_groups)),
     )
 
 

@@ -103,26 +103,13 @@ def half_model(golden: Path, case: Case) -> HalfModel:
         for g in (1, 2)
     ]
     volume, _ = read_map(golden / "ref.mrc")
-    spectrum = np.zeros((1, BOX // 2 + 1))
     n_directions = len(direction_pixels(case.sampling)[0])
-    return HalfModel(
+    return HalfModel.untrained(
         maps=low_pass(volume, PIXEL_A, case.low_pass_A)[None],
         noise_variance=np.array(noise),
-        signal_variance=spectrum,
         data_vs_prior=tables["model_class_1"]["rlnSsnrMap"].to_numpy()[None, : BOX // 2 + 1],
-        map_variance=spectrum,
-        fourier_coverage=spectrum,
-        fsc=spectrum[0],
-        class_fraction=np.ones(1),
-        direction_fraction=np.full((1, n_directions), 1.0 / n_directions),
-        group_scale=np.ones(len(tables["model_groups"])),
-        mean_norm=1.0,
         offset_sigma_A=1e5,
-        log_likelihood=0.0,
-        mean_max_probability=0.0,
-        accuracy_rotation_deg=np.zeros(1),
-        accuracy_translation_A=np.zeros(1),
-        orientability=spectrum[0],
+        counts=(n_directions, len(tables["model_groups"])),
     )
 
 

@@ -119,23 +119,11 @@ def _first_model(
     n_particles = float(np.count_nonzero(job.particles.half == half))
     signal, ratio = initial_signal_to_noise(volume, noise, n_particles, job.options.data_weight)
     n_directions = len(direction_pixels(sampling)[0])
-    nothing = np.zeros((1, job.box // 2 + 1))
-    return HalfModel(
+    model = HalfModel.untrained(
         maps=np.ascontiguousarray(volume[None], np.float32),
         noise_variance=noise,
-        signal_variance=signal[None],
         data_vs_prior=ratio[None],
-        map_variance=nothing,
-        fourier_coverage=nothing,
-        fsc=nothing[0],
-        class_fraction=np.ones(1),
-        direction_fraction=np.full((1, n_directions), 1.0 / n_directions),
-        group_scale=np.ones(len(job.particles.scale_groups)),
-        mean_norm=1.0,
         offset_sigma_A=job.options.offset_sigma_A,
-        log_likelihood=0.0,
-        mean_max_probability=0.0,
-        accuracy_rotation_deg=np.zeros(1),
-        accuracy_translation_A=np.zeros(1),
-        orientability=nothing[0],
+        counts=(n_directions, len(job.particles.scale_groups)),
     )
+    return replace(model, signal_variance=signal[None])

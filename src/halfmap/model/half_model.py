@@ -41,6 +41,41 @@ class HalfModel:
     orientability: Float[Array, " shell"]
     """Contribution of each shell to the angular accuracy; zeros when not estimated."""
 
+    @classmethod
+    def untrained(
+        cls,
+        maps: Float32[Array, "class z y x"],
+        noise_variance: Float[Array, "optics shell"],
+        data_vs_prior: Float[Array, "class shell"],
+        offset_sigma_A: float,
+        counts: tuple[int, int],
+    ) -> "HalfModel":
+        """Return what is known before the first iteration; ``counts``: directions, scale groups.
+
+        All classes and directions are equally likely, all scales and norms are 1.
+        """
+        n_classes, (n_directions, n_groups) = len(maps), counts
+        nothing = np.zeros_like(data_vs_prior)
+        return cls(
+            maps=maps,
+            noise_variance=noise_variance,
+            signal_variance=nothing,
+            data_vs_prior=data_vs_prior,
+            map_variance=nothing,
+            fourier_coverage=nothing,
+            fsc=nothing[0],
+            class_fraction=np.full(n_classes, 1.0 / n_classes),
+            direction_fraction=np.full((n_classes, n_directions), 1.0 / (n_classes * n_directions)),
+            group_scale=np.ones(n_groups),
+            mean_norm=1.0,
+            offset_sigma_A=offset_sigma_A,
+            log_likelihood=0.0,
+            mean_max_probability=0.0,
+            accuracy_rotation_deg=np.zeros(n_classes),
+            accuracy_translation_A=np.zeros(n_classes),
+            orientability=nothing[0],
+        )
+
     def without_maps(self) -> "HalfModel":
         """Return the statistics alone, all that the leader is told; of the maps the box is kept."""
         return replace(self, maps=np.empty((0, *self.maps.shape[1:]), np.float32))
