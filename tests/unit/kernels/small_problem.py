@@ -1,0 +1,58 @@
+"""A kernel problem of 3 images and 24 orientations, and what two backends make of it.
+
+Tolerances: single precision is 6e-8 a number; sums of n random terms lose about sqrt(n) of
+that, relative to the sum of magnitudes.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy import ndarray as Array
+
+from halfmap.kernels.protocol import GUARD, Grid, Hits, Kernels, Samples
+from halfmap.kernels.reference import ReferenceKernels
+from halfmap.model.disc import make_disc
+from halfmap.model.exact import row_starts
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.rotations import euler_matrices
+
+REFERENCE = ReferenceKernels()
+
+
+DISC = make_disc(16, 8)
+
+
+SPHERE = PaddedSphere(r_max=8, padding=2.0)
+
+
+N = len(DISC)
+
+
+def some_axes(rng: np.random.Generator) -> Array:
+    matrices = euler_matrices(rng.uniform(-180.0, 180.0, (24, 3)))
+    return (2.0 * matrices[:, :2]).reshape(-1, 6).astype(np.float32)
+
+
+def both(kernels: Kernels, call: Callable[[Kernels, Array], None], shape: tuple[int, ...]) -> None:
+    """Assert that two backends fill all of the same array, to 1e-5 of its largest number."""
+    found, expected = np.full((2, *shape), np.nan, np.float32)
+    call(kernels, found)
+    call(REFERENCE, expected)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def fine_problem(rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    scores = rng.normal(scale=3.0, size=(6, 8, 4)).astype(np.float32)
+    return scores, *(rng.normal(size=s).astype(np.float32) for s in (3, (3, 5)))
+
+
+def hits_of(k: Kernels, samples: Samples, rng: np.random.Generator) -> tuple[Hits, Array]:
+    scores, orientation, shift = fine_problem(rng)
+    _, totals = REFERENCE.weigh_fine(scores, samples, orientation, shift)
+    return k.list_hits(scores, samples, np.array([0.3, 0.0, 0.05], np.float32), totals)
+
+
+def empty_grid(n_classes: int) -> Grid:
+    rows = row_starts(SPHERE)
+    return Grid(np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32), rows, SPHERE.half)
