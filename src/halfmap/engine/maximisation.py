@@ -9,9 +9,9 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.engine.expectation import Found
+from halfmap.engine.finishing import finished
 from halfmap.engine.job import Job
 from halfmap.model.exact import decode
-from halfmap.model.fourier import low_pass
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particle_totals import ParticleTotals
@@ -30,7 +30,6 @@ from halfmap.steps.half_maps import (
 )
 from halfmap.steps.maximisation import hermitian, spectra, symmetrise
 from halfmap.steps.reconstruction import reconstruct
-from halfmap.steps.solvent import flatten
 from halfmap.steps.statistics_update import HalfMaps, HalfStatistics, UpdateRules, updated_model
 
 
@@ -167,7 +166,7 @@ def _solve(
     )
     maps = np.stack(
         [
-            _finished(job, schedule, reconstruct(sums, job.box, estimate.signal_variance, weight))
+            finished(job, schedule, reconstruct(sums, job.box, estimate.signal_variance, weight))
             for sums, estimate in zip(summed.fourier, estimates, strict=True)
         ]
     )
@@ -181,17 +180,6 @@ def _solve(
     statistics = HalfStatistics(summed.noise, summed.directions, totals)
     shown = np.zeros(job.box // 2 + 1) if fsc is None else fsc
     return updated_model(old, statistics, HalfMaps(maps, estimates, shown), rules)
-
-
-def _finished(
-    job: Job, schedule: Schedule, volume: Float32[Array, "z y x"]
-) -> Float32[Array, "z y x"]:
-    """Filter a map again after a first iteration by correlation; flatten its solvent."""
-    if job.compares_by_correlation(schedule.iteration) and job.options.initial_lowpass_A > 0.0:
-        volume = low_pass(volume, job.pixel_size_A, job.options.initial_lowpass_A)
-    if job.solvent_mask is None or not job.options.flatten_solvent or schedule.converged:
-        return volume
-    return flatten(volume, job.solvent_mask)
 
 
 def _hand_out(job: Job, new: dict[int, HalfModel], *, last: bool) -> dict[int, HalfModel]:
