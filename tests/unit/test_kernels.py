@@ -373,7 +373,7 @@ def accumulated(
     row = np.concatenate([np.arange(m) for m in np.diff(hits.first_hit)])
     geometry = HitGeometry(pixels, DISC.shell.astype(np.int32), axes, np.arange(24) % 2, row)
     grid = empty_grid(2)
-    sums = ShellSums(np.zeros((3, 13)), np.zeros((3, 13)))
+    sums = ShellSums(np.zeros((3, 2, 13)), np.zeros((3, 2, 13)))
     flat = ramps.reshape(20, -1)
     k.accumulate(spectra, flat, hits, slices, geometry, (grid, sums))
     return grid, sums

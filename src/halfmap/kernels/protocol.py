@@ -118,11 +118,11 @@ class Grid(NamedTuple):
 
 
 class ShellSums(NamedTuple):
-    """Posterior-weighted sums of each image by shell."""
+    """Posterior-weighted sums of each image by class and shell."""
 
-    model: Float64[Array, "image shell"]
+    model: Float64[Array, "image class shell"]
     """Σ p w C² |P|²."""
-    cross: Float64[Array, "image shell"]
+    cross: Float64[Array, "image class shell"]
     """Σ p w C Re(conj(P) X)."""
 
 

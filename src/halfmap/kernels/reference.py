@@ -202,7 +202,7 @@ class ReferenceKernels:
     ) -> None:
         """See `Kernels.accumulate`."""
         grid, sums = out
-        shell, n_shells = geometry.shell, sums.model.shape[1]
+        shell, n_shells = geometry.shell, sums.model.shape[2]
         n = len(shell)
         for image in range(len(hits.first_hit) - 1):
             for h in range(*hits.first_hit[image : image + 2]):
@@ -215,8 +215,9 @@ class ReferenceKernels:
                 data = mean_ramp * _complex(spectra.masked[image])[:n]
                 model = mass * spectra.power[image, :n] * np.abs(slice_) ** 2
                 cross = (slice_.conj() * data).real
-                sums.model[image] += np.bincount(shell, model, minlength=n_shells)
-                sums.cross[image] += np.bincount(shell, cross, minlength=n_shells)
+                own = image, geometry.class_index[row]
+                sums.model[own] += np.bincount(shell, model, minlength=n_shells)
+                sums.cross[own] += np.bincount(shell, cross, minlength=n_shells)
                 numerator = mean_ramp * _complex(spectra.unmasked[image])[:n]
                 weight = mass * spectra.weight[image, :n]
                 points = _points(geometry.axes[row], geometry.pixels)

@@ -73,9 +73,10 @@ def scatter(values, class_index, grid, places):
 
 @compiled(FAST, inline="always")
 def add_by_shell(values, shell, out):
-    """Add pixels to their shells."""
+    """Add pixels to their shells, and clear them."""
     for i in range(shell.shape[0]):
         out[shell[i]] += np.float64(values[i])
+        values[i] = np.float32(0.0)
 
 
 @compiled(FAST)
@@ -86,19 +87,20 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     places = places_for(n)
     ramp = np.empty(ramps.shape[1], np.float32)
     values = np.zeros(4 * n, np.float32)
-    model, cross = np.empty(n, np.float32), np.empty(n, np.float32)
+    model, cross = np.zeros(n, np.float32), np.zeros(n, np.float32)
     for image in range(hits.first_hit.shape[0] - 1):
-        model[:] = np.float32(0.0)
-        cross[:] = np.float32(0.0)
         compared = (spectra.masked[image], spectra.power[image])
         inserted = (spectra.unmasked[image], spectra.weight[image])
         for h in range(hits.first_hit[image], hits.first_hit[image + 1]):
             own = slice(hits.first_shift[h], hits.end_shift[h])
             row = geometry.slice_row[h]
+            k = geometry.class_index[row]
             mass = mean_ramp(ramps, hits.shift[own], hits.posterior[own], ramp)
             add_powers(slices[row], ramp, compared, mass, (model, cross))
             locate(geometry.axes[row], geometry.pixels, grid.half, places)
             weighted_image(ramp, inserted, mass, places[3], values)
-            scatter(values, geometry.class_index[row], grid, places)
-        add_by_shell(model, geometry.shell, sums.model[image])
-        add_by_shell(cross, geometry.shell, sums.cross[image])
+            scatter(values, k, grid, places)
+            is_last = h + 1 == hits.first_hit[image + 1]
+            if is_last or geometry.class_index[geometry.slice_row[h + 1]] != k:
+                add_by_shell(model, geometry.shell, sums.model[image, k])
+                add_by_shell(cross, geometry.shell, sums.cross[image, k])
