@@ -414,7 +414,7 @@ def test_the_residual_of_images_of_the_map_is_the_noise(kernels: Kernels) -> Non
 
     found, sums = run(pictures, those, made)
 
-    _, noise, _ = decode(sums, made.scales, made.sphere.r_max, made.sphere.padding)
+    _, noise, _ = decode(sums, made.scales, made.sphere)
     pixels = np.bincount(made.disc.shell, minlength=13)[1:8]
     per_pixel = noise[0, 1:8] / (2.0 * found.weight.sum() * pixels)
     # 60 images of 4 to 23 complex pixels a shell: the estimate scatters by 5 % or less
@@ -447,7 +447,7 @@ def test_every_number_is_that_of_the_formulas(kernels: Kernels, fraction: list[f
         np.testing.assert_allclose(getattr(found, name), wanted, rtol=5e-4, err_msg=name)
     assert found.n_significant.tolist() == [one["n_significant"] for one in expected]
     assert (found.weight < 0.99).all()
-    _, noise, _ = decode(sums, made.scales, made.sphere.r_max, made.sphere.padding)
+    _, noise, _ = decode(sums, made.scales, made.sphere)
     np.testing.assert_allclose(noise[0], sum(one["noise"] for one in expected), rtol=5e-4)
     norms = [np.sqrt(2.0 * one["noise"].sum()) for one in expected]
     np.testing.assert_allclose(found.norm, norms, rtol=5e-4)
@@ -523,7 +523,7 @@ def test_beyond_the_window_the_power_of_the_image_itself_is_noise(kernels: Kerne
 
     _, sums = run(pictures, those, made)
 
-    _, noise, _ = decode(sums, made.scales, made.sphere.r_max, made.sphere.padding)
+    _, noise, _ = decode(sums, made.scales, made.sphere)
     masked = fill_outside_mean(pictures, soft_circle(BOX, 10.0, 2.0))
     power = np.abs(transform_2d(masked)) ** 2
     power[:, BOX // 2 + 1 :, 0] = 0.0
@@ -558,7 +558,7 @@ def test_premultiplied_images_are_inserted_as_the_plain_ones(kernels: Kernels) -
     def summed(pictures: Array, those: Particles) -> tuple[Array, Array]:
         made = search(known, plan(those, EXHAUSTIVE), kernels)
         _, sums = run(pictures, those, made)
-        (volume,), _, _ = decode(sums, made.scales, made.sphere.r_max, made.sphere.padding)
+        (volume,), _, _ = decode(sums, made.scales, made.sphere)
         return volume.signal, volume.weight
 
     signal, weight = summed(multiplied, done)

@@ -43,6 +43,7 @@ from halfmap.model.rotations import euler_matrices
 REFERENCE = ReferenceKernels()
 DISC = make_disc(16, 8)
 SPHERE = PaddedSphere(r_max=8, padding=2.0)
+PLANE = PaddedSphere(r_max=8, padding=2.0, flat=True)
 N = len(DISC)
 
 
@@ -56,13 +57,19 @@ def pixels() -> Pixels:
     return Pixels(DISC.kx.astype(np.float32), DISC.ky.astype(np.float32))
 
 
+@pytest.fixture(params=[SPHERE, PLANE], ids=["sphere", "plane"])
+def sphere(request: pytest.FixtureRequest) -> PaddedSphere:
+    """Of a map, and of a 2D reference."""
+    return request.param
+
+
 @pytest.fixture
-def volume(rng: np.random.Generator) -> Volume:
-    size = int(np.prod(SPHERE.shape))
+def volume(rng: np.random.Generator, sphere: PaddedSphere) -> Volume:
+    size = int(np.prod(sphere.shape))
     values = rng.normal(size=2 * size) * np.repeat(
-        SPHERE.squared_radius().ravel() <= SPHERE.reach**2, 2
+        sphere.squared_radius().ravel() <= sphere.reach**2, 2
     )
-    return Volume(values.astype(np.float32), SPHERE.half)
+    return Volume(values.astype(np.float32), sphere.half)
 
 
 @pytest.fixture
@@ -70,14 +77,17 @@ def source(volume: Volume, pixels: Pixels) -> tuple[Volume, Pixels]:
     return volume, pixels
 
 
-def some_axes(rng: np.random.Generator) -> Array:
-    matrices = euler_matrices(rng.uniform(-180.0, 180.0, (24, 3)))
+def some_axes(rng: np.random.Generator, sphere: PaddedSphere) -> Array:
+    angles = rng.uniform(-180.0, 180.0, (24, 3))
+    if sphere.flat:
+        angles[:, :2] = 0.0
+    matrices = euler_matrices(angles)
     return (2.0 * matrices[:, :2]).reshape(-1, 6).astype(np.float32)
 
 
 @pytest.fixture
-def axes(rng: np.random.Generator) -> Array:
-    return some_axes(rng)
+def axes(rng: np.random.Generator, sphere: PaddedSphere) -> Array:
+    return some_axes(rng, sphere)
 
 
 @pytest.fixture
@@ -130,7 +140,7 @@ def test_slices_agree(kernels: Kernels, volume: Volume, axes: Array, pixels: Pix
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_slice_along_the_axes_of_the_map_reads_its_voxels(
-    name: str, volume: Volume, pixels: Pixels
+    name: str, volume: Volume, pixels: Pixels, sphere: PaddedSphere
 ) -> None:
     # orientation 0: pixel (kx, ky) is voxel (2 kx, 2 ky, 0) of a map padded twice
     along = np.array([[2, 0, 0, 0, 2, 0]], np.float32)
@@ -138,23 +148,23 @@ def test_a_slice_along_the_axes_of_the_map_reads_its_voxels(
 
     make_kernels(name).project(volume, along, pixels, out)
 
-    voxels = volume.values.view(np.complex64).reshape(SPHERE.shape)
-    expected = voxels[SPHERE.half, SPHERE.half + 2 * DISC.ky, 2 * DISC.kx]
+    voxels = volume.values.view(np.complex64).reshape(sphere.shape)
+    expected = voxels[sphere.half_z, sphere.half + 2 * DISC.ky, 2 * DISC.kx]
     np.testing.assert_array_equal(out.view(np.complex64)[0, :N], expected)
     assert (out[0, 2 * N :] == 0).all()
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_where_x_is_negative_the_conjugate_of_the_opposite_point_is_taken(
-    name: str, volume: Volume, pixels: Pixels
+    name: str, volume: Volume, pixels: Pixels, sphere: PaddedSphere
 ) -> None:
     turned = np.array([[-2, 0, 0, 0, 2, 0]], np.float32)  # about y by 180°
     out = np.empty((1, DISC.width), np.float32)
 
     make_kernels(name).project(volume, turned, pixels, out)
 
-    voxels = volume.values.view(np.complex64).reshape(SPHERE.shape)
-    expected = voxels[SPHERE.half, SPHERE.half - 2 * DISC.ky, 2 * DISC.kx].conj()
+    voxels = volume.values.view(np.complex64).reshape(sphere.shape)
+    expected = voxels[sphere.half_z, sphere.half - 2 * DISC.ky, 2 * DISC.kx].conj()
     mirrored = DISC.kx > 0
     np.testing.assert_array_equal(out.view(np.complex64)[0, :N][mirrored], expected[mirrored])
 
@@ -174,9 +184,14 @@ def test_half_powers_agree(kernels: Kernels, slices: Array) -> None:
 
 @pytest.mark.parametrize("n", [1, 7, 8, 21])
 def test_cone_scores_agree_for_any_number_of_orientations(
-    kernels: Kernels, source: tuple[Volume, Pixels], spectra: Spectra, ramps: Array, n: int
+    kernels: Kernels,
+    source: tuple[Volume, Pixels],
+    spectra: Spectra,
+    ramps: Array,
+    sphere: PaddedSphere,
+    n: int,
 ) -> None:
-    axes = some_axes(np.random.default_rng(2))
+    axes = some_axes(np.random.default_rng(2), sphere)
     copies = np.empty((1, 5, DISC.width), np.float32)
     REFERENCE.shifted(spectra.masked[:1], ramps[:, 0], copies)
 
@@ -359,9 +374,9 @@ def test_of_equal_states_the_first_is_the_best(name: str, samples: Samples) -> N
     assert best.tolist() == [1 * 32 + 2 * 4 + 3, -1, 4 * 32 + 1 * 4 + 1]
 
 
-def empty_grid(n_classes: int) -> Grid:
-    rows = row_starts(SPHERE)
-    return Grid(np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32), rows, SPHERE.half)
+def empty_grid(n_classes: int, sphere: PaddedSphere) -> Grid:
+    rows = row_starts(sphere)
+    return Grid(np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32), rows, sphere.half)
 
 
 def accumulated(
@@ -372,7 +387,7 @@ def accumulated(
     # hits of an image lie on different slices, in rising order; images share slices
     row = np.concatenate([np.arange(m) for m in np.diff(hits.first_hit)])
     geometry = HitGeometry(pixels, DISC.shell.astype(np.int32), axes, np.arange(24) % 2, row)
-    grid = empty_grid(2)
+    grid = empty_grid(2, SPHERE if axes[:, 2].any() else PLANE)
     sums = ShellSums(np.zeros((3, 2, 13)), np.zeros((3, 2, 13)))
     flat = ramps.reshape(20, -1)
     k.accumulate(spectra, flat, hits, slices, geometry, (grid, sums))
@@ -395,12 +410,16 @@ def test_accumulated_sums_agree(
 
 
 def test_flat_posteriors_are_accumulated_as_peaked_ones(
-    monkeypatch: pytest.MonkeyPatch, samples: Samples, spectra: Spectra, ramps: Array
+    monkeypatch: pytest.MonkeyPatch,
+    samples: Samples,
+    spectra: Spectra,
+    ramps: Array,
+    sphere: PaddedSphere,
 ) -> None:
     # as if every posterior were flat, in pieces that do not divide the number of slices
     monkeypatch.setattr(accumulate_dense, "SHIFTS_PER_HIT", 0)
     monkeypatch.setattr(accumulate_dense, "CHUNK", 5)
-    axes = some_axes(np.random.default_rng(3))
+    axes = some_axes(np.random.default_rng(3), sphere)
     cut = np.empty((24, DISC.width), np.float32)
     cut[:] = np.random.default_rng(4).normal(size=cut.shape)
 
@@ -436,8 +455,8 @@ def test_insertion_conserves_the_weight(
     assert grid.values[:, 2:-GUARD:3].sum(dtype=np.float64) == pytest.approx(expected, rel=1e-5)
 
 
-def flushable(rng: np.random.Generator) -> Grid:
-    grid = empty_grid(2)
+def flushable(rng: np.random.Generator, sphere: PaddedSphere) -> Grid:
+    grid = empty_grid(2, sphere)
     grid.values[:, :-GUARD] = rng.normal(size=(2, grid.values.shape[1] - GUARD))
     return grid
 
@@ -448,22 +467,24 @@ def scales() -> Array:
     return np.exp2(np.arange(2 * n).reshape(n, 2) % 30 + 10.0)
 
 
-def test_flushed_integers_are_the_same_to_the_last_bit(kernels: Kernels) -> None:
-    out = np.ones((2, 2, int(np.prod(SPHERE.shape)), 3), np.int64)
-    grids = [flushable(np.random.default_rng(1)) for _ in range(2)]
+def test_flushed_integers_are_the_same_to_the_last_bit(
+    kernels: Kernels, sphere: PaddedSphere
+) -> None:
+    out = np.ones((2, 2, int(np.prod(sphere.shape)), 3), np.int64)
+    grids = [flushable(np.random.default_rng(1), sphere) for _ in range(2)]
 
     assert kernels.flush(grids[0], scales(), 2.0**60, out[0])
     assert REFERENCE.flush(grids[1], scales(), 2.0**60, out[1])
 
     np.testing.assert_array_equal(out[0], out[1])
     assert not grids[0].values.any()
-    beyond = SPHERE.squared_radius().ravel() > (SPHERE.reach + 2) ** 2
+    beyond = sphere.squared_radius().ravel() > (sphere.reach + 2) ** 2
     assert (out[0][:, beyond] == 1).all()
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_number_ends_at_its_voxel_times_its_scale(name: str) -> None:
-    grid, out = empty_grid(1), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
+    grid, out = empty_grid(1, SPHERE), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
     row = (SPHERE.half + 3) * SPHERE.shape[1] + SPHERE.half - 2  # z = 3, y = -2
     grid.values[0, 3 * (grid.row_start[row] + 5) : 3 * (grid.row_start[row] + 5) + 3] = 1, -2, 3
     scale = np.stack([np.full(999, 4.0), np.full(999, 8.0)], axis=-1)
@@ -479,7 +500,7 @@ def test_a_number_ends_at_its_voxel_times_its_scale(name: str) -> None:
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("bad", [3e5, np.nan])
 def test_a_flush_says_when_a_number_is_too_large(name: str, bad: float) -> None:
-    grid, out = empty_grid(1), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
+    grid, out = empty_grid(1, SPHERE), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
     grid.values[0, 1000] = bad
 
     with np.errstate(invalid="ignore"):

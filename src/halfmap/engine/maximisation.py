@@ -84,16 +84,15 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
 
 def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
     """Sum over the ranks of each half; the result is on the half roots."""
-    sphere = PaddedSphere(schedule.current_size // 2, job.padding)
+    flat = schedule.sampling.flat
+    sphere = PaddedSphere(schedule.current_size // 2, job.padding, flat)
     # Interpolation reaches one voxel beyond the sphere along each axis.
     inside = np.flatnonzero(sphere.squared_radius() <= (sphere.reach + 2) ** 2)
     summed = {}
     for half, team in job.ranks.teams.items():
         total = reduce_sums(found.sums[half], inside, team.comm)
         if team.is_root:
-            fourier, noise, directions = decode(
-                total, found.scales[half], sphere.r_max, sphere.padding
-            )
+            fourier, noise, directions = decode(total, found.scales[half], sphere)
             complete = tuple(
                 symmetrise(hermitian(sums), job.group, job.options.n_threads) for sums in fourier
             )

@@ -30,6 +30,10 @@ _TILT_SLACK_DEG = 1e-6
 """Keeps directions exactly at the tilt limit in spite of rounding; many lie at 60°."""
 _CIRCLE_SLACK_A2 = 0.001
 """Keeps translations on the rim of the search circle in spite of rounding."""
+_FLAT = np.zeros(1, np.int64), np.zeros((1, 2))
+"""Pixel and angles of the one direction of 2D references."""
+for _array in _FLAT:
+    _array.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,16 @@ def direction_pixels(
 ) -> tuple[Int[Array, " direction"], Float[Array, "direction 2"]]:
     """Return the directions to search: nested HEALPix pixels and (rot, tilt) in degrees.
 
-    Symmetry mates and directions outside ``limit_tilt_deg`` are left out. Read-only arrays.
+    Symmetry mates and directions outside ``limit_tilt_deg`` are left out; 2D references have the
+    one direction (0, 0). Read-only arrays.
 
     Raises
     ------
     OptionError
         If no direction is left.
     """
+    if sampling.flat:
+        return _FLAT
     return _directions(sampling.healpix_order, sampling.symmetry, sampling.limit_tilt_deg)
 
 
@@ -140,17 +147,18 @@ def child_angles_deg(
 ) -> Float[Array, "pair child 3"]:
     """Return the (rot, tilt, psi) of the second pass below each coarse (direction, psi).
 
-    The 4^os nested pixels inside the direction's, times 2^os psi evenly inside the psi step;
-    directions outer, psi inner. Without oversampling the pair itself.
+    The 4^os nested pixels inside the direction's (of 2D references the direction itself), times
+    2^os psi evenly inside the psi step; directions outer, psi inner. Without oversampling the pair
+    itself.
     """
-    os = sampling.oversampling
-    pixels = pixel[:, None] * 4**os + np.arange(4**os)
-    angles = _pixel_angles_deg(sampling.healpix_order + os, pixels)
+    os, n_directions = sampling.oversampling, sampling.n_child_directions
+    children = np.zeros((len(pixel), n_directions, 2**os, 3))
+    if not sampling.flat:
+        pixels = pixel[:, None] * n_directions + np.arange(n_directions)
+        children[..., :2] = _pixel_angles_deg(sampling.healpix_order + os, pixels)[:, :, None]
     psi = psi_deg[:, None] + _inside_step(360.0 / _n_psi(sampling), os)
-    children = np.empty((len(pixel), 4**os, 2**os, 3))
-    children[..., :2] = angles[:, :, None]
     children[..., 2] = psi[:, None]
-    return children.reshape(len(pixel), 8**os, 3)
+    return children.reshape(len(pixel), sampling.n_child_orientations, 3)
 
 
 def _inside_step(step: float, oversampling: int) -> Float[Array, " child"]:
@@ -181,12 +189,15 @@ def perturbed_matrices(
 ) -> Float[Array, "*pose 3 3"]:
     """Return the matrices of orientations after the random rotation of the whole grid.
 
-    ``A R(d, d, d)`` with ``d`` the perturbation in degrees: the frame of the map is turned.
+    ``A R(d, d, d)`` with ``d`` the perturbation in degrees: the frame of the map is turned. 2D
+    references stay in their plane: ``d`` is added to psi.
     """
     matrices = euler_matrices(angles_deg)
     if sampling.perturbation == 0.0:
         return matrices
     turn = np.full(3, sampling.perturbation * sampling.angular_step_deg)
+    if sampling.flat:
+        turn[:2] = 0.0
     return np.asarray(matrices @ euler_matrices(turn))
 
 

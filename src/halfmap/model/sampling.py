@@ -21,11 +21,28 @@ class Sampling:
     """Random offset of the whole grid, in coarse steps, the same for angles and shifts."""
     prior_sigma_deg: tuple[float, float, float] | None = None
     """Width of the Gaussian priors on rot, tilt, psi of a local search; None searches globally."""
+    flat: bool = False
+    """References are 2D: there is one direction, and only psi is sampled."""
 
     @property
     def angular_step_deg(self) -> float:
-        """Coarse angular step, 60° / 2^order."""
-        return float(60.0 / 2**self.healpix_order)
+        """Coarse angular step: 60° / 2^order, or that of psi for 2D references."""
+        return float(self.psi_step_deg if self.flat else 60.0 / 2**self.healpix_order)
+
+    @property
+    def n_child_directions(self) -> int:
+        """Directions of the second pass below each coarse one."""
+        return 1 if self.flat else int(4**self.oversampling)
+
+    @property
+    def n_child_orientations(self) -> int:
+        """Orientations of the second pass below each coarse one."""
+        return int(self.n_child_directions * 2**self.oversampling)
+
+    @property
+    def n_child_shifts(self) -> int:
+        """Translations of the second pass below each coarse one."""
+        return int(4**self.oversampling)
 
     @property
     def fine_angular_step_deg(self) -> float:

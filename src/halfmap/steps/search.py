@@ -111,7 +111,7 @@ class Search:
     @property
     def sphere(self) -> PaddedSphere:
         """Frequencies that the reference and the sums hold."""
-        return PaddedSphere(self.references[0].r_max, self.references[0].padding)
+        return self.references[0].sphere
 
     @property
     def n_classes(self) -> int:

@@ -8,10 +8,11 @@ from halfmap.model.mask import soft_sphere
 
 
 def solvent_mask(
-    box: int, pixel_size_A: float, diameter_A: float, edge_px: float
+    box: int, pixel_size_A: float, diameter_A: float, edge_px: float, *, flat: bool = False
 ) -> Float[Array, "z y x"]:
-    """Return a soft sphere: 1 within the particle diameter, 0 beyond its edge."""
-    return np.asarray(1.0 - soft_sphere(box, diameter_A / (2.0 * pixel_size_A), edge_px))
+    """Return a soft sphere: 1 within the particle diameter, 0 beyond its edge; flat: a disc."""
+    radius_px = diameter_A / (2.0 * pixel_size_A)
+    return np.asarray(1.0 - soft_sphere(box, radius_px, edge_px, flat=flat))
 
 
 def flatten(

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, scatter
+from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, rows_of, scatter
 from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.project import locate, places_for
 
@@ -90,11 +90,11 @@ def add_image(means, image, where, by_pixel, out):
 def insert(numerator, weight, geometry, first, grid):
     """Insert the sums of some orientations; those without weight are skipped."""
     n = weight.shape[1]
-    places = places_for(n)
+    places, size = places_for(n), (rows_of(grid), grid.half)
     values = np.zeros(4 * n, np.float32)
     for j in range(weight.shape[0]):
         if weight[j].max() > 0.0:
-            locate(geometry.axes[first + j], geometry.pixels, grid.half, places)
+            locate(geometry.axes[first + j], geometry.pixels, size, places)
             for i in range(n):
                 values[4 * i] = numerator[j, 2 * i]
                 values[4 * i + 1] = places[3][i] * numerator[j, 2 * i + 1]
