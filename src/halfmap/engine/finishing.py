@@ -12,9 +12,10 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
+from halfmap.engine.map_masks import MapMasks
 from halfmap.model.fourier import low_pass
 from halfmap.model.schedule import Schedule
-from halfmap.steps.solvent import flatten
+from halfmap.steps.solvent import flatten, flatten_but_low_pass, level
 
 Volume = Float32[Array, "z y x"]
 Step = Callable[[Volume], Volume]
@@ -36,5 +37,21 @@ def finishing_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
         )
     if schedule.converged:
         return
-    if options.flatten_solvent and job.solvent_mask is not None:
-        yield partial(flatten, mask=job.solvent_mask)
+    if options.flatten_solvent:
+        yield from _flattening(job.masks, job.pixel_size_A, options.lowpass_mask_resolution_A)
+
+
+def _flattening(masks: MapMasks, pixel_size_A: float, resolution_A: float) -> Iterator[Step]:
+    assert masks.solvent is not None
+    if masks.low_pass is None:
+        yield partial(flatten, mask=masks.solvent)
+    else:
+        yield partial(
+            flatten_but_low_pass,
+            mask=masks.solvent,
+            region=masks.low_pass,
+            pixel_size_A=pixel_size_A,
+            resolution_A=resolution_A,
+        )
+    if masks.levelled is not None:
+        yield partial(level, region=masks.levelled)

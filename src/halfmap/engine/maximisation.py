@@ -140,11 +140,11 @@ def _compare(
 ) -> Float[Array, " shell"]:
     """Return the gold-standard FSC, on both half roots."""
     if job.options.solvent_correct_fsc:
-        assert job.solvent_mask is not None
+        assert job.masks.solvent is not None
         maps = meet(job.ranks, unfiltered)
         rng = np.random.default_rng((job.options.random_seed, schedule.iteration))
         size = schedule.current_size
-        return solvent_corrected_fsc(maps[0], maps[1], job.solvent_mask, size, rng)
+        return solvent_corrected_fsc(maps[0], maps[1], job.masks.solvent, size, rng)
     averages = meet(job.ranks, {h: downsampled_average(s.fourier[0]) for h, s in sums.items()})
     return half_map_fsc(averages[0], averages[1], job.box)
 
