@@ -20,7 +20,14 @@ class Sampling:
     perturbation: float = 0.0
     """Random offset of the whole grid, in coarse steps, the same for angles and shifts."""
     prior_sigma_deg: tuple[float, float, float] | None = None
-    """Width of the Gaussian priors on rot, tilt, psi of a local search; None searches globally."""
+    """Width of the Gaussian priors on rot, tilt, psi, 0 for an angle that is free; None searches
+    globally."""
+    priors_follow_poses: bool = True
+    """The priors sit at the present poses; otherwise where the particle table says."""
+    bimodal_psi: bool = False
+    """An in-plane angle and a direction are as near to the prior as their opposites."""
+    relaxed_symmetry: str = ""
+    """Point group that the particle has only nearly: the priors are the same at all mates."""
     flat: bool = False
     """References are 2D: there is one direction, and only psi is sampled."""
 
