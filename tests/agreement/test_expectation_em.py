@@ -235,7 +235,7 @@ def relative_rms(found: Array, expected: Array) -> float:
 
 def test_with_relions_rounding_the_sums_are_relions(imitated: Outcome, golden: Path) -> None:
     search = imitated.search
-    (sums,), noise, directions = decode(imitated.sums, search.scales, 21, 2.0)
+    (sums,), noise, directions = decode(imitated.sums, search.scales, search.sphere)
     signal, weight = golden_sums(golden)
     # RELION keeps or drops pixels of the outermost shell by rounding
     inside = search.sphere.squared_radius() < (2 * 20 - 1) ** 2

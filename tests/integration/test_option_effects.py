@@ -76,6 +76,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         assert main(["simulate", *words.split(), "--seed", "2", "--o", "data"]) == 0
         write_map(Path("mask.mrc"), solvent_mask(24, 6.0, 80.0, 3.0), 6.0)
+        write_map(Path("shell.mrc"), 1.0 - solvent_mask(24, 6.0, 80.0, 3.0), 6.0)
     return folder
 
 
@@ -173,3 +174,17 @@ def test_the_fsc_is_corrected_for_the_solvent_mask(project: Path) -> None:
     assert not np.allclose(half_model(root, 1), plain)
     for half in (1, 2):
         assert Path(f"{root}_half{half}_class001_unfil.mrc").is_file()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"solvent_mask2": "shell.mrc"}, {"lowpass_mask": "shell.mrc", "lowpass": 40}]
+)
+def test_a_region_is_not_simply_flattened(project: Path, changes: dict[str, object]) -> None:
+    flattened = {"flatten_solvent": True, "solvent_mask": "mask.mrc"}
+    plain = seen(refined(project, f"flat_{len(changes)}", **flattened), "map")
+
+    found = seen(refined(project, f"region_{len(changes)}", **flattened | changes), "map")
+
+    outside = read_map(project / "shell.mrc")[0] == 1.0
+    assert not plain[outside].any()
+    assert found[outside].any()

@@ -18,6 +18,7 @@ from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.sums import ExpectationSums
 
 SPHERE = PaddedSphere(r_max=8, padding=2.0)
+PLANE = PaddedSphere(r_max=8, padding=2.0, flat=True)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +66,13 @@ def test_an_optics_group_without_noise_spectrum_does_not_matter(known: HalfModel
     assert np.isfinite(scales.noise).all()
 
 
-def test_decoding_gives_back_what_was_encoded(known: HalfModel, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("sphere", [SPHERE, PLANE], ids=["sphere", "plane"])
+def test_decoding_gives_back_what_was_encoded(
+    known: HalfModel, rng: np.random.Generator, sphere: PaddedSphere
+) -> None:
     scales = sum_scales(known, 10_000)
-    of_square = scales_of_square(scales, SPHERE)
-    square = SPHERE.squared_radius().ravel()
+    of_square = scales_of_square(scales, sphere)
+    square = sphere.squared_radius().ravel()
     inside = square < len(of_square)
     values = rng.normal(size=(square.size, 3)) * inside[:, None]
     sums = ExpectationSums.zeros(1, square.size, known.noise_variance.shape, 12)
@@ -77,7 +81,7 @@ def test_decoding_gives_back_what_was_encoded(known: HalfModel, rng: np.random.G
     sums.noise[:] = to_integers(np.full((2, 13), 0.25), scales.noise)
     sums.directions[0, 5] = to_integers(np.array(3.0), scales.direction)
 
-    (volume,), noise, directions = decode(sums, scales, SPHERE.r_max, SPHERE.padding)
+    (volume,), noise, directions = decode(sums, scales, sphere)
 
     # rounding to an integer moves a value by half of 1 / scale at most
     step = 0.5 / of_square.min()
@@ -116,11 +120,14 @@ def test_interpolation_around_a_point_of_the_sphere_stays_inside_the_scaled_regi
     assert np.sum(corners**2, axis=2).max() < len(of_square)
 
 
-def test_rows_number_exactly_the_voxels_that_insertion_can_touch(known: HalfModel) -> None:
-    n_squares = len(scales_of_square(sum_scales(known, 10), SPHERE))
+@pytest.mark.parametrize("sphere", [SPHERE, PLANE], ids=["sphere", "plane"])
+def test_rows_number_exactly_the_voxels_that_insertion_can_touch(
+    known: HalfModel, sphere: PaddedSphere
+) -> None:
+    n_squares = len(scales_of_square(sum_scales(known, 10), sphere))
 
-    rows = row_starts(SPHERE)
+    rows = row_starts(sphere)
 
-    touched = SPHERE.squared_radius() < n_squares
+    touched = sphere.squared_radius() < n_squares
     np.testing.assert_array_equal(np.diff(rows), touched.sum(axis=2).ravel())
     assert (np.diff(touched.astype(int), axis=2) <= 0).all()  # from x = 0 on, without a gap

@@ -116,7 +116,7 @@ def sums_of_map(volume: np.ndarray) -> FourierSums:
     padded = padded_box(BOX, 2.0)
     sphere = PaddedSphere(BOX // 2, 2.0)
     signal = np.empty(sphere.shape, complex)
-    for x, slab in forward_slabs(volume, BOX, padded, sphere.half):
+    for x, slab in forward_slabs(volume, (BOX, BOX), padded, sphere.half):
         signal[:, :, x] = slab / BOX**2
     inside = sphere.squared_radius() <= sphere.reach**2
     return FourierSums(signal * inside, inside.astype(float), BOX // 2, 2.0)

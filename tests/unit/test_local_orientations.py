@@ -1,16 +1,12 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from halfmap.model.orientations import (
-    LocalOrientations,
-    direction_pixels,
-    local_grid,
-    local_orientations,
-    psi_angles_deg,
-)
-from halfmap.model.rotations import direction_vectors
+from halfmap.model.local_orientations import LocalOrientations, local_grid, local_orientations
+from halfmap.model.orientations import direction_pixels, psi_angles_deg
+from halfmap.model.rotations import direction_vectors, euler_angles, euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.model.symmetry import point_group
 
@@ -22,9 +18,11 @@ def search(
     symmetry: str = "C1",
     order: int = 4,
     prior: np.ndarray = PRIOR,
+    **changes: Any,
 ) -> tuple[LocalOrientations, np.ndarray, np.ndarray]:
     """Return what is selected, and the angles of all directions and psi."""
     grid = Sampling(order, 60.0 / 2**order, 5.0, 1.0, 1, symmetry, prior_sigma_deg=sigma_deg)
+    grid = replace(grid, **changes)
     return (
         local_orientations(local_grid(grid), prior),
         direction_pixels(grid)[1],
@@ -133,3 +131,90 @@ def test_a_global_sampling_has_no_local_searches() -> None:
 
     with pytest.raises(ValueError, match="prior_sigma_deg"):
         local_grid(replace(grid, prior_sigma_deg=None))
+
+
+def test_bimodal_looks_at_opposite_psi_and_opposite_directions() -> None:
+    found, angles, psi = search((3.0, 3.0, 3.0), bimodal_psi=True)
+
+    cosine = direction_vectors(angles) @ direction_vectors(PRIOR)
+    away = np.degrees(np.arccos(np.clip(np.abs(cosine), 0.0, 1.0)))
+    np.testing.assert_array_equal(np.unique(found.direction), np.flatnonzero(away < 9.0))
+    turn = np.abs(psi - 121.0)
+    near = np.minimum(turn, np.abs(turn - 180.0)) < 9.0
+    np.testing.assert_array_equal(np.unique(found.psi), np.flatnonzero(near))
+    # an angle and its opposite are equally probable
+    opposite = (found.psi + len(psi) // 2) % len(psi)
+    keys = found.direction * len(psi) + found.psi
+    mates = np.searchsorted(keys, found.direction * len(psi) + opposite)
+    np.testing.assert_allclose(found.log_prior[mates], found.log_prior, atol=1e-9)
+
+
+def test_bimodal_looks_at_the_opposite_tilt() -> None:
+    found, angles, _ = search((0.0, 1.5, 3.0), bimodal_psi=True)
+
+    near = np.minimum(np.abs(angles[:, 1] - 64.0), np.abs(angles[:, 1] - 116.0)) < 4.5
+    np.testing.assert_array_equal(np.unique(found.direction), np.flatnonzero(near))
+
+
+def gaussian(away: np.ndarray, sigma: float) -> np.ndarray:
+    """Prior of an angle; 1 if it is free, 0 beyond three sigma."""
+    if sigma == 0.0:
+        return np.ones_like(away)
+    return np.where(away < 3.0 * sigma, np.exp(-0.5 * (away / sigma) ** 2), 0.0)
+
+
+def priors_of(
+    angles: np.ndarray, sigma_deg: tuple[float, float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the priors of the directions and of the psi of orientations, from Euler angles."""
+    rot, tilt, psi = np.moveaxis(angles, -1, 0)
+    turn = np.abs(psi - PRIOR[2]) % 360.0
+    of_psi = gaussian(np.minimum(turn, 360.0 - turn), sigma_deg[2])
+    if sigma_deg[0] > 0.0 and sigma_deg[1] > 0.0:
+        cosine = direction_vectors(angles) @ direction_vectors(PRIOR)
+        away = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+        return gaussian(away, max(sigma_deg[:2])), of_psi
+    if sigma_deg[0] > 0.0:
+        across = np.sin(np.radians(tilt)) * np.sin(np.radians(rot - PRIOR[0]))
+        return gaussian(np.degrees(np.arcsin(np.abs(across))), sigma_deg[0]), of_psi
+    return gaussian(np.abs(tilt - PRIOR[1]), sigma_deg[1]), of_psi
+
+
+@pytest.mark.parametrize(
+    "sigma",
+    [(9.0, 6.0, 8.0), (9.0, 9.0, 0.0), (7.0, 0.0, 8.0), (0.0, 7.0, 8.0), (0.0, 0.0, 8.0)],
+)
+@pytest.mark.parametrize("group", ["C2", "D2", "T", "C2V"])
+def test_relaxed_symmetry_gives_all_mates_of_an_orientation_the_mean_of_their_priors(
+    group: str, sigma: tuple[float, float, float]
+) -> None:
+    """Enumerate every orientation and every operator: A, L A R and the Euler angles of both."""
+    found, angles, psi = search(sigma, order=2, relaxed_symmetry=group)
+    operators = point_group(group)
+    left = np.concatenate([np.eye(3)[None], operators.left])
+    right = np.concatenate([np.eye(3)[None], operators.right])
+    expected = np.zeros((len(angles), len(psi)))
+    every = np.empty((*expected.shape, 3))
+    every[..., :2], every[..., 2] = angles[:, None], psi
+    for a, b in zip(left, right, strict=True):
+        of_direction, of_psi = priors_of(euler_angles(a @ euler_matrices(every) @ b), sigma)
+        # each list sums to one: over directions, and over psi at each direction
+        both = of_direction / of_direction[:, 0].sum() * of_psi / of_psi.sum(axis=1)[:, None]
+        expected += both / len(left)
+
+    assert expected.sum() == pytest.approx(1.0)
+    result = np.zeros_like(expected)
+    result[found.direction, found.psi] = np.exp(found.log_prior)
+    np.testing.assert_allclose(result, expected, atol=1e-9)
+
+
+def test_relaxed_symmetry_turns_psi_with_the_direction() -> None:
+    """A 2-fold along x takes (rot, tilt, psi) to (-rot, 180 - tilt, psi + 180), not to psi."""
+    found, angles, psi = search((0.003, 0.003, 0.003), relaxed_symmetry="D1")
+
+    chosen = np.column_stack([angles[found.direction], psi[found.psi]])
+
+    np.testing.assert_allclose(
+        np.sort(chosen, axis=0), np.sort([PRIOR, [-33.0, 116.0, 301.0]], axis=0), atol=2.0
+    )
+    np.testing.assert_allclose(np.exp(found.log_prior), 0.5)

@@ -7,13 +7,12 @@ import pytest
 import starfile
 
 from halfmap.errors import OptionError
+from halfmap.model.local_orientations import local_grid, local_orientations
 from halfmap.model.orientations import (
     child_angles_deg,
     child_translations_A,
     direction_pixels,
     draw_perturbation,
-    local_grid,
-    local_orientations,
     perturbation_shift_A,
     perturbed_matrices,
     psi_angles_deg,

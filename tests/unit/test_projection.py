@@ -96,16 +96,20 @@ def test_the_gridding_window_is_one_at_the_centre_and_falls_with_the_radius() ->
     assert window[8, 4, 5] == pytest.approx(np.sinc(5 / 32) ** 2)  # 3-4-5: radial, not a product
 
 
+@pytest.mark.parametrize("depth", [1, 12])
 @pytest.mark.parametrize("padding", [1.0, 2.0, 1.5])
-def test_transforming_to_the_full_sphere_and_back_gives_the_map(padding: float, rng) -> None:
+def test_transforming_to_the_full_sphere_and_back_gives_the_map(
+    padding: float, depth: int, rng
+) -> None:
     box, padded = 12, padded_box(12, padding)
-    volume = rng.normal(size=(box, box, box))
+    volume = rng.normal(size=(depth, box, box))
     half = padded // 2 + 1
-    whole = np.zeros((2 * half + 1, 2 * half + 1, half + 1), complex)
-    for x, values in forward_slabs(volume, box, padded, half):
-        whole[:, :, x] = values / padded**3
+    n_axes, n_z = (2, 1) if depth == 1 else (3, 2 * half + 1)
+    whole = np.zeros((n_z, 2 * half + 1, half + 1), complex)
+    for x, values in forward_slabs(volume, (depth, box), padded, half):
+        whole[:, :, x] = values / padded**n_axes
 
-    back = inverse_cropped(lambda x: whole[:, :, x], half, box, padded)
+    back = inverse_cropped(lambda x: whole[:, :, x], half, (depth, box), padded)
 
     np.testing.assert_allclose(back, volume, atol=1e-12)
 

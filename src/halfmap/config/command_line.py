@@ -20,7 +20,13 @@ NOUNS: Mapping[Any, str] = {
     float: "a number",
     Path: "a file name",
 }
-INPUT_FILES = ("particles_file", "reference_file", "solvent_mask_file")
+INPUT_FILES = (
+    "particles_file",
+    "reference_file",
+    "solvent_mask_file",
+    "second_solvent_mask_file",
+    "lowpass_mask_file",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,27 +140,31 @@ class General(OptionGroup):
     ] = None
     second_solvent_mask_file: Annotated[
         File,
+        Expected("a mask, an MRC file, or None"),
         Option(
             "solvent_mask2",
-            LATER,
-            "Region of the map that is set to its own mean density, such as the inside of a virus.",
+            IMPLEMENTED,
+            "Region of the map that is set to its own mean density, such as the inside of a virus; "
+            "with --flatten_solvent.",
             label="rlnSolventMask2Name",
             on_continue=FREE,
         ),
     ] = None
     lowpass_mask_file: Annotated[
         File,
+        Expected("a mask, an MRC file, or None"),
         Option(
             "lowpass_mask",
-            LATER,
+            IMPLEMENTED,
             "Region that is kept at the low resolution of --lowpass instead of being flattened.",
+            differs="As the other masks it may be of another box or pixel size than the map.",
             on_continue=FREE,
         ),
     ] = None
     lowpass_mask_resolution_A: Annotated[
         float,
         Range(0.0),
-        Option("lowpass", LATER, "Resolution of --lowpass_mask.", on_continue=FREE),
+        Option("lowpass", IMPLEMENTED, "Resolution of --lowpass_mask.", on_continue=FREE),
     ] = 0.0
     tau2_spectrum_file: Annotated[
         File,

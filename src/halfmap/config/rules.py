@@ -46,6 +46,11 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "no FSC between halves",
     ),
     (
+        lambda o: o.lowpass_mask_file is not None and o.lowpass_mask_resolution_A <= 0.0,
+        "--lowpass_mask: found without --lowpass, expected the resolution to keep the region at. "
+        "Give it in Å with --lowpass",
+    ),
+    (
         lambda o: (
             o.auto_refine
             and o.sigma_ang_deg > 0.0
@@ -84,6 +89,9 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auto_local_healpix_order", ("auto_refine",)),
     ("low_resol_join_halves", ("split_random_halves",)),
     ("solvent_mask", ("flatten_solvent", "solvent_correct_fsc")),
+    ("solvent_mask2", ("flatten_solvent",)),
+    ("lowpass_mask", ("flatten_solvent",)),
+    ("lowpass", ("lowpass_mask",)),
     ("ctf_intact_first_peak", ("ctf",)),
     ("ctf_phase_flipped", ("ctf",)),
     ("only_flip_phases", ("ctf",)),

@@ -1,14 +1,14 @@
 """Everything that a new run reads before it starts, on the leader; told to all ranks."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
+from halfmap.engine.map_masks import MapMasks, fitted_masks, read_masks
 from halfmap.errors import DataError
 from halfmap.io.mrc import read_map
 from halfmap.io.particle_table import ParticleTable, read_particles
@@ -31,12 +31,13 @@ class Inputs:
     references: tuple[Float32[Array, "z y x"], ...]
     """Starting map of each half, on the grid of the particles, not filtered; none when a run
     goes on from its own maps."""
-    solvent_mask: Float32[Array, "z y x"] | None
+    masks: MapMasks
+    """Those that were named."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Map:
-    """A map or mask as its file has it."""
+    """A map as its file has it."""
 
     path: Path
     volume: Float32[Array, "z y x"]
@@ -70,9 +71,7 @@ def read_inputs(
     read = problems.attempt(_particles, options, seed)
     names = problems.attempt(_reference_files, options) or ()
     maps = _starting_maps(names, options, problems)
-    mask = None
-    if options.solvent_mask_file is not None:
-        mask = problems.attempt(_mask, options.solvent_mask_file)
+    masks = read_masks(options, problems)
     if read is not None:
         _check_together(read[0], maps, options, problems)
     problems.refuse()
@@ -81,9 +80,9 @@ def read_inputs(
     optics = particles.optics[0]
     on_grid = {name: _on_grid(found, optics, console) for name, found in maps.items()}
     references = tuple(on_grid[name] for name in names)
-    # Clipped, because resampling rings.
-    solvent = None if mask is None else np.clip(_on_grid(mask, optics, console), 0.0, 1.0)
-    return Inputs(particles, poses, references, solvent), table
+    return Inputs(
+        particles, poses, references, fitted_masks(masks, optics.box, optics.pixel_size_A, console)
+    ), table
 
 
 def _particles(options: RefineOptions, seed: int) -> tuple[Particles, Poses, ParticleTable]:
@@ -139,16 +138,6 @@ def _starting_map(path: Path, options: RefineOptions) -> _Map:
     return _Map(path, volume, pixel_size_A)
 
 
-def _mask(path: Path) -> _Map:
-    volume, pixel_size_A = read_map(path)
-    if volume.min() < 0.0 or volume.max() > 1.0 or volume.max() <= 0.0:
-        raise DataError(
-            f"{path}: found values from {volume.min():g} to {volume.max():g}, expected a mask with "
-            "values from 0 to 1. Make the mask again"
-        )
-    return _Map(path, volume, pixel_size_A)
-
-
 def _check_together(
     particles: Particles, maps: dict[Path, _Map], options: RefineOptions, problems: Problems
 ) -> None:
@@ -194,9 +183,6 @@ def _check_size(found: _Map, optics: Optics) -> None:
 
 def _on_grid(found: _Map, optics: Optics, console: Console) -> Float32[Array, "z y x"]:
     """Bring a map to box and pixel size of the particles, and say so if that changes it."""
-    if found.pixel_size_A <= 0.0:
-        found = replace(found, pixel_size_A=optics.pixel_size_A)
-        console.notice(f"{found.path} has no pixel size: that of the particles is taken")
     volume, pixel_size_A = found.volume, found.pixel_size_A
     if found.fits(optics):
         return volume

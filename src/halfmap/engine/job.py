@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.inputs import Inputs
+from halfmap.engine.map_masks import MapMasks
 from halfmap.engine.quarantine import Quarantine
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
@@ -43,8 +44,8 @@ class Job:
     source: ImageSource
     images: ImageSettings
     group: PointGroup
-    solvent_mask: Float[Array, "z y x"] | None
-    """Applied to the map after each iteration; None with no --flatten_solvent."""
+    masks: MapMasks
+    """Of the map; the one of the solvent is None when nobody asked for one."""
     search_rules: SearchRules
     schedule_rules: ScheduleRules
     units: tuple[Unit, ...]
@@ -123,9 +124,10 @@ def make_job(
         do_norm=options.corrects_norm,
         do_scale=options.corrects_scale and len(particles.scale_groups) > 1,
     )
-    mask = inputs.solvent_mask
-    if mask is None and options.flatten_solvent:
-        mask = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge)
+    masks = inputs.masks
+    if masks.solvent is None and options.flatten_solvent:
+        sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge)
+        masks = replace(masks, solvent=sphere)
     return Job(
         options=options,
         command=command,
@@ -137,7 +139,7 @@ def make_job(
         source=ImageSource(particles.stacks, optics.box),
         images=images,
         group=point_group(options.symmetry),
-        solvent_mask=mask,
+        masks=masks,
         search_rules=SearchRules(
             adaptive_fraction=options.adaptive_fraction,
             max_significant=options.max_significant_poses,

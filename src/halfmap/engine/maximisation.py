@@ -9,9 +9,9 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.engine.expectation import Found
+from halfmap.engine.finishing import finished
 from halfmap.engine.job import Job
 from halfmap.model.exact import decode
-from halfmap.model.fourier import low_pass
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particle_totals import ParticleTotals
@@ -30,7 +30,6 @@ from halfmap.steps.half_maps import (
 )
 from halfmap.steps.maximisation import hermitian, spectra, symmetrise
 from halfmap.steps.reconstruction import reconstruct
-from halfmap.steps.solvent import flatten
 from halfmap.steps.statistics_update import HalfMaps, HalfStatistics, UpdateRules, updated_model
 
 
@@ -85,16 +84,15 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
 
 def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
     """Sum over the ranks of each half; the result is on the half roots."""
-    sphere = PaddedSphere(schedule.current_size // 2, job.padding)
+    flat = schedule.sampling.flat
+    sphere = PaddedSphere(schedule.current_size // 2, job.padding, flat)
     # Interpolation reaches one voxel beyond the sphere along each axis.
     inside = np.flatnonzero(sphere.squared_radius() <= (sphere.reach + 2) ** 2)
     summed = {}
     for half, team in job.ranks.teams.items():
         total = reduce_sums(found.sums[half], inside, team.comm)
         if team.is_root:
-            fourier, noise, directions = decode(
-                total, found.scales[half], sphere.r_max, sphere.padding
-            )
+            fourier, noise, directions = decode(total, found.scales[half], sphere)
             complete = tuple(
                 symmetrise(hermitian(sums), job.group, job.options.n_threads) for sums in fourier
             )
@@ -142,11 +140,11 @@ def _compare(
 ) -> Float[Array, " shell"]:
     """Return the gold-standard FSC, on both half roots."""
     if job.options.solvent_correct_fsc:
-        assert job.solvent_mask is not None
+        assert job.masks.solvent is not None
         maps = meet(job.ranks, unfiltered)
         rng = np.random.default_rng((job.options.random_seed, schedule.iteration))
         size = schedule.current_size
-        return solvent_corrected_fsc(maps[0], maps[1], job.solvent_mask, size, rng)
+        return solvent_corrected_fsc(maps[0], maps[1], job.masks.solvent, size, rng)
     averages = meet(job.ranks, {h: downsampled_average(s.fourier[0]) for h, s in sums.items()})
     return half_map_fsc(averages[0], averages[1], job.box)
 
@@ -167,7 +165,7 @@ def _solve(
     )
     maps = np.stack(
         [
-            _finished(job, schedule, reconstruct(sums, job.box, estimate.signal_variance, weight))
+            finished(job, schedule, reconstruct(sums, job.box, estimate.signal_variance, weight))
             for sums, estimate in zip(summed.fourier, estimates, strict=True)
         ]
     )
@@ -181,17 +179,6 @@ def _solve(
     statistics = HalfStatistics(summed.noise, summed.directions, totals)
     shown = np.zeros(job.box // 2 + 1) if fsc is None else fsc
     return updated_model(old, statistics, HalfMaps(maps, estimates, shown), rules)
-
-
-def _finished(
-    job: Job, schedule: Schedule, volume: Float32[Array, "z y x"]
-) -> Float32[Array, "z y x"]:
-    """Filter a map again after a first iteration by correlation; flatten its solvent."""
-    if job.compares_by_correlation(schedule.iteration) and job.options.initial_lowpass_A > 0.0:
-        volume = low_pass(volume, job.pixel_size_A, job.options.initial_lowpass_A)
-    if job.solvent_mask is None or not job.options.flatten_solvent or schedule.converged:
-        return volume
-    return flatten(volume, job.solvent_mask)
 
 
 def _hand_out(job: Job, new: dict[int, HalfModel], *, last: bool) -> dict[int, HalfModel]:

@@ -10,11 +10,14 @@ from threadpoolctl import threadpool_limits
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.continuation import continued_run
+from halfmap.engine.job import Job
+from halfmap.engine.map_masks import write_resampled
 from halfmap.engine.refine import refine
 from halfmap.engine.results import announce, finish, write_iteration
 from halfmap.engine.start import new_run
 from halfmap.errors import CollectiveError, HalfmapError
-from halfmap.parallel.collectives import out_of_memory
+from halfmap.io.run_names import RunNames
+from halfmap.parallel.collectives import all_or_none, out_of_memory
 
 
 def run_refinement(options: RefineOptions, command: str, notices: Sequence[str]) -> int:
@@ -59,9 +62,17 @@ def _run(
     for notice in notices:
         job.console.notice(notice)
     announce(job, state)
+    _write_masks(job)
     if is_new:
         write_iteration(job, state, {})
     finish(job, refine(job, state), time.monotonic() - start)
+
+
+def _write_masks(job: Job) -> None:
+    with all_or_none(job.ranks.world, "writing the masks"):
+        if job.ranks.leads:
+            names = RunNames(str(job.options.output_root))
+            write_resampled(job.masks, names, job.pixel_size_A)
 
 
 def _end_all(text: str, exit_code: int, world: MPI.Intracomm) -> int:

@@ -93,7 +93,8 @@ def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Ma
     schedule = replace(schedule, mean_max_probability=told.mean_max_probability)
     if job.ranks.n_halves == 2:
         schedule = after_fsc(schedule, told.fsc)
-    schedule = count_changes(schedule, pose_changes(before, poses, job.group))
+    changes = pose_changes(before, poses, job.group, flat=schedule.sampling.flat)
+    schedule = count_changes(schedule, changes)
     schedule = next_resolution(schedule, told.data_vs_prior, job.schedule_rules)
     return State(schedule, poses, models)
 
@@ -108,7 +109,8 @@ def _with_accuracy(
     """Estimate the accuracies on the root of the first half; all take them over. Collective."""
     root, accuracy = job.ranks.roots[0], None
     if job.ranks.world.rank == root:
-        rows = np.flatnonzero(job.particles.half == 0)[:N_TRIALS]
+        rows = np.flatnonzero(job.particles.half == 0)
+        rows = rows[: N_TRIALS[schedule.sampling.flat]]
         rules = TrialRules(schedule.current_size, job.options.random_seed, job.images.ctf)
         trials = make_trials(job.particles, poses, rows, models[0], rules)
         accuracy = expected_accuracy(trials, references[0], models[0].class_fraction, job.kernels)

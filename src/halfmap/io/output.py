@@ -18,6 +18,9 @@ _PATTERNS = (
     "_half[12]_*",
     "_halfmap.h5",
     "_options.yaml",
+    "_solvent_mask.mrc",
+    "_solvent2.mrc",
+    "_lowpass_mask.mrc",
 )
 RECORDS = ("_timing.csv", "_quarantine.star")
 """Files about the whole run, to which each iteration adds."""

@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+MASK_FILES = {
+    "solvent": "solvent_mask.mrc",
+    "levelled": "solvent2.mrc",
+    "low_pass": "lowpass_mask.mrc",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class RunNames:
@@ -28,6 +34,10 @@ class RunNames:
     def timing(self) -> Path:
         """Name of the table of seconds, one for all iterations."""
         return self._path(None, "timing.csv")
+
+    def mask(self, name: str) -> Path:
+        """Name of a mask that was brought to the grid of the map."""
+        return self._path(None, MASK_FILES[name])
 
     def data(self, iteration: int | None) -> Path:
         """Name of the particle table."""

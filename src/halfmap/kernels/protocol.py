@@ -20,7 +20,11 @@ GUARD = 8
 
 
 class Volume(NamedTuple):
-    """A padded Fourier transform, laid out as `halfmap.model.reference.FourierReference`."""
+    """A padded Fourier transform, laid out as `halfmap.model.reference.FourierReference`.
+
+    It has 2 half + 1 planes, or one: that of 2D references, where z is 0 and interpolation is
+    bilinear.
+    """
 
     values: Float32[Array, " float"]
     """Flattened, re and im interleaved."""
@@ -108,8 +112,9 @@ class HitGeometry(NamedTuple):
 class Grid(NamedTuple):
     """What a unit inserts into: (re, im, weight) of each voxel that insertion can touch.
 
-    Row ``(z + half) * (2 half + 1) + y + half`` begins with x = 0 at voxel ``row_start[row]``.
-    Behind the last voxel are at least `GUARD` more floats.
+    Row ``(z + half) * (2 half + 1) + y + half`` begins with x = 0 at voxel ``row_start[row]``; of
+    2D references there is the one plane with the rows ``y + half``. Behind the last voxel are at
+    least `GUARD` more floats.
     """
 
     values: Float32[Array, "class float"]
@@ -118,11 +123,11 @@ class Grid(NamedTuple):
 
 
 class ShellSums(NamedTuple):
-    """Posterior-weighted sums of each image by shell."""
+    """Posterior-weighted sums of each image by class and shell."""
 
-    model: Float64[Array, "image shell"]
+    model: Float64[Array, "image class shell"]
     """Σ p w C² |P|²."""
-    cross: Float64[Array, "image shell"]
+    cross: Float64[Array, "image class shell"]
     """Σ p w C Re(conj(P) X)."""
 
 
@@ -160,7 +165,7 @@ class Kernels(Protocol):
         pixels: Pixels,
         out: Float32[Array, "slice width"],
     ) -> None:
-        """Cut central slices by trilinear interpolation.
+        """Cut central slices by linear interpolation.
 
         Pixel (kx, ky) lies at (x, y, z) = kx * axes[:3] + ky * axes[3:], in padded voxels; for
         x < 0 the conjugate at the opposite point is taken.
@@ -289,7 +294,7 @@ class Kernels(Protocol):
         """Insert the posterior mean of the images, and add up model and cross power.
 
         Of each hit, with G = Σ_t posterior(t) ramp(t): inserted are G * unmasked and
-        Σ_t posterior(t) * weight, distributed over the 8 voxels around each pixel.
+        Σ_t posterior(t) * weight, distributed over the 8 voxels around each pixel (4 in a plane).
         """
         ...
 

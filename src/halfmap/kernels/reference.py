@@ -202,7 +202,7 @@ class ReferenceKernels:
     ) -> None:
         """See `Kernels.accumulate`."""
         grid, sums = out
-        shell, n_shells = geometry.shell, sums.model.shape[1]
+        shell, n_shells = geometry.shell, sums.model.shape[2]
         n = len(shell)
         for image in range(len(hits.first_hit) - 1):
             for h in range(*hits.first_hit[image : image + 2]):
@@ -215,8 +215,9 @@ class ReferenceKernels:
                 data = mean_ramp * _complex(spectra.masked[image])[:n]
                 model = mass * spectra.power[image, :n] * np.abs(slice_) ** 2
                 cross = (slice_.conj() * data).real
-                sums.model[image] += np.bincount(shell, model, minlength=n_shells)
-                sums.cross[image] += np.bincount(shell, cross, minlength=n_shells)
+                own = image, geometry.class_index[row]
+                sums.model[own] += np.bincount(shell, model, minlength=n_shells)
+                sums.cross[own] += np.bincount(shell, cross, minlength=n_shells)
                 numerator = mean_ramp * _complex(spectra.unmasked[image])[:n]
                 weight = mass * spectra.weight[image, :n]
                 points = _points(geometry.axes[row], geometry.pixels)
@@ -228,7 +229,8 @@ class ReferenceKernels:
         length = np.diff(grid.row_start)
         row = np.repeat(np.arange(len(length)), length)
         x = np.arange(n_voxels) - grid.row_start[row]
-        z, y = row // (2 * half + 1) - half, row % (2 * half + 1) - half
+        half_z = len(length) // (2 * half + 1) // 2
+        z, y = row // (2 * half + 1) - half_z, row % (2 * half + 1) - half
         scale = scale_of_square[z * z + y * y + x * x][:, [0, 0, 1]]
         values = grid.values[:, : 3 * n_voxels].reshape(-1, n_voxels, 3).astype(np.float64)
         fits = within_bounds(values, scale, largest)
@@ -300,24 +302,29 @@ def _points(axes: Array, pixels: Pixels) -> tuple[Array, Array]:
     return np.where(mirrored[:, None], -point, point), mirrored
 
 
-def _corners(point: Array, half: int) -> list[tuple[Array, Array, Array]]:
-    """Return row, x and interpolation weight of the 8 voxels around each point (x, y, z)."""
+def _corners(point: Array, half: int, n_rows: int) -> list[tuple[Array, Array, Array]]:
+    """Return row, x and interpolation weight of the voxels around each point (x, y, z).
+
+    8 of them; 4 in a volume of one plane, where z is 0.
+    """
     lower = np.floor(point).astype(np.int64)
     part = point - lower
+    half_z = n_rows // (2 * half + 1) // 2
     corners = []
-    for corner in CORNERS:
+    for corner in CORNERS if half_z else CORNERS[::2]:
         x, y, z = (lower + corner).T
-        row = (z + half) * (2 * half + 1) + y + half
+        row = (z + half_z) * (2 * half + 1) + y + half
         corners.append((row, x, np.prod(np.where(corner, part, 1.0 - part), axis=1)))
     return corners
 
 
 def _slices(volume: Volume, axes: Array, pixels: Pixels) -> Array:
     values = volume.values.view(np.complex64)
+    n_rows = len(values) // (volume.half + 1)
     out = np.empty((len(axes), len(pixels.kx)), np.complex128)
     for s, axis in enumerate(axes):
         point, mirrored = _points(axis, pixels)
-        corners = _corners(point, volume.half)
+        corners = _corners(point, volume.half, n_rows)
         out[s] = sum(values[row * (volume.half + 1) + x] * part for row, x, part in corners)
         out[s][mirrored] = out[s][mirrored].conj()
     return out
@@ -329,6 +336,6 @@ def _insert(
     point, mirrored = points
     values = np.where(mirrored, numerator.conj(), numerator)
     three = np.stack([values.real, values.imag, weight], axis=-1)
-    for row, x, part in _corners(point, grid.half):
+    for row, x, part in _corners(point, grid.half, len(grid.row_start) - 1):
         voxel = 3 * (grid.row_start[row].astype(np.int64) + x)
         np.add.at(grid.values[class_index], voxel[:, None] + np.arange(3), part[:, None] * three)

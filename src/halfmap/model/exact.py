@@ -112,8 +112,7 @@ def row_starts(sphere: PaddedSphere) -> Int32[Array, " row_and_1"]:
 
     Rows run over z and, within it, y; of each the voxels from x = 0 to the rim are counted.
     """
-    squares = np.arange(-sphere.half, sphere.half + 1) ** 2
-    rim = _touched_square(sphere) - (squares[:, None] + squares).ravel()
+    rim = _touched_square(sphere) - sphere.squared_radius(x=slice(0, 1)).ravel()
     reach = np.minimum(np.sqrt(np.maximum(rim, 0)).astype(np.int64), sphere.half)
     length = np.where(rim >= 0, reach + 1, 0)
     return np.concatenate([[0], np.cumsum(length)]).astype(np.int32)
@@ -130,9 +129,18 @@ def within_bounds(values: Array, scale: Array | float, largest: float) -> bool:
 
 
 def decode(
-    sums: ExpectationSums, scales: SumScales, r_max: int, padding: float
+    sums: ExpectationSums, scales: SumScales, sphere: PaddedSphere
 ) -> tuple[tuple[FourierSums, ...], Float[Array, "optics shell"], Float[Array, "class direction"]]:
     """Turn the total back into floating point.
+
+    Parameters
+    ----------
+    sums
+        The total.
+    scales
+        With which it was summed.
+    sphere
+        Frequencies of the volumes.
 
     Returns
     -------
@@ -143,7 +151,6 @@ def decode(
     directions
         Posterior weight of each direction.
     """
-    sphere = PaddedSphere(r_max, padding)
     of_square = 1.0 / scales_of_square(scales, sphere)
     volumes = tuple(_decode_volume(volume, of_square, sphere) for volume in sums.volume)
     return volumes, sums.noise / scales.noise, sums.directions / scales.direction

@@ -217,11 +217,18 @@ def resample_volume(
     pixel_size_A: float,
     target_pixel_size_A: float,
     target_box: int,
+    odd_to_even: int = -1,
 ) -> tuple[Float32[Array, "z y x"], float]:
     """Bring a map to another pixel size and box; its grey values and its centre are kept.
 
     The map is resampled in Fourier space to a whole even number of pixels, so the pixel size is
-    reached only nearly; then it is cropped, or padded with zeros, around its centre.
+    reached only nearly; then it is cropped, or padded with zeros, around its centre. One that
+    has the pixel size is not resampled.
+
+    Parameters
+    ----------
+    odd_to_even
+        Added to an odd number of pixels: -1 or +1.
 
     Returns
     -------
@@ -232,7 +239,12 @@ def resample_volume(
     """
     box = volume.shape[-1]
     new_box = round_half_away(box * pixel_size_A / target_pixel_size_A)
-    new_box -= new_box % 2
+    if new_box == box:
+        return _window_map(volume, target_box).astype(np.float32), pixel_size_A
+    if box % 2:  # the voxel n // 2 is the centre of even boxes only
+        volume, box = _window_map(volume, box + 1), box + 1
+        new_box = round_half_away(box * pixel_size_A / target_pixel_size_A)
+    new_box += odd_to_even * (new_box % 2)
     resampled = inverse_3d(crop_transform_3d(transform_3d(volume), new_box), new_box)
     return _window_map(resampled, target_box).astype(np.float32), box * pixel_size_A / new_box
 

@@ -14,8 +14,12 @@ def soft_circle(box: int, radius_px: float, edge_px: float) -> Float[Array, "box
     return _background_weight(box, radius_px, edge_px, 2)
 
 
-def soft_sphere(box: int, radius_px: float, edge_px: float) -> Float[Array, "box box box"]:
-    """Return the weight of the background outside a soft sphere."""
+def soft_sphere(
+    box: int, radius_px: float, edge_px: float, *, flat: bool = False
+) -> Float[Array, "z y x"]:
+    """Return the weight of the background outside a soft sphere; ``flat``: its central plane."""
+    if flat:
+        return soft_circle(box, radius_px, edge_px)[None]
     return _background_weight(box, radius_px, edge_px, 3)
 
 
@@ -49,8 +53,8 @@ def fill_outside_mean(
 def mask_volume_mean_fill(
     volume: Float[Array, "z y x"], radius_px: float, edge_px: float
 ) -> Float[Array, "z y x"]:
-    """Replace the outside of a sphere in a map by the mean there, softly."""
-    background = soft_sphere(volume.shape[-1], radius_px, edge_px)
+    """Replace the outside of a sphere in a map, cubic or flat, by the mean there, softly."""
+    background = soft_sphere(volume.shape[-1], radius_px, edge_px, flat=len(volume) == 1)
     return _fill(np.asarray(volume, dtype=np.float64), background)
 
 

@@ -6,7 +6,6 @@ is the outer index and psi the inner one; of translations x is the outer index.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import healpix
@@ -24,40 +23,14 @@ from halfmap.model.rotations import direction_vectors, euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.model.symmetry import point_group
 
-PRIOR_CUTOFF_SIGMA = 3.0
-"""Orientations at this many sigma or more from the prior are not looked at."""
 _TILT_SLACK_DEG = 1e-6
 """Keeps directions exactly at the tilt limit in spite of rounding; many lie at 60°."""
 _CIRCLE_SLACK_A2 = 0.001
 """Keeps translations on the rim of the search circle in spite of rounding."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalGrid:
-    """What the local searches of all particles of an iteration share."""
-
-    directions: Float[Array, "3 direction"]
-    """Unit vectors of `direction_pixels`, a column each."""
-    psi_deg: Float[Array, " psi"]
-    operators: Float[Array, "operator 3 3"]
-    """Rotations of a direction to its symmetry mates, identity first."""
-    sigma_deg: tuple[float, float, float]
-    """Widths of the priors on rot, tilt, psi; 0 leaves an angle free."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalOrientations:
-    """The orientations around one particle's prior: every kept direction with every kept psi.
-
-    Directions outer, psi inner. Unperturbed, as the prior is.
-    """
-
-    direction: Int[Array, " pair"]
-    """Index into `direction_pixels` (not the HEALPix pixel)."""
-    psi: Int[Array, " pair"]
-    """Index into `psi_angles_deg`."""
-    log_prior: Float[Array, " pair"]
-    """Natural logarithm of the prior; the priors of a particle sum to 1."""
+_FLAT = np.zeros(1, np.int64), np.zeros((1, 2))
+"""Pixel and angles of the one direction of 2D references."""
+for _array in _FLAT:
+    _array.flags.writeable = False
 
 
 def direction_pixels(
@@ -65,14 +38,20 @@ def direction_pixels(
 ) -> tuple[Int[Array, " direction"], Float[Array, "direction 2"]]:
     """Return the directions to search: nested HEALPix pixels and (rot, tilt) in degrees.
 
-    Symmetry mates and directions outside ``limit_tilt_deg`` are left out. Read-only arrays.
+    Symmetry mates and directions outside ``limit_tilt_deg`` are left out; where a relaxed symmetry
+    spreads priors over mates, mates stay. 2D references have the one direction (0, 0). Read-only
+    arrays.
 
     Raises
     ------
     OptionError
         If no direction is left.
     """
-    return _directions(sampling.healpix_order, sampling.symmetry, sampling.limit_tilt_deg)
+    if sampling.flat:
+        return _FLAT
+    nearly = sampling.relaxed_symmetry and sampling.prior_sigma_deg is not None
+    symmetry = "C1" if nearly else sampling.symmetry
+    return _directions(sampling.healpix_order, symmetry, sampling.limit_tilt_deg)
 
 
 @lru_cache(maxsize=8)
@@ -140,17 +119,18 @@ def child_angles_deg(
 ) -> Float[Array, "pair child 3"]:
     """Return the (rot, tilt, psi) of the second pass below each coarse (direction, psi).
 
-    The 4^os nested pixels inside the direction's, times 2^os psi evenly inside the psi step;
-    directions outer, psi inner. Without oversampling the pair itself.
+    The 4^os nested pixels inside the direction's (of 2D references the direction itself), times
+    2^os psi evenly inside the psi step; directions outer, psi inner. Without oversampling the pair
+    itself.
     """
-    os = sampling.oversampling
-    pixels = pixel[:, None] * 4**os + np.arange(4**os)
-    angles = _pixel_angles_deg(sampling.healpix_order + os, pixels)
+    os, n_directions = sampling.oversampling, sampling.n_child_directions
+    children = np.zeros((len(pixel), n_directions, 2**os, 3))
+    if not sampling.flat:
+        pixels = pixel[:, None] * n_directions + np.arange(n_directions)
+        children[..., :2] = _pixel_angles_deg(sampling.healpix_order + os, pixels)[:, :, None]
     psi = psi_deg[:, None] + _inside_step(360.0 / _n_psi(sampling), os)
-    children = np.empty((len(pixel), 4**os, 2**os, 3))
-    children[..., :2] = angles[:, :, None]
     children[..., 2] = psi[:, None]
-    return children.reshape(len(pixel), 8**os, 3)
+    return children.reshape(len(pixel), sampling.n_child_orientations, 3)
 
 
 def _inside_step(step: float, oversampling: int) -> Float[Array, " child"]:
@@ -181,12 +161,15 @@ def perturbed_matrices(
 ) -> Float[Array, "*pose 3 3"]:
     """Return the matrices of orientations after the random rotation of the whole grid.
 
-    ``A R(d, d, d)`` with ``d`` the perturbation in degrees: the frame of the map is turned.
+    ``A R(d, d, d)`` with ``d`` the perturbation in degrees: the frame of the map is turned. 2D
+    references stay in their plane: ``d`` is added to psi.
     """
     matrices = euler_matrices(angles_deg)
     if sampling.perturbation == 0.0:
         return matrices
     turn = np.full(3, sampling.perturbation * sampling.angular_step_deg)
+    if sampling.flat:
+        turn[:2] = 0.0
     return np.asarray(matrices @ euler_matrices(turn))
 
 
@@ -205,84 +188,3 @@ def draw_perturbation(previous: float, factor: float, seed: int, iteration: int)
     rng = np.random.default_rng([seed, iteration])
     moved = previous + rng.uniform(0.5 * factor, factor)
     return float((moved + factor) % (2.0 * factor) - factor)
-
-
-def local_grid(sampling: Sampling) -> LocalGrid:
-    """Prepare the local searches of an iteration.
-
-    Raises
-    ------
-    ValueError
-        If the sampling has no priors: a global search takes every orientation.
-    """
-    if sampling.prior_sigma_deg is None:
-        raise ValueError("a local search needs sampling.prior_sigma_deg")
-    _, angles = direction_pixels(sampling)
-    return LocalGrid(
-        directions=np.ascontiguousarray(direction_vectors(angles).T),
-        psi_deg=psi_angles_deg(sampling),
-        operators=point_group(sampling.symmetry).direction_operators,
-        sigma_deg=sampling.prior_sigma_deg,
-    )
-
-
-def local_orientations(grid: LocalGrid, prior_angles_deg: Float[Array, " 3"]) -> LocalOrientations:
-    """Select the orientations within three sigma of a particle's prior, with their log-prior.
-
-    Directions are compared through their nearest symmetry mate; psi is compared as it is. With
-    sigmas for rot and tilt the prior is a Gaussian of the larger one in the angle between
-    directions; with one of them, in the distance from the meridian of the prior, or in tilt. Where
-    nothing is near enough the nearest alone is kept.
-
-    Parameters
-    ----------
-    prior_angles_deg
-        rot, tilt, psi at the centre of the prior.
-    """
-    direction, log_direction = _near_directions(grid, np.asarray(prior_angles_deg[:2]))
-    turn = np.abs(grid.psi_deg - prior_angles_deg[2]) % 360.0
-    psi, log_psi = _within_cutoff(np.minimum(turn, 360.0 - turn), grid.sigma_deg[2])
-    return LocalOrientations(
-        direction=np.repeat(direction, len(psi)),
-        psi=np.tile(psi, len(direction)),
-        log_prior=(log_direction[:, None] + log_psi).ravel(),
-    )
-
-
-def _near_directions(grid: LocalGrid, prior_deg: Float[Array, " 2"]) -> tuple[Array, Array]:
-    sigma_rot, sigma_tilt, _ = grid.sigma_deg
-    if sigma_rot > 0.0 and sigma_tilt > 0.0:
-        return _in_cone(grid, prior_deg, max(sigma_rot, sigma_tilt))
-    if sigma_rot > 0.0:
-        off_meridian = direction_vectors(np.array([prior_deg[0] + 90.0, 90.0]))
-        sines = np.abs(grid.operators @ off_meridian @ grid.directions).min(axis=0)
-        return _within_cutoff(np.degrees(np.arcsin(np.minimum(sines, 1.0))), sigma_rot)
-    cosines = np.clip(grid.operators[:, :, 2] @ grid.directions, -1.0, 1.0)
-    deviation = np.abs(np.degrees(np.arccos(cosines)) - prior_deg[1]).min(axis=0)
-    return _within_cutoff(deviation, sigma_tilt)
-
-
-def _in_cone(
-    grid: LocalGrid, prior_deg: Float[Array, " 2"], sigma_deg: float
-) -> tuple[Array, Array]:
-    """Select by the angle to the prior; most directions are dismissed by their cosine alone."""
-    cosines = (grid.operators @ direction_vectors(prior_deg) @ grid.directions).max(axis=0)
-    cutoff_deg = min(PRIOR_CUTOFF_SIGMA * sigma_deg, 180.0)
-    near = np.flatnonzero(cosines >= math.cos(math.radians(cutoff_deg)))
-    if len(near) == 0:
-        near = np.array([cosines.argmax()])
-    angle = np.degrees(np.arccos(np.clip(cosines[near], -1.0, 1.0)))
-    kept, log_prior = _within_cutoff(angle, sigma_deg)
-    return near[kept], log_prior
-
-
-def _within_cutoff(deviation_deg: Float[Array, " n"], sigma_deg: float) -> tuple[Array, Array]:
-    """Return the indices within the cutoff, or the nearest one, and their normalised log-prior."""
-    if sigma_deg <= 0.0:
-        n = len(deviation_deg)
-        return np.arange(n), np.full(n, -math.log(n))
-    kept = np.flatnonzero(deviation_deg < PRIOR_CUTOFF_SIGMA * sigma_deg)
-    if len(kept) == 0:
-        kept = np.array([deviation_deg.argmin()])
-    log_prior = -0.5 * (deviation_deg[kept] / sigma_deg) ** 2
-    return kept, log_prior - np.logaddexp.reduce(log_prior)

@@ -1,7 +1,8 @@
 """Where a voxel of a padded transform lies: squared radius, and the shell it belongs to.
 
 The layout is that of `halfmap.model.reference.FourierReference`. A shell is one pixel of the
-*unpadded* box wide: ROUND(|K| / padding), |K| in padded voxels.
+*unpadded* box wide: ROUND(|K| / padding), |K| in padded voxels. The transform of a 2D reference
+is the one plane z = 0.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ class PaddedSphere:
     r_max: int
     """Largest frequency, in unpadded pixels."""
     padding: float
+    flat: bool = False
+    """Of a 2D reference: a disc."""
 
     @property
     def reach(self) -> int:
@@ -32,18 +35,29 @@ class PaddedSphere:
 
     @property
     def half(self) -> int:
-        """Index of frequency zero along z and y; one more than the reach, for interpolation."""
+        """Index of frequency zero along y; one more than the reach, for interpolation."""
         return self.reach + 1
+
+    @property
+    def half_z(self) -> int:
+        """Index of frequency zero along z."""
+        return 0 if self.flat else self.half
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape of the stored half-space."""
-        return (2 * self.half + 1, 2 * self.half + 1, self.half + 1)
+        return (2 * self.half_z + 1, 2 * self.half + 1, self.half + 1)
+
+    @property
+    def oversampled(self) -> float:
+        """Voxels of the padded transform for each of the unpadded one."""
+        return float(self.padding ** (2 if self.flat else 3))
 
     def squared_radius(self, z: slice = slice(None), x: slice = slice(None)) -> Int[Array, "z y x"]:
         """Return K² of a part of the stored half-space, in padded voxels²."""
         squares = np.arange(-self.half, self.half + 1, dtype=np.int32) ** 2
-        return squares[z, None, None] + squares[:, None] + (squares[self.half :])[x]
+        along_z = squares[self.half - self.half_z : self.half + self.half_z + 1]
+        return along_z[z, None, None] + squares[:, None] + (squares[self.half :])[x]
 
     def shell_of_square(self) -> Int[Array, " square"]:
         """Return, for each K², its shell."""

@@ -4,6 +4,9 @@ Most of the padded box is zero on one side, and most of its transform is unwante
 other. So each axis is transformed in its turn, only where something is and only as far as
 wanted; the padded box itself never exists. The sphere comes in slabs of constant x.
 
+A map has as many planes as its box is wide, or one: along an axis of one plane there is nothing
+to transform, and its only frequency is zero.
+
 Frequencies are those of the padded box, stored as ``[z + half, y + half, x]``, x >= 0. The
 phase origin is the centre of the map, pixel ``box // 2``.
 """
@@ -39,7 +42,7 @@ def slabs(n_planes: int, plane_bytes: int) -> Iterator[slice]:
 
 
 def forward_slabs(
-    planes: Iterable[Float[Array, "y x"]], box: int, padded: int, half: int
+    planes: Iterable[Float[Array, "y x"]], shape: tuple[int, int], padded: int, half: int
 ) -> Iterator[tuple[slice, Complex128[Array, "z y slab"]]]:
     """Transform a map, zero-padded, up to frequency ``half`` along each axis.
 
@@ -47,8 +50,10 @@ def forward_slabs(
     ----------
     planes
         The map, one z plane after the other.
-    box, padded
-        Size of the map and of the padded box, px.
+    shape
+        Number of planes and size of the map, px.
+    padded
+        Size of the padded box, px.
     half
         Largest frequency wanted; what lies beyond Nyquist is zero.
 
@@ -60,7 +65,8 @@ def forward_slabs(
         ``[z + half, y + half, x]``, the sum over the map of f * exp(-2πi k·(r - centre) / padded),
         not divided by the number of voxels.
     """
-    lines = np.zeros((box, box, half + 1), np.complex128)
+    depth, box = shape
+    lines = np.zeros((depth, box, half + 1), np.complex128)
     n_x = min(half, padded // 2) + 1
     for z, plane in enumerate(planes):
         lines[z, :, :n_x] = scipy.fft.rfft(plane, n=padded, axis=1)[:, :n_x]
@@ -72,14 +78,20 @@ def forward_slabs(
     for where in slabs(half + 1, 16 * padded * (2 * half + 1)):
         slab = scipy.fft.fft(lines[:, :, where] * phase_x[where], n=padded, axis=1)
         slab = slab[:, kept % padded] * phase[:, None]
-        slab = scipy.fft.fft(slab, n=padded, axis=0)[kept % padded] * phase[:, None, None]
-        values = np.zeros((2 * half + 1, 2 * half + 1, slab.shape[2]), np.complex128)
-        values[np.ix_(rows, rows)] = slab
+        if depth > 1:
+            slab = scipy.fft.fft(slab, n=padded, axis=0)[kept % padded] * phase[:, None, None]
+        rows_z = rows if depth > 1 else np.zeros(1, np.int64)
+        n_z = 2 * half + 1 if depth > 1 else 1
+        values = np.zeros((n_z, 2 * half + 1, slab.shape[2]), np.complex128)
+        values[np.ix_(rows_z, rows)] = slab
         yield where, values
 
 
 def inverse_cropped(
-    slab_of: Callable[[slice], Complex[Array, "z y slab"]], half: int, box: int, padded: int
+    slab_of: Callable[[slice], Complex[Array, "z y slab"]],
+    half: int,
+    shape: tuple[int, int],
+    padded: int,
 ) -> Float[Array, "z y x"]:
     """Transform back to the central ``box`` of the padded box.
 
@@ -89,27 +101,30 @@ def inverse_cropped(
         Returns the values of some x frequencies, laid out as in `forward_slabs`.
     half
         Largest frequency along each axis; what lies beyond Nyquist is ignored.
-    box, padded
-        Size of the map and of the padded box, px.
+    shape
+        Number of planes and size of the map, px.
+    padded
+        Size of the padded box, px.
 
     Returns
     -------
     map
         The sum over frequencies of F * exp(+2πi k·(r - centre) / padded); not divided by anything.
     """
-    lines = np.empty((box, box, half + 1), np.complex128)
+    depth, box = shape
+    lines = np.empty((depth, box, half + 1), np.complex128)
     kept = np.arange(-half, half + 1)
     kept = kept[(-padded < 2 * kept) & (2 * kept <= padded)]  # Nyquist once
     phase = _centring(kept, box, padded).conj()
     rows = kept + half
     for where in slabs(half + 1, 16 * padded * (2 * half + 1)):
-        slab = slab_of(where)[np.ix_(rows, rows)]
-        slab *= phase[:, None, None] * phase[:, None]
-        slab = _inverse(slab, kept, padded, 0)[:box]
+        slab = slab_of(where)[:, rows] * phase[:, None]
+        if depth > 1:
+            slab = _inverse(slab[rows] * phase[:, None, None], kept, padded, 0)[:box]
         lines[:, :, where] = _inverse(slab, kept, padded, 1)[:, :box]
     n_x = min(half, padded // 2) + 1
     phase_x = _centring(np.arange(n_x), box, padded).conj()
-    out = np.empty((box, box, box))
+    out = np.empty((depth, box, box))
     for z, plane in enumerate(lines):
         whole = scipy.fft.irfft(plane[:, :n_x] * phase_x, n=padded, axis=1, norm="forward")
         out[z] = whole[:, :box]

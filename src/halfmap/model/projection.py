@@ -1,5 +1,7 @@
 """From a map to the Fourier transform that central slices are cut from.
 
+A map is cubic, or a single plane: a 2D reference, which is its own projection.
+
 A slice is interpolated linearly between voxels of the transform; in real space that multiplies
 the map by a falling window, which is therefore divided out beforehand. Zero-padding makes the
 window flat, and the interpolation good.
@@ -27,7 +29,7 @@ def fourier_reference(
     Parameters
     ----------
     volume
-        Map in a cubic, even box.
+        Map in an even box.
     current_size
         Fourier window of the images, px; frequencies up to half of it are kept.
     padding
@@ -42,15 +44,17 @@ def fourier_reference(
     ----------
     Scheres (2012), J. Struct. Biol. 180, 519-530, for the use of tau2.
     """
-    box = volume.shape[0]
+    box = volume.shape[-1]
     padded = padded_box(box, padding)
-    sphere = PaddedSphere(r_max=min(current_size, box) // 2, padding=padded / box)
+    r_max = min(current_size, box) // 2
+    sphere = PaddedSphere(r_max, padding=padded / box, flat=len(volume) == 1)
     values = np.zeros(sphere.shape, np.complex64)
     shell_of = sphere.shell_of_square()
     n_shells = box // 2 + 1
     shell_of[sphere.reach**2 + 1 :] = n_shells
     sums = np.zeros((2, n_shells + 1))
-    for x, slab in forward_slabs(_sharpened(volume, padding), box, padded, sphere.half):
+    depth = len(volume)
+    for x, slab in forward_slabs(_sharpened(volume, padding), (depth, box), padded, sphere.half):
         shell = shell_of[sphere.squared_radius(x=x)]
         slab *= (shell < n_shells) / box**2
         values[:, :, x] = slab
@@ -67,23 +71,24 @@ def fourier_reference(
     )
 
 
-def gridding_correction(box: int, padding: float) -> Float[Array, "z y x"]:
+def gridding_correction(box: int, padding: float, *, flat: bool = False) -> Float[Array, "z y x"]:
     """Return the window that linear interpolation of the transform puts on the map.
 
     sinc²(r / padded box), with r the distance from pixel box // 2: RELION's radial stand-in
-    for the product over the axes. Divide the map by it.
+    for the product over the axes. Divide the map by it; ``flat``: a 2D reference.
     """
-    return np.stack(list(_windows(box, padding)))
+    return np.stack(list(_windows(1 if flat else box, box, padding)))
 
 
 def _sharpened(volume: Float[Array, "z y x"], padding: float) -> Iterator[Float[Array, "y x"]]:
     """Return the planes of the map divided by the interpolation window, in double precision."""
-    for plane, window in zip(volume, _windows(len(volume), padding), strict=True):
+    windows = _windows(len(volume), volume.shape[-1], padding)
+    for plane, window in zip(volume, windows, strict=True):
         yield plane / window
 
 
-def _windows(box: int, padding: float) -> Iterator[Float[Array, "y x"]]:
+def _windows(depth: int, box: int, padding: float) -> Iterator[Float[Array, "y x"]]:
     squares = (np.arange(box) - box // 2) ** 2
     of_square = np.sinc(np.sqrt(np.arange(3 * squares.max() + 1)) / padded_box(box, padding)) ** 2
-    for z in squares:
+    for z in (np.arange(depth) - depth // 2) ** 2:
         yield of_square[z + squares[:, None] + squares]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Complex64, Float
 from numpy import ndarray as Array
 
+from halfmap.model.padded_sphere import PaddedSphere
+
 
 @dataclass(frozen=True, slots=True)
 class FourierReference:
@@ -12,11 +14,12 @@ class FourierReference:
 
     Index ``[z + half, y + half, x]`` holds padded frequency (x, y, z), x >= 0, with
     ``half = round(padding * r_max) + 1``; zero outside the sphere of radius padding * r_max.
-    The phase origin is the centre of the box (pixel n // 2).
+    The phase origin is the centre of the box (pixel n // 2). Of a 2D reference there is the one
+    plane z = 0.
     """
 
     values: Complex64[Array, "z y x"]
-    """Shape (2 half + 1, 2 half + 1, half + 1)."""
+    """Shape (2 half + 1, 2 half + 1, half + 1); (1, 2 half + 1, half + 1) of a 2D reference."""
     r_max: int
     """Largest frequency, in unpadded pixels (half the current size)."""
     padding: float
@@ -27,5 +30,10 @@ class FourierReference:
 
     @property
     def half(self) -> int:
-        """Index of frequency zero along z and y."""
-        return int(self.values.shape[0]) // 2
+        """Index of frequency zero along y, and along z unless flat."""
+        return int(self.values.shape[1]) // 2
+
+    @property
+    def sphere(self) -> PaddedSphere:
+        """The frequencies that are held."""
+        return PaddedSphere(self.r_max, self.padding, flat=len(self.values) == 1)

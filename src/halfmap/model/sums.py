@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Complex128, Float, Int64
 from numpy import ndarray as Array
 
+from halfmap.model.padded_sphere import PaddedSphere
+
 
 @dataclass(frozen=True, slots=True)
 class ExpectationSums:
@@ -56,5 +58,10 @@ class FourierSums:
 
     @property
     def half(self) -> int:
-        """Index of frequency zero along z and y."""
-        return int(self.weight.shape[0]) // 2
+        """Index of frequency zero along y, and along z unless flat."""
+        return int(self.weight.shape[1]) // 2
+
+    @property
+    def sphere(self) -> PaddedSphere:
+        """The frequencies that are held."""
+        return PaddedSphere(self.r_max, self.padding, flat=len(self.weight) == 1)

@@ -46,7 +46,8 @@ def accumulate(
     """
     hits, slices = fine.hits, fine.slices
     n_images, n_shells = images.power.shape
-    sums = ShellSums(np.zeros((n_images, n_shells)), np.zeros((n_images, n_shells)))
+    by_class = (n_images, search.n_classes, n_shells)
+    sums = ShellSums(np.zeros(by_class), np.zeros(by_class))
     _insert(images, fine, sums, search, workspace)
     offsets = search.shifts.fine_A.reshape(-1, 2)
     hit_mass, shift_mass = search.kernels.masses(hits, len(offsets))
@@ -123,7 +124,8 @@ def _residual(
     last = search.plan.current_size // 2
     residual = images.power.copy()
     residual[:, : last + 1] *= weight[:, None]
-    return np.asarray(residual + noise_variance * (sums.model - 2.0 * sums.cross))
+    difference = np.sum(sums.model - 2.0 * sums.cross, axis=1)
+    return np.asarray(residual + noise_variance * difference)
 
 
 def _scale_sums(
@@ -131,12 +133,11 @@ def _scale_sums(
 ) -> tuple[Float[Array, " image"], Float[Array, " image"]]:
     """Return Σ Re(P* X) and Σ |P|², with CTF but without the group's scale.
 
-    Over the shells where the map is well above its noise, of class 0: one class alone is refined
-    with scales that depend on it.
+    Each class counts over the shells where its own map is well above its noise.
     """
     if not search.plan.images.do_scale:
         return np.zeros(len(batch.scale)), np.zeros(len(batch.scale))
-    shells = search.weighting.scale_shells[0] * search.model.noise_variance[batch.optics]
-    signal = np.sum(sums.cross * shells, axis=1) / batch.scale
-    power = np.sum(sums.model * shells, axis=1) / batch.scale**2
+    shells, variance = search.weighting.scale_shells, search.model.noise_variance[batch.optics]
+    signal = np.einsum("iks,ks,is->i", sums.cross, shells, variance) / batch.scale
+    power = np.einsum("iks,ks,is->i", sums.model, shells, variance) / batch.scale**2
     return signal, power

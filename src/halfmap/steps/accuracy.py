@@ -19,10 +19,13 @@ from halfmap.model.particles import Particles, Poses
 from halfmap.model.reference import FourierReference
 from halfmap.model.rotations import euler_matrices
 
-N_TRIALS = 100
+N_TRIALS = {False: 100, True: 10}
+"""Particles that are tried; of flat references fewer are enough."""
 LOG_ODDS = 4.60517
 """ln 100, as RELION writes it."""
 UNKNOWN = 999.0
+PSI = 2
+"""Place of the in-plane angle among the Euler angles."""
 SMALLEST_CLASS = 0.01
 """Accuracies of less populated classes are not estimated."""
 
@@ -182,6 +185,7 @@ class _Projector:
         self.volume = Volume(flat, reference.half)
         self.pixels = Pixels(disc.kx.astype(np.float32), disc.ky.astype(np.float32))
         self.padding, self.width = reference.padding, disc.width
+        self.flat = reference.sphere.flat
         self.n_shells = reference.box // 2 + 1
         self.kernels = kernels
 
@@ -195,8 +199,13 @@ class _Projector:
 def _smallest_rotations(
     trials: Trials, slices: Complex64[Array, "trial pixel"], project: _Projector
 ) -> tuple[Float[Array, " trial"], Float[Array, " shell"]]:
-    """Return the rotation of each trial, and what each shell contributed to finding them."""
+    """Return the rotation of each trial, and what each shell contributed to finding them.
+
+    One of the three angles is varied; of a 2D reference psi.
+    """
     varied = np.searchsorted((0.3333, 0.6667), trials.choice, side="right")
+    if project.flat:
+        varied[:] = PSI
     found = np.zeros(len(slices))
     per_shell = np.zeros(project.n_shells)
     left = np.arange(len(slices))

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Samples, Spectra
-from halfmap.model.orientations import local_orientations
+from halfmap.model.local_orientations import local_orientations
 from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import (
     Candidates,

@@ -17,15 +17,18 @@ IMPROVEMENT = 1.03
 """Changes that shrink by less than 3 % have stopped shrinking."""
 
 
-def pose_changes(before: Poses, after: Poses, group: PointGroup) -> Changes:
+def pose_changes(before: Poses, after: Poses, group: PointGroup, *, flat: bool = False) -> Changes:
     """Return how far the best poses of some particles moved in one iteration.
 
-    Angles: mean over particles and image axes, up to symmetry. Offsets: root mean square of a
-    component. A particle that had no class before has changed its class.
+    Angles: mean over particles and image axes, up to symmetry; of 2D references the mean angle
+    in the plane. Offsets: root mean square of a component. A particle that had no class before has
+    changed its class.
     """
     angles = angular_distance_deg(
         euler_matrices(before.angles_deg), euler_matrices(after.angles_deg), group.right
     )
+    if flat:
+        angles *= 3.0 / 2.0  # the third axis does not move
     moved = after.offset_A - before.offset_A
     return Changes(
         orientations_deg=float(angles.mean()),

@@ -128,7 +128,8 @@ def fine_batches(coarse: CoarseResult, search: Search) -> Iterator[Bool[Array, "
     """Cut images into batches whose fine scores fit into memory; lost images are left out."""
     samples = coarse.samples
     n_samples = np.diff(samples.first_sample[samples.first_group])
-    bytes_each = 4 * n_samples * 32**search.plan.sampling.oversampling
+    sampling = search.plan.sampling
+    bytes_each = 4 * n_samples * sampling.n_child_orientations * sampling.n_child_shifts
     kept = np.flatnonzero(~coarse.lost)
     while len(kept):
         n = max(1, int(np.searchsorted(np.cumsum(bytes_each[kept]), FINE_BYTES, side="right")))

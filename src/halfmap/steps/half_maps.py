@@ -1,5 +1,8 @@
 """The only place where two halves meet: their join at low resolution, and their FSC."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import scipy.fft
 from jaxtyping import Complex128, Float
@@ -33,8 +36,8 @@ def join_shell(limit_A: float, current_shell: int, box: int, pixel_size_A: float
 
 def low_resolution_part(sums: FourierSums, radius_shell: int) -> FourierSums:
     """Copy the sums inside a small sphere: all of a half that the other half is shown."""
-    sphere = PaddedSphere(min(radius_shell, sums.r_max), sums.padding)
-    inner = _central(sums.half, sphere.half)
+    sphere = replace(sums.sphere, r_max=min(radius_shell, sums.r_max))
+    inner = _central(sums, sphere)
     return FourierSums(
         sums.signal[inner].copy(), sums.weight[inner].copy(), sphere.r_max, sums.padding
     )
@@ -52,9 +55,9 @@ def join_low_resolution(own: FourierSums, other: FourierSums, radius_shell: int)
     radius_shell
         Radius of the sphere, unpadded pixels (`join_shell`).
     """
-    sphere = PaddedSphere(min(radius_shell, own.r_max), own.padding)
+    sphere = replace(own.sphere, r_max=min(radius_shell, own.r_max))
     inside = sphere.squared_radius() <= sphere.reach**2
-    target, source = _central(own.half, sphere.half), _central(other.half, sphere.half)
+    target, source = _central(own, sphere), _central(other, sphere)
     signal, weight = own.signal.copy(), own.weight.copy()
     signal[target][inside] = 0.5 * (own.signal[target] + other.signal[source])[inside]
     weight[target][inside] = 0.5 * (own.weight[target] + other.weight[source])[inside]
@@ -70,13 +73,14 @@ def downsampled_average(sums: FourierSums) -> Complex128[Array, "z y x"]:
     Returns
     -------
     average
-        ``[z + r_max + 1, y + r_max + 1, x]``; 0 where there are no data.
+        ``[z + r_max + 1, y + r_max + 1, x]``, one plane if flat; 0 where there are no data.
     """
     bins = round_half_away(np.arange(-sums.half, sums.half + 1) / sums.padding)
     rows = np.searchsorted(bins, np.arange(-sums.r_max - 1, sums.r_max + 2))
     columns = np.searchsorted(bins[sums.half :], np.arange(sums.r_max + 2))
-    average = np.zeros((len(rows), len(rows), len(columns)), np.complex128)
-    for z, (start, stop) in enumerate(zip(rows, [*rows[1:], len(bins)], strict=True)):
+    ends = [0, 1] if sums.sphere.flat else [*rows, len(bins)]
+    average = np.zeros((len(ends) - 1, len(rows), len(columns)), np.complex128)
+    for z, (start, stop) in enumerate(pairwise(ends)):
         signal, weight = (
             np.add.reduceat(np.add.reduceat(a[start:stop].sum(axis=0), rows, 0), columns, 1)
             for a in (sums.signal, sums.weight)
@@ -92,10 +96,9 @@ def half_map_fsc(
 
     Shell 0 is set to 1; shells beyond the window are 0.
     """
-    half = average_a.shape[0] // 2
-    shell = round_half_away(
-        np.sqrt(PaddedSphere(r_max=half - 1, padding=1.0).squared_radius().astype(np.float64))
-    )
+    half = average_a.shape[1] // 2
+    sphere = PaddedSphere(r_max=half - 1, padding=1.0, flat=len(average_a) == 1)
+    shell = round_half_away(np.sqrt(sphere.squared_radius().astype(np.float64)))
     fsc = np.zeros(box // 2 + 1)
     fsc[:half] = shell_correlation(average_a, average_b, shell, half)
     fsc[0] = 1.0
@@ -169,7 +172,10 @@ def with_random_phases(
     return np.asarray(scipy.fft.irfftn(ft, s=volume.shape))
 
 
-def _central(half: int, inner: int) -> tuple[slice, slice, slice]:
+def _central(sums: FourierSums, inner: PaddedSphere) -> tuple[slice, slice, slice]:
     """Index of the central part of a half-space transform."""
-    middle = slice(half - inner, half + inner + 1)
-    return middle, middle, slice(0, inner + 1)
+    z, y = (
+        slice(own - small, own + small + 1)
+        for own, small in ((sums.sphere.half_z, inner.half_z), (sums.half, inner.half))
+    )
+    return z, y, slice(0, inner.half + 1)

@@ -13,7 +13,6 @@ from numpy import ndarray as Array
 
 from halfmap.kernels.numba_symmetry import sum_over_operators
 from halfmap.model.fsc import signal_to_noise
-from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.padded_transform import slabs
 from halfmap.model.sums import FourierSums
 from halfmap.model.symmetry import PointGroup
@@ -40,12 +39,12 @@ def hermitian(sums: FourierSums) -> FourierSums:
 
     In place: the arrays of ``sums`` change and are returned. The origin is its own mate and stays.
     """
-    half = sums.half
+    centre = sums.sphere.half_z, sums.half
     signal, weight = sums.signal[:, :, 0], sums.weight[:, :, 0]
-    origin = signal[half, half], weight[half, half]
+    origin = signal[centre], weight[centre]
     signal += signal[::-1, ::-1].conj()
     weight += weight[::-1, ::-1].copy()
-    signal[half, half], weight[half, half] = origin
+    signal[centre], weight[centre] = origin
     return sums
 
 
@@ -57,9 +56,8 @@ def symmetrise(sums: FourierSums, group: PointGroup, n_threads: int = 1) -> Four
     """
     if len(group.right) == 0:
         return sums
-    sphere = PaddedSphere(sums.r_max, sums.padding)
     signal, weight = sum_over_operators(
-        sums.signal, sums.weight, group.right, sphere.reach, n_threads
+        sums.signal, sums.weight, group.right, sums.sphere.reach, n_threads
     )
     return FourierSums(signal, weight, sums.r_max, sums.padding)
 
@@ -95,7 +93,7 @@ def spectra(
     Scheres (2012), J. Struct. Biol. 180, 519-530; Scheres & Chen (2012), Nat. Methods 9, 853-854.
     """
     weight, squared_weight, count = _weight_sums(sums, box)
-    scale = sums.padding**3
+    scale = sums.sphere.oversampled
     total = scale * weight
     variance = np.divide(count, total, out=np.zeros_like(total), where=total > 0.0)
     if fsc is not None:
@@ -142,7 +140,7 @@ def _shells_and_weights(
     sums: FourierSums, n_shells: int
 ) -> Iterator[tuple[Int[Array, " voxel"], Float[Array, " voxel"]]]:
     """Yield shell and weight of all voxels; the shell is ``n_shells`` outside the open sphere."""
-    sphere = PaddedSphere(sums.r_max, sums.padding)
+    sphere = sums.sphere
     shell_of = sphere.shell_of_square()
     shell_of[sphere.reach**2 :] = n_shells
     n_z, n_y, n_x = sphere.shape

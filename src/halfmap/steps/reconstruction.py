@@ -8,7 +8,6 @@ from numpy import ndarray as Array
 
 from halfmap.model.fourier import round_half_away
 from halfmap.model.mask import mask_volume_mean_fill
-from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.padded_transform import inverse_cropped, padded_box, slabs
 from halfmap.model.projection import gridding_correction
 from halfmap.model.sums import FourierSums
@@ -44,18 +43,20 @@ def reconstruct(
     Returns
     -------
     map
-        Beyond box/2 - it is a sphere that is reconstructed - the mean of the outside.
+        Beyond box/2 - it is a sphere that is reconstructed - the mean of the outside. One plane if
+        the sums are flat.
 
     References
     ----------
     Scheres (2012), J. Struct. Biol. 180, 519-530.
     """
-    padded = padded_box(box, sums.padding)
+    padded, sphere = padded_box(box, sums.padding), sums.sphere
+    depth = 1 if sphere.flat else box
     posterior = _Posterior(sums, signal_variance, fudge)
-    volume = inverse_cropped(posterior.values, sums.half, box, padded)
-    volume /= sums.padding**3 * box
+    volume = inverse_cropped(posterior.values, sums.half, (depth, box), padded)
+    volume /= sphere.oversampled * depth
     volume = mask_volume_mean_fill(volume, box / 2.0, MASK_EDGE_PX)
-    volume /= gridding_correction(box, sums.padding)
+    volume /= gridding_correction(box, sums.padding, flat=sphere.flat)
     return volume.astype(np.float32)
 
 
@@ -66,11 +67,12 @@ class _Posterior:
         self, sums: FourierSums, signal_variance: Float[Array, " shell"] | None, fudge: float
     ) -> None:
         self.sums = sums
-        self.sphere = PaddedSphere(sums.r_max, sums.padding)
+        self.sphere = sums.sphere
         # 1/tau2 for each K²: 0 where there is no prior, inf where there is one without power.
         self.prior = np.zeros(3 * self.sphere.half**2 + 1)
         if signal_variance is not None:
-            self.prior = self._prior_of_square(sums.padding**3 * fudge * signal_variance)
+            variance = self.sphere.oversampled * fudge * signal_variance
+            self.prior = self._prior_of_square(variance)
         self.floor = self._floor_of_square()
 
     def values(self, x: slice) -> Complex128[Array, "z y slab"]:

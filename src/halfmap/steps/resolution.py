@@ -21,8 +21,8 @@ EXTRA_SHELLS = 5
 LASTING_SHELLS = 3
 """A dip of the data below the prior is passed over if they win again so much further out."""
 RESOLUTION_GAIN_PER_A = 0.0001
-COARSE_OVERSAMPLING = 1.2
-"""The first pass sees detail this much finer than the arc of one angular step."""
+COARSE_OVERSAMPLING = {False: 1.2, True: 1.5}
+"""The first pass sees detail this much finer than the arc of one angular step; flat or not."""
 
 
 def first_schedule(
@@ -119,7 +119,8 @@ def _coarse_size(sampling: Sampling, rules: ScheduleRules) -> int:
     if sampling.oversampling == 0:
         return rules.box
     arc_A = sampling.angular_step_deg / 360.0 * np.pi * rules.particle_diameter_A
-    wanted = 2 * int(np.ceil(rules.box_A / (arc_A / COARSE_OVERSAMPLING)))
+    detail_A = arc_A / COARSE_OVERSAMPLING[sampling.flat]
+    wanted = 2 * int(np.ceil(rules.box_A / detail_A))
     limit = rules.coarse_size_limit_px
     return min(wanted, limit if limit > 0 else rules.box)
 

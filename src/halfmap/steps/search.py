@@ -15,11 +15,10 @@ from halfmap.kernels.protocol import Kernels, Pixels, Volume
 from halfmap.model.disc import Disc, make_disc, row_width
 from halfmap.model.exact import SumScales, scales_of_square, sum_scales
 from halfmap.model.half_model import HalfModel
+from halfmap.model.local_orientations import LocalGrid, local_grid
 from halfmap.model.orientations import (
-    LocalGrid,
     child_angles_deg,
     direction_pixels,
-    local_grid,
     perturbed_matrices,
     psi_angles_deg,
 )
@@ -111,7 +110,7 @@ class Search:
     @property
     def sphere(self) -> PaddedSphere:
         """Frequencies that the reference and the sums hold."""
-        return PaddedSphere(self.references[0].r_max, self.references[0].padding)
+        return self.references[0].sphere
 
     @property
     def n_classes(self) -> int:

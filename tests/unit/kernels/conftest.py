@@ -5,8 +5,9 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import Kernels, Pixels, Samples, Spectra, Volume
 from halfmap.kernels.registry import BACKENDS, make_kernels
 from halfmap.model.disc import interleaved, phase_ramps
+from halfmap.model.padded_sphere import PaddedSphere
 
-from .small_problem import DISC, REFERENCE, SPHERE, N, some_axes
+from .small_problem import DISC, PLANE, REFERENCE, SPHERE, N, some_axes
 
 
 @pytest.fixture(params=[name for name in BACKENDS if name != "reference"])
@@ -19,13 +20,19 @@ def pixels() -> Pixels:
     return Pixels(DISC.kx.astype(np.float32), DISC.ky.astype(np.float32))
 
 
+@pytest.fixture(params=[SPHERE, PLANE], ids=["sphere", "plane"])
+def sphere(request: pytest.FixtureRequest) -> PaddedSphere:
+    """Of a map, and of a 2D reference."""
+    return request.param
+
+
 @pytest.fixture
-def volume(rng: np.random.Generator) -> Volume:
-    size = int(np.prod(SPHERE.shape))
+def volume(rng: np.random.Generator, sphere: PaddedSphere) -> Volume:
+    size = int(np.prod(sphere.shape))
     values = rng.normal(size=2 * size) * np.repeat(
-        SPHERE.squared_radius().ravel() <= SPHERE.reach**2, 2
+        sphere.squared_radius().ravel() <= sphere.reach**2, 2
     )
-    return Volume(values.astype(np.float32), SPHERE.half)
+    return Volume(values.astype(np.float32), sphere.half)
 
 
 @pytest.fixture
@@ -34,8 +41,8 @@ def source(volume: Volume, pixels: Pixels) -> tuple[Volume, Pixels]:
 
 
 @pytest.fixture
-def axes(rng: np.random.Generator) -> Array:
-    return some_axes(rng)
+def axes(rng: np.random.Generator, sphere: PaddedSphere) -> Array:
+    return some_axes(rng, sphere)
 
 
 @pytest.fixture

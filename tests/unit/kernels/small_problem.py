@@ -20,16 +20,16 @@ REFERENCE = ReferenceKernels()
 
 
 DISC = make_disc(16, 8)
-
-
 SPHERE = PaddedSphere(r_max=8, padding=2.0)
-
-
+PLANE = PaddedSphere(r_max=8, padding=2.0, flat=True)
 N = len(DISC)
 
 
-def some_axes(rng: np.random.Generator) -> Array:
-    matrices = euler_matrices(rng.uniform(-180.0, 180.0, (24, 3)))
+def some_axes(rng: np.random.Generator, sphere: PaddedSphere) -> Array:
+    angles = rng.uniform(-180.0, 180.0, (24, 3))
+    if sphere.flat:
+        angles[:, :2] = 0.0
+    matrices = euler_matrices(angles)
     return (2.0 * matrices[:, :2]).reshape(-1, 6).astype(np.float32)
 
 
@@ -53,6 +53,6 @@ def hits_of(k: Kernels, samples: Samples, rng: np.random.Generator) -> tuple[Hit
     return k.list_hits(scores, samples, np.array([0.3, 0.0, 0.05], np.float32), totals)
 
 
-def empty_grid(n_classes: int) -> Grid:
-    rows = row_starts(SPHERE)
-    return Grid(np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32), rows, SPHERE.half)
+def empty_grid(n_classes: int, sphere: PaddedSphere) -> Grid:
+    rows = row_starts(sphere)
+    return Grid(np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32), rows, sphere.half)

@@ -16,8 +16,9 @@ from halfmap.kernels.protocol import (
     Spectra,
 )
 from halfmap.kernels.registry import BACKENDS, make_kernels
+from halfmap.model.padded_sphere import PaddedSphere
 
-from .small_problem import DISC, REFERENCE, empty_grid, hits_of, some_axes
+from .small_problem import DISC, PLANE, REFERENCE, SPHERE, empty_grid, hits_of, some_axes
 
 
 def accumulated(
@@ -28,8 +29,8 @@ def accumulated(
     # hits of an image lie on different slices, in rising order; images share slices
     row = np.concatenate([np.arange(m) for m in np.diff(hits.first_hit)])
     geometry = HitGeometry(pixels, DISC.shell.astype(np.int32), axes, np.arange(24) % 2, row)
-    grid = empty_grid(2)
-    sums = ShellSums(np.zeros((3, 13)), np.zeros((3, 13)))
+    grid = empty_grid(2, SPHERE if axes[:, 2].any() else PLANE)
+    sums = ShellSums(np.zeros((3, 2, 13)), np.zeros((3, 2, 13)))
     flat = ramps.reshape(20, -1)
     k.accumulate(spectra, flat, hits, slices, geometry, (grid, sums))
     return grid, sums
@@ -53,12 +54,16 @@ def test_accumulated_sums_agree(
 
 
 def test_flat_posteriors_are_accumulated_as_peaked_ones(
-    monkeypatch: pytest.MonkeyPatch, samples: Samples, spectra: Spectra, ramps: Array
+    monkeypatch: pytest.MonkeyPatch,
+    samples: Samples,
+    spectra: Spectra,
+    ramps: Array,
+    sphere: PaddedSphere,
 ) -> None:
     # as if every posterior were flat, in pieces that do not divide the number of slices
     monkeypatch.setattr(accumulate_dense, "SHIFTS_PER_HIT", 0)
     monkeypatch.setattr(accumulate_dense, "CHUNK", 5)
-    axes = some_axes(np.random.default_rng(3))
+    axes = some_axes(np.random.default_rng(3), sphere)
     cut = np.empty((24, DISC.width), np.float32)
     cut[:] = np.random.default_rng(4).normal(size=cut.shape)
 

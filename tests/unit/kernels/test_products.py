@@ -5,6 +5,7 @@ import pytest
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Kernels, Pixels, Spectra, Volume
+from halfmap.model.padded_sphere import PaddedSphere
 
 from .small_problem import DISC, REFERENCE, both, some_axes
 
@@ -24,9 +25,14 @@ def test_half_powers_agree(kernels: Kernels, slices: Array) -> None:
 
 @pytest.mark.parametrize("n", [1, 7, 8, 21])
 def test_cone_scores_agree_for_any_number_of_orientations(
-    kernels: Kernels, source: tuple[Volume, Pixels], spectra: Spectra, ramps: Array, n: int
+    kernels: Kernels,
+    source: tuple[Volume, Pixels],
+    spectra: Spectra,
+    ramps: Array,
+    sphere: PaddedSphere,
+    n: int,
 ) -> None:
-    axes = some_axes(np.random.default_rng(2))
+    axes = some_axes(np.random.default_rng(2), sphere)
     copies = np.empty((1, 5, DISC.width), np.float32)
     REFERENCE.shifted(spectra.masked[:1], ramps[:, 0], copies)
 

@@ -9,7 +9,7 @@ Inside a unit the order is fixed, so rounding here does no harm to exactness.
 import numpy as np
 
 from halfmap.kernels.numba_cpu.options import FAST, compiled
-from halfmap.kernels.numba_cpu.project import locate, places_for
+from halfmap.kernels.numba_cpu.project import is_flat, locate, places_for
 from halfmap.kernels.numba_cpu.vector4 import distribute
 
 
@@ -53,11 +53,38 @@ def weighted_image(ramp, image, mass, sign, out):
 
 
 @compiled(FAST, inline="always")
+def rows_of(grid):
+    """Count the rows (z, y) of a grid."""
+    return grid.row_start.shape[0] - 1
+
+
+@compiled(FAST, inline="always")
 def scatter(values, class_index, grid, places):
-    """Distribute every pixel over the 8 voxels around it."""
-    row, column, part, _ = places
+    """Distribute every pixel over the voxels around it."""
     own, start = grid.values[class_index], grid.row_start
-    n_rows = np.int64(2 * grid.half + 1)
+    if is_flat(rows_of(grid), grid.half):
+        scatter_in_plane(values, own, start, places)
+    else:
+        scatter_in_space(values, own, (start, np.int64(2 * grid.half + 1)), places)
+
+
+@compiled(FAST, inline="always")
+def scatter_in_plane(values, own, start, places):
+    """Distribute over the 4 voxels around."""
+    row, column, part, _ = places
+    three = np.int64(3)
+    for i in range(row.shape[0]):
+        r, x = np.int64(row[i]), np.int64(column[i])
+        corners = (three * (np.int64(start[r]) + x), three * (np.int64(start[r + 1]) + x))
+        parts = (part[0, i], part[1, i], np.float32(0.0))
+        distribute(own, corners, parts, values, 4 * i)
+
+
+@compiled(FAST, inline="always")
+def scatter_in_space(values, own, rows, places):
+    """Distribute over the 8 voxels around."""
+    row, column, part, _ = places
+    start, n_rows = rows
     three = np.int64(3)
     for i in range(row.shape[0]):
         r, x = np.int64(row[i]), np.int64(column[i])
@@ -73,9 +100,10 @@ def scatter(values, class_index, grid, places):
 
 @compiled(FAST, inline="always")
 def add_by_shell(values, shell, out):
-    """Add pixels to their shells."""
+    """Add pixels to their shells, and clear them."""
     for i in range(shell.shape[0]):
         out[shell[i]] += np.float64(values[i])
+        values[i] = np.float32(0.0)
 
 
 @compiled(FAST)
@@ -83,22 +111,23 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     """See `Kernels.accumulate`."""
     grid, sums = out
     n = geometry.shell.shape[0]
-    places = places_for(n)
+    places, size = places_for(n), (rows_of(grid), grid.half)
     ramp = np.empty(ramps.shape[1], np.float32)
     values = np.zeros(4 * n, np.float32)
-    model, cross = np.empty(n, np.float32), np.empty(n, np.float32)
+    model, cross = np.zeros(n, np.float32), np.zeros(n, np.float32)
     for image in range(hits.first_hit.shape[0] - 1):
-        model[:] = np.float32(0.0)
-        cross[:] = np.float32(0.0)
         compared = (spectra.masked[image], spectra.power[image])
         inserted = (spectra.unmasked[image], spectra.weight[image])
         for h in range(hits.first_hit[image], hits.first_hit[image + 1]):
             own = slice(hits.first_shift[h], hits.end_shift[h])
             row = geometry.slice_row[h]
+            k = geometry.class_index[row]
             mass = mean_ramp(ramps, hits.shift[own], hits.posterior[own], ramp)
             add_powers(slices[row], ramp, compared, mass, (model, cross))
-            locate(geometry.axes[row], geometry.pixels, grid.half, places)
+            locate(geometry.axes[row], geometry.pixels, size, places)
             weighted_image(ramp, inserted, mass, places[3], values)
-            scatter(values, geometry.class_index[row], grid, places)
-        add_by_shell(model, geometry.shell, sums.model[image])
-        add_by_shell(cross, geometry.shell, sums.cross[image])
+            scatter(values, k, grid, places)
+            is_last = h + 1 == hits.first_hit[image + 1]
+            if is_last or geometry.class_index[geometry.slice_row[h + 1]] != k:
+                add_by_shell(model, geometry.shell, sums.model[image, k])
+                add_by_shell(cross, geometry.shell, sums.cross[image, k])

@@ -7,9 +7,11 @@ would mostly handle zeros.
 # mypy: ignore-errors
 # numba, not mypy, types what follows
 
+from itertools import pairwise
+
 import numpy as np
 
-from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, scatter
+from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, rows_of, scatter
 from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.project import locate, places_for
 
@@ -26,12 +28,12 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     by_pixel = np.zeros((n_images, 2, n), np.float32)
     numerator = np.empty((CHUNK, ramps.shape[1]), np.float32)
     weight = np.empty((CHUNK, n), np.float32)
-    for first in range(0, len(slices), CHUNK):
+    for class_index, first, last in pieces(geometry.class_index):
         numerator[:] = 0.0
         weight[:] = 0.0
         for image in range(n_images):
             start, stop = hits.first_hit[image : image + 2]
-            ends = np.searchsorted(geometry.slice_row[start:stop], (first, first + CHUNK))
+            ends = np.searchsorted(geometry.slice_row[start:stop], (first, last))
             own = slice(*(start + ends))
             if own.stop > own.start:
                 posterior = posterior_matrix(hits, own.start, own.stop, len(ramps))
@@ -42,8 +44,17 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
                     by_pixel[image],
                     (numerator, weight),
                 )
-        insert(numerator, weight, geometry, first, grid)
-    add_pixels(by_pixel, geometry.shell, sums)
+        insert(numerator[: last - first], weight[: last - first], geometry, first, grid)
+        if last == len(slices) or geometry.class_index[last] != class_index:
+            add_pixels(by_pixel, geometry.shell, class_index, sums)
+
+
+def pieces(class_index):
+    """Yield (class, first, last) of at most so many slices, none with two classes."""
+    ends = [*(np.flatnonzero(np.diff(class_index)) + 1), len(class_index)]
+    for start, stop in pairwise([0, *ends]):
+        for first in range(start, stop, CHUNK):
+            yield class_index[start], first, min(first + CHUNK, stop)
 
 
 @compiled(FAST)
@@ -79,11 +90,11 @@ def add_image(means, image, where, by_pixel, out):
 def insert(numerator, weight, geometry, first, grid):
     """Insert the sums of some orientations; those without weight are skipped."""
     n = weight.shape[1]
-    places = places_for(n)
+    places, size = places_for(n), (rows_of(grid), grid.half)
     values = np.zeros(4 * n, np.float32)
-    for j in range(min(weight.shape[0], geometry.axes.shape[0] - first)):
+    for j in range(weight.shape[0]):
         if weight[j].max() > 0.0:
-            locate(geometry.axes[first + j], geometry.pixels, grid.half, places)
+            locate(geometry.axes[first + j], geometry.pixels, size, places)
             for i in range(n):
                 values[4 * i] = numerator[j, 2 * i]
                 values[4 * i + 1] = places[3][i] * numerator[j, 2 * i + 1]
@@ -92,8 +103,8 @@ def insert(numerator, weight, geometry, first, grid):
 
 
 @compiled(FAST)
-def add_pixels(by_pixel, shell, sums):
-    """Add the pixels of every image to its shells."""
+def add_pixels(by_pixel, shell, class_index, sums):
+    """Add the pixels of every image to the shells of a class, and clear them."""
     for image in range(by_pixel.shape[0]):
-        add_by_shell(by_pixel[image, 0], shell, sums.model[image])
-        add_by_shell(by_pixel[image, 1], shell, sums.cross[image])
+        add_by_shell(by_pixel[image, 0], shell, sums.model[image, class_index])
+        add_by_shell(by_pixel[image, 1], shell, sums.cross[image, class_index])

@@ -25,7 +25,8 @@ def flush(grid, scale_of_square, largest, out):
     half, row, too_large = grid.half, 0, 0
     scale = np.empty(3 * (half + 1))
     integers = out.reshape(out.shape[0], -1)
-    for z in range(-half, half + 1):
+    half_z = (grid.row_start.shape[0] - 1) // (2 * half + 1) // 2
+    for z in range(-half_z, half_z + 1):
         for y in range(-half, half + 1):
             first, last = 3 * np.int64(grid.row_start[row]), 3 * np.int64(grid.row_start[row + 1])
             for x in range((last - first) // 3):

@@ -10,7 +10,7 @@ to be collected first; a particle's copies stay in the second-level cache meanwh
 import numpy as np
 
 from halfmap.kernels.numba_cpu.options import FAST, compiled
-from halfmap.kernels.numba_cpu.project import gather, locate, places_for
+from halfmap.kernels.numba_cpu.project import gather, locate, places_for, rows_of
 
 TILE = 8
 """Orientations projected at a time in a local search; their slices stay in the cache."""
@@ -164,14 +164,14 @@ def cone_scores(slices_of, axes, copies, power, out):
     volume, pixels = slices_of
     cross, norms = out
     n, n_shifts = pixels.kx.shape[0], copies.shape[0]
-    places = places_for(n)
+    places, size = places_for(n), (rows_of(volume), volume.half)
     tile = np.zeros((TILE, copies.shape[1]), np.float32)
     scores = np.empty((TILE, n_shifts), np.float32)
     for first in range(0, axes.shape[0], TILE):
         m = min(TILE, axes.shape[0] - first)
         for s in range(m):
-            locate(axes[first + s], pixels, volume.half, places)
-            gather(volume.values, volume.half, places, tile[s])
+            locate(axes[first + s], pixels, size, places)
+            gather(volume, places, tile[s])
             norms[first + s] = norm(tile[s], power, n)
         block(tile, copies, scores)
         for s in range(m):

@@ -51,11 +51,11 @@ def _between(builder, low, high, part):
 
 @intrinsic
 def interpolate(_context, values, corners, parts, out, place):
-    """Interpolate a complex number between 8 voxels and store it.
+    """Interpolate a complex number between 8 voxels, or 4 of a plane, and store it.
 
-    ``corners`` are the positions of the 4 voxels of lowest x in ``values``, at (y, z) = (0, 0),
-    (1, 0), (0, 1), (1, 1); ``parts`` the fractions along x, y, z and the factor of the imaginary
-    part; ``place`` where in ``out`` the real part goes.
+    ``corners`` are the positions of the voxels of lowest x in ``values``, at (y, z) = (0, 0),
+    (1, 0), (0, 1), (1, 1), or the first two of them; ``parts`` the fractions along x, y, z and the
+    factor of the imaginary part; ``place`` where in ``out`` the real part goes.
     """
     signature = types.void(values, corners, parts, out, place)
 
@@ -69,13 +69,14 @@ def interpolate(_context, values, corners, parts, out, place):
                     context, builder, kinds[0], array, builder.extract_value(corner, j), VECTOR
                 ),
             )
-            for j in range(4)
+            for j in range(len(kinds[1]))
         ]
         dx, dy, dz, sign = (builder.extract_value(part, j) for j in range(4))
         y = _broadcast(builder, dy, VECTOR)
-        lower = _between(builder, near[0], near[1], y)
-        upper = _between(builder, near[2], near[3], y)
-        both = _between(builder, lower, upper, _broadcast(builder, dz, VECTOR))
+        both = _between(builder, near[0], near[1], y)
+        if len(near) == 4:
+            upper = _between(builder, near[2], near[3], y)
+            both = _between(builder, both, upper, _broadcast(builder, dz, VECTOR))
         left, right = _half(builder, both, 0), _half(builder, both, 2)
         value = _between(builder, left, right, _broadcast(builder, dx, PAIR))
         factor = builder.insert_element(ir.Constant(PAIR, [1.0, 1.0]), sign, INT(1))
@@ -88,7 +89,7 @@ def interpolate(_context, values, corners, parts, out, place):
 
 @intrinsic
 def distribute(_context, grid, corners, parts, values, place):
-    """Add 3 numbers, times the interpolation weights, to 8 voxels.
+    """Add 3 numbers, times the interpolation weights, to 8 voxels, or 4 of a plane.
 
     ``corners`` are positions in ``grid`` as in `interpolate`, ``parts`` the fractions along x, y,
     z, and ``place`` where in ``values`` the numbers are, a fourth behind them. Two voxels are one
@@ -110,8 +111,10 @@ def distribute(_context, grid, corners, parts, values, place):
         value = builder.fmul(value, along_x, flags=FLAGS)
         along_y = [builder.fsub(one, dy, flags=FLAGS), dy]
         along_z = [builder.fsub(one, dz, flags=FLAGS), dz]
-        for j in range(4):
-            weight = builder.fmul(along_y[j % 2], along_z[j // 2], flags=FLAGS)
+        for j in range(len(kinds[1])):
+            weight = along_y[j % 2]
+            if len(kinds[1]) == 4:
+                weight = builder.fmul(weight, along_z[j // 2], flags=FLAGS)
             first = builder.extract_value(corner, j)
             pointer = _pointer(context, builder, kinds[0], array, first, EIGHT)
             added = builder.fmul(value, _broadcast(builder, weight, EIGHT), flags=FLAGS)

@@ -1,0 +1,57 @@
+"""What is done to a map in real space between its reconstruction and the next iteration.
+
+One ordered list of pure steps: a new one is a line in `finishing_steps`. Each takes and returns
+one map of one class, so that no step can see another half. The maps of the last iteration, of
+all particles, are left as they were reconstructed.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from jaxtyping import Float32
+from numpy import ndarray as Array
+
+from halfmap.engine.job import Job
+from halfmap.engine.map_masks import MapMasks
+from halfmap.model.fourier import low_pass
+from halfmap.model.schedule import Schedule
+from halfmap.steps.solvent import flatten, flatten_but_low_pass, level
+
+Volume = Float32[Array, "z y x"]
+Step = Callable[[Volume], Volume]
+
+
+def finished(job: Job, schedule: Schedule, volume: Volume) -> Volume:
+    """Return a reconstructed map as the next iteration uses it and as it is written."""
+    for step in finishing_steps(job, schedule):
+        volume = step(volume)
+    return volume
+
+
+def finishing_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
+    """Yield what is to be done to each map, in this order."""
+    options = job.options
+    if job.compares_by_correlation(schedule.iteration) and options.initial_lowpass_A > 0.0:
+        yield partial(
+            low_pass, pixel_size_A=job.pixel_size_A, resolution_A=options.initial_lowpass_A
+        )
+    if schedule.converged:
+        return
+    if options.flatten_solvent:
+        yield from _flattening(job.masks, job.pixel_size_A, options.lowpass_mask_resolution_A)
+
+
+def _flattening(masks: MapMasks, pixel_size_A: float, resolution_A: float) -> Iterator[Step]:
+    assert masks.solvent is not None
+    if masks.low_pass is None:
+        yield partial(flatten, mask=masks.solvent)
+    else:
+        yield partial(
+            flatten_but_low_pass,
+            mask=masks.solvent,
+            region=masks.low_pass,
+            pixel_size_A=pixel_size_A,
+            resolution_A=resolution_A,
+        )
+    if masks.levelled is not None:
+        yield partial(level, region=masks.levelled)

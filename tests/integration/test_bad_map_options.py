@@ -1,0 +1,75 @@
+"""Options about the map: what is wrong with their files and values is said before any work."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from halfmap.io.mrc import read_map
+
+from .tiny_project import BOX, PIXEL_A, Run, assert_one_message, assert_ran, refine, write
+
+pytestmark = pytest.mark.usefixtures("tiny_project")
+
+FLAT = "--flatten_solvent"
+
+
+@pytest.mark.parametrize(
+    ("words", "phrase"),
+    [
+        (("--lowpass_mask", "mask.mrc"), "--lowpass_mask: found without --lowpass, expected the"),
+        (("--lowpass", "-3"), "--lowpass: found '-3', expected a number 0 or more"),
+        (("--solvent_mask2", "no.mrc"), "--solvent_mask2 no.mrc: found no such file, expected a"),
+        (("--lowpass_mask", "no.mrc"), "--lowpass_mask no.mrc: found no such file, expected a"),
+    ],
+)
+def test_options_that_cannot_be(run: Run, words: tuple[str, ...], phrase: str) -> None:
+    write(Path("mask.mrc"), np.ones((BOX,) * 3, np.float32))
+
+    assert_one_message(run(refine(FLAT, *words)), 2, phrase)
+
+
+@pytest.mark.parametrize("words", [("--solvent_mask2",), ("--lowpass", "30", "--lowpass_mask")])
+def test_a_mask_that_is_none(run: Run, words: tuple[str, ...]) -> None:
+    write(Path("mask.mrc"), np.full((BOX,) * 3, 2.0, np.float32))
+
+    said = run(refine(FLAT, *words, "mask.mrc"))
+
+    assert_one_message(said, 3, "mask.mrc: found values from 2 to 2, expected a mask with values")
+
+
+@pytest.mark.parametrize(
+    ("words", "phrase"),
+    [
+        (
+            ("--solvent_mask2", "mask.mrc"),
+            "--solvent_mask2 has no effect without --flatten_solvent",
+        ),
+        (
+            ("--lowpass", "30", "--lowpass_mask", "mask.mrc"),
+            "--lowpass_mask has no effect without --flatten_solvent",
+        ),
+        (("--lowpass", "30"), "--lowpass has no effect without --lowpass_mask"),
+    ],
+)
+def test_what_has_no_effect_is_said(run: Run, words: tuple[str, ...], phrase: str) -> None:
+    write(Path("mask.mrc"), np.ones((BOX,) * 3, np.float32))
+
+    said = run(refine(*words))
+
+    assert_ran(said)
+    assert phrase in " ".join(said.out.split())
+
+
+def test_a_mask_of_another_grid_is_written_as_it_is_used(run: Run) -> None:
+    write(Path("mask.mrc"), np.ones((20,) * 3, np.float32), 7.2)
+
+    said = run(refine(FLAT, "--solvent_mask2", "mask.mrc"))
+
+    assert_ran(said)
+    assert "mask.mrc was resampled from 20 px of 7.2 Å to 24 px of 6 Å" in said.out
+    volume, pixel_size_A = read_map("out/run_solvent2.mrc")
+    assert volume.shape == (BOX,) * 3
+    assert pixel_size_A == pytest.approx(PIXEL_A)
+    assert not Path("out/run_solvent_mask.mrc").exists()
+    assert "already holds" in run(refine(FLAT)).err
