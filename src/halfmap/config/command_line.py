@@ -26,6 +26,8 @@ INPUT_FILES = (
     "solvent_mask_file",
     "second_solvent_mask_file",
     "lowpass_mask_file",
+    "tau2_spectrum_file",
+    "local_symmetry_file",
 )
 
 

@@ -168,20 +168,26 @@ class General(OptionGroup):
     ] = 0.0
     tau2_spectrum_file: Annotated[
         File,
+        Expected("a spectrum of the prior, a STAR file, or None"),
         Option(
             "tau",
-            LATER,
-            "STAR file with the prior spectrum tau2, which then stays as it is.",
+            IMPLEMENTED,
+            "STAR file with the prior spectrum tau2 (rlnSpectralIndex, rlnReferenceTau2), which "
+            "then stays as it is, for all classes.",
+            differs="Every shell of the box must be there.",
             label="rlnTauSpectrumName",
             on_continue=FREE,
         ),
     ] = None
     local_symmetry_file: Annotated[
         File,
+        Expected("masks and operators, a STAR file, or None"),
         Option(
             "local_symmetry",
-            LATER,
-            "STAR file with masks and the operators that map them onto each other.",
+            IMPLEMENTED,
+            "STAR file with masks of parts that are alike and the operators from each to its "
+            "copies (rlnMaskName, rlnAngleRot, ...Tilt, ...Psi, rlnOriginXAngst, ...Y, ...Z): the "
+            "parts are averaged after each iteration but the last.",
             label="rlnLocalSymmetryFile",
         ),
     ] = None
@@ -210,8 +216,9 @@ class General(OptionGroup):
         bool,
         Option(
             "center_classes",
-            LATER,
-            "Move each map to its centre of mass after each iteration.",
+            IMPLEMENTED,
+            "Move each map to the centre of mass of its positive voxels after each iteration, by "
+            "--offset_range at most; not with --split_random_halves.",
             label="rlnDoCenterClasses",
         ),
     ] = False

@@ -80,6 +80,15 @@ NOTICES: tuple[Rule, ...] = (
         lambda o: o.auto_refine and o.psi_step_deg > 0.0,
         "--psi_step counts until --auto_refine takes its first finer step",
     ),
+    (
+        lambda o: o.tau2_spectrum_file is not None and o.split_random_halves,
+        "--tau counts for the first resolution only: with --split_random_halves the prior comes "
+        "from the FSC",
+    ),
+    (
+        lambda o: o.center_classes and o.split_random_halves,
+        "--center_classes has no effect with --split_random_halves: the halves would part",
+    ),
 )
 
 NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -13,8 +13,11 @@ from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
 from halfmap.engine.map_masks import MapMasks
+from halfmap.io.local_symmetry_star import read_region_mask
 from halfmap.model.fourier import low_pass
 from halfmap.model.schedule import Schedule
+from halfmap.steps.centring import centred
+from halfmap.steps.local_symmetry import symmetrise_locally
 from halfmap.steps.solvent import flatten, flatten_but_low_pass, level
 
 Volume = Float32[Array, "z y x"]
@@ -37,8 +40,21 @@ def finishing_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
         )
     if schedule.converged:
         return
+    if job.of_map.local_symmetry:
+        yield partial(_symmetrise_locally, job)
+    if options.center_classes and job.ranks.n_halves == 1:
+        limit_px = schedule.sampling.offset_range_A / job.pixel_size_A
+        yield partial(centred, max_shift_px=limit_px)
     if options.flatten_solvent:
         yield from _flattening(job.masks, job.pixel_size_A, options.lowpass_mask_resolution_A)
+
+
+def _symmetrise_locally(job: Job, volume: Volume) -> Volume:
+    regions = (
+        (read_region_mask(region.mask_file, job.box), region.operators)
+        for region in job.of_map.local_symmetry
+    )
+    return symmetrise_locally(volume, regions, job.pixel_size_A)
 
 
 def _flattening(masks: MapMasks, pixel_size_A: float, resolution_A: float) -> Iterator[Step]:

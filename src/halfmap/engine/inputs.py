@@ -8,7 +8,7 @@ from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
-from halfmap.engine.map_masks import MapMasks, fitted_masks, read_masks
+from halfmap.engine.map_inputs import MapInputs, read_map_files
 from halfmap.errors import DataError
 from halfmap.io.mrc import read_map
 from halfmap.io.particle_table import ParticleTable, read_particles
@@ -31,8 +31,7 @@ class Inputs:
     references: tuple[Float32[Array, "z y x"], ...]
     """Starting map of each half, on the grid of the particles, not filtered; none when a run
     goes on from its own maps."""
-    masks: MapMasks
-    """Those that were named."""
+    of_map: MapInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +70,18 @@ def read_inputs(
     read = problems.attempt(_particles, options, seed)
     names = problems.attempt(_reference_files, options) or ()
     maps = _starting_maps(names, options, problems)
-    masks = read_masks(options, problems)
+    of_map = read_map_files(options, problems)
     if read is not None:
         _check_together(read[0], maps, options, problems)
+        of_map.check(options, read[0].optics[0].box, problems)
     problems.refuse()
     assert read is not None
     particles, poses, table = read
     optics = particles.optics[0]
     on_grid = {name: _on_grid(found, optics, console) for name, found in maps.items()}
     references = tuple(on_grid[name] for name in names)
-    return Inputs(
-        particles, poses, references, fitted_masks(masks, optics.box, optics.pixel_size_A, console)
-    ), table
+    fitted = of_map.fitted(optics.box, optics.pixel_size_A, console)
+    return Inputs(particles, poses, references, fitted), table
 
 
 def _particles(options: RefineOptions, seed: int) -> tuple[Particles, Poses, ParticleTable]:

@@ -8,6 +8,7 @@ from numpy import ndarray as Array
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.inputs import Inputs
+from halfmap.engine.map_inputs import MapInputs
 from halfmap.engine.map_masks import MapMasks
 from halfmap.engine.quarantine import Quarantine
 from halfmap.io.particle_table import ParticleTable
@@ -44,8 +45,8 @@ class Job:
     source: ImageSource
     images: ImageSettings
     group: PointGroup
-    masks: MapMasks
-    """Of the map; the one of the solvent is None when nobody asked for one."""
+    of_map: MapInputs
+    """Its mask of the solvent is None only when nobody asked for one."""
     search_rules: SearchRules
     schedule_rules: ScheduleRules
     units: tuple[Unit, ...]
@@ -65,6 +66,11 @@ class Job:
     def pixel_size_A(self) -> float:
         """Pixel size of images and maps, Å."""
         return self.images.pixel_size_A
+
+    @property
+    def masks(self) -> MapMasks:
+        """The masks of the map."""
+        return self.of_map.masks
 
     @property
     def optics(self) -> tuple[Optics, ...]:
@@ -124,10 +130,10 @@ def make_job(
         do_norm=options.corrects_norm,
         do_scale=options.corrects_scale and len(particles.scale_groups) > 1,
     )
-    masks = inputs.masks
-    if masks.solvent is None and options.flatten_solvent:
+    of_map = inputs.of_map
+    if of_map.masks.solvent is None and options.flatten_solvent:
         sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge)
-        masks = replace(masks, solvent=sphere)
+        of_map = replace(of_map, masks=replace(of_map.masks, solvent=sphere))
     return Job(
         options=options,
         command=command,
@@ -139,7 +145,7 @@ def make_job(
         source=ImageSource(particles.stacks, optics.box),
         images=images,
         group=point_group(options.symmetry),
-        masks=masks,
+        of_map=of_map,
         search_rules=SearchRules(
             adaptive_fraction=options.adaptive_fraction,
             max_significant=options.max_significant_poses,

@@ -15,6 +15,7 @@ from halfmap.engine.state import State
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels, draw_perturbation
 from halfmap.model.particles import Poses
+from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import share
 from halfmap.parallel.halves import LEADER
@@ -69,9 +70,7 @@ def update_sampling(
     where the sampling has changed.
     """
     models = {
-        half: replace(
-            state.models[half], signal_variance=np.stack([r.power for r in references[half]])
-        )
+        half: replace(state.models[half], signal_variance=_prior_power(job, references[half]))
         for half in references
     }
     if not job.compares_by_correlation(schedule.iteration):
@@ -97,6 +96,13 @@ def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Ma
     schedule = count_changes(schedule, changes)
     schedule = next_resolution(schedule, told.data_vs_prior, job.schedule_rules)
     return State(schedule, poses, models)
+
+
+def _prior_power(job: Job, references: tuple[FourierReference, ...]) -> Float[Array, "class shell"]:
+    """Return tau2 of each class: the power of its reference, or what ``--tau`` says."""
+    if job.of_map.tau2 is None:
+        return np.stack([reference.power for reference in references])
+    return np.stack([job.options.data_weight * job.of_map.tau2] * len(references))
 
 
 def _with_accuracy(

@@ -65,6 +65,7 @@ def initial_signal_to_noise(
     noise_variance: Float[Array, "optics shell"],
     n_expected_particles: float,
     tau2_fudge: float = 1.0,
+    given_variance: Float[Array, " shell"] | None = None,
 ) -> tuple[Float[Array, " shell"], Float[Array, " shell"]]:
     """Guess from a reference how far the data will carry, to get a first resolution.
 
@@ -78,6 +79,8 @@ def initial_signal_to_noise(
         Particles of this half-set times the fraction of the class.
     tau2_fudge
         Factor on the power of the signal.
+    given_variance
+        tau2 in place of the power of the reference.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def initial_signal_to_noise(
     box = volume.shape[-1]
     n_shells = box // 2 + 1
     power = radial_mean(np.abs(transform_3d(volume)) ** 2, shells_3d(box), n_shells)
-    signal = 0.5 * tau2_fudge * box**2 * power
+    signal = tau2_fudge * (0.5 * box**2 * power if given_variance is None else given_variance)
     known = noise_variance[noise_variance.sum(axis=1) > 0.0]
     noise = known.mean(axis=0) if len(known) else np.zeros(n_shells)
     spread = np.maximum(2.0 * np.arange(n_shells), 1.0)
