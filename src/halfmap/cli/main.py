@@ -128,7 +128,7 @@ def _overview() -> str:
 
 
 def _answered(words: Sequence[str]) -> bool:
-    """Answer a question about ``refine`` (help, version, symmetry), if it is one."""
+    """Answer a question about ``refine`` (help, version, labels, symmetry), if it is one."""
     if {"--help", "-h"} & set(words):
         from halfmap.config.describe import refine_help  # not before it is needed: start-up
 
@@ -141,6 +141,10 @@ def _answered(words: Sequence[str]) -> bool:
         return False
     if options.version:
         _show(f"halfmap {halfmap.__version__}\n")
+    elif options.print_metadata_labels:
+        from halfmap.cli.labels_text import labels_text
+
+        _show(labels_text())
     else:
         from halfmap.cli.symmetry_text import symmetry_text
 

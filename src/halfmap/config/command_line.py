@@ -104,7 +104,8 @@ def inquiry(argv: Sequence[str]) -> RefineOptions | None:
     """
     written = _read(argv)
     options, refused = _resolve(written.given)
-    if not (options.version or options.print_symmetry_ops):
+    asked = (options.version, options.print_metadata_labels, options.print_symmetry_ops)
+    if not any(asked):
         return None
     problems = [*written.problems, *(refused[name] for name in refused if name in written.given)]
     if problems:

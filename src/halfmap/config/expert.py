@@ -132,8 +132,9 @@ class Expert(OptionGroup):
         bool,
         Option(
             "print_metadata_labels",
-            LATER,
-            "Print all column names of STAR files with their meaning, and end.",
+            IMPLEMENTED,
+            "Print all columns of STAR files that are read or written, with unit and meaning, and "
+            "end.",
             on_continue=RESET,
         ),
     ] = False

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
+from halfmap.io.labels import LABELS
 from halfmap.io.problems import rows_text
 from halfmap.io.star import TEXT, Table
 
@@ -95,7 +96,8 @@ class ColumnReader:
     def _missing(self, label: str, default: object) -> None:
         if default is None:
             remedy = _REMEDIES.get(label, "Take the table from the job that made the particles.")
-            self.problems.append(f"{self.name}: the column {label} is missing. {remedy}")
+            known = f" ({LABELS[label]})" if label in LABELS else ""
+            self.problems.append(f"{self.name}: the column {label} is missing{known}. {remedy}")
 
 
 def one_row(values: dict[str, str]) -> Table:
