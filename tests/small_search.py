@@ -120,6 +120,7 @@ def model(volumes: Array, sampling: Sampling, noise: float, n_optics: int = 1) -
         group_scale=np.ones(2),
         mean_norm=1.0,
         offset_sigma_A=1e5,
+        offset_mean_A=np.zeros((n_classes, 2)),
         log_likelihood=0.0,
         mean_max_probability=0.0,
         accuracy_rotation_deg=np.zeros(n_classes),

@@ -14,7 +14,7 @@ from halfmap.io.mrc import read_map
 from halfmap.io.optimiser_star import LABELS, read_optimiser_star, write_optimiser_star
 from halfmap.io.run_folder import RunState, read_run, write_half, write_shared
 from halfmap.io.run_names import RunNames
-from halfmap.io.sampling_star import read_sampling_star
+from halfmap.io.sampling_star import read_sampling_star, write_sampling_star
 from halfmap.io.star import read_star, write_star
 from halfmap.model.estimated_resolution import estimated_resolution_A, overall_completeness
 from halfmap.model.schedule import NO_CHANGES_YET
@@ -274,9 +274,15 @@ def test_an_unknown_or_missing_label_is_a_mistake_of_the_program(tmp_path: Path)
         write_optimiser_star(tmp_path / "o.star", {"rlnX": 1}, [])
 
 
-def test_a_2d_sampling_is_refused(shared: Path) -> None:
-    with pytest.raises(DataError, match="2D references"):
-        read_sampling_star(shared / "data/tables/run_it025_sampling_2D.star")
+def test_a_sampling_of_2d_references_is_read_and_written_back(shared: Path, tmp_path: Path) -> None:
+    read = read_sampling_star(shared / "data/tables/run_it025_sampling_2D.star")
+
+    write_sampling_star(tmp_path / "s.star", read)
+
+    assert read.sampling.flat
+    assert "sampling_directions" not in read_star(tmp_path / "s.star").tables
+    again = read_sampling_star(tmp_path / "s.star")
+    assert (again.sampling, again.initial) == (read.sampling, read.initial)
 
 
 def test_a_map_of_another_box_is_refused(golden: Path, tmp_path: Path) -> None:

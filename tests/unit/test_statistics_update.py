@@ -38,6 +38,7 @@ def old_model() -> HalfModel:
         group_scale=np.ones(3),
         mean_norm=1.0,
         offset_sigma_A=10.0,
+        offset_mean_A=np.zeros((1, 2)),
         log_likelihood=0.0,
         mean_max_probability=0.0,
         accuracy_rotation_deg=np.array([3.0]),
@@ -50,6 +51,7 @@ def totals(**changes: object) -> ParticleTotals:
     some = ParticleTotals(
         n_particles=10,
         class_weight=np.array([8.0]),
+        class_offset_A=np.array([[16.0, -4.0]]),
         optics_weight=np.array([8.0, 0.0]),
         norm=7.2,
         group_particles=np.array([5, 3, 2]),
@@ -169,6 +171,7 @@ class Reports:
     """Five particles' reports."""
 
     class_weight = np.array([[1.0, 0.0], [0.5, 0.5], [0.25, 0.5], [0.0, 1.0], [7.0, 7.0]])
+    class_offset_A = class_weight[:, :, None] * np.array([2.0, -1.0])
     norm = np.array([1.0, 2.0, 3.0, 4.0, 100.0])
     scale_signal = np.array([1.0, 2.0, 3.0, 4.0, 100.0])
     scale_power = np.array([2.0, 4.0, 6.0, 8.0, 100.0])
@@ -196,6 +199,7 @@ def test_totals_are_taken_over_the_rows_of_one_half_and_by_group() -> None:
 
     assert summed.n_particles == 4
     np.testing.assert_array_equal(summed.class_weight, [1.75, 2.0])
+    np.testing.assert_array_equal(summed.class_offset_A, [[3.5, -1.75], [4.0, -2.0]])
     assert summed.weight == 3.75
     np.testing.assert_array_equal(summed.optics_weight, [2.0, 1.75, 0.0])
     np.testing.assert_array_equal(summed.group_particles, [1, 3])

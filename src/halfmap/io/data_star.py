@@ -11,11 +11,14 @@ from halfmap.io.star import Table, write_star
 from halfmap.model.particles import Particles, Poses
 
 
-def write_data_star(path: Path, particles: Particles, poses: Poses, table: ParticleTable) -> None:
+def write_data_star(
+    path: Path, particles: Particles, poses: Poses, table: ParticleTable, *, flat: bool = False
+) -> None:
     """Write the optics and the particle table.
 
     ``rlnRandomSubset`` is written when the set is split. The columns that only an
-    expectation can fill are left out before the first, unless the input had them.
+    expectation can fill are left out before the first, unless the input had them. With 2D
+    references (``flat``) nothing is learnt of rot and tilt: those of the input stay.
 
     Raises
     ------
@@ -23,6 +26,9 @@ def write_data_star(path: Path, particles: Particles, poses: Poses, table: Parti
         If the file cannot be written.
     """
     columns = dict(table.particles) | _before_expectation(particles, poses)
+    if flat:
+        of_input = ("rlnAngleRot", "rlnAngleTilt")
+        columns |= {k: table.particles[k] for k in of_input if k in table.particles}
     if particles.half.any():
         columns["rlnRandomSubset"] = particles.half + 1
     results = _after_expectation(poses)

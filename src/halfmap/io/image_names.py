@@ -27,7 +27,7 @@ def read_image_names(
         Image of that stack, from zero.
     """
     names = columns.text("rlnImageName")
-    parts = [_split(name) for name in names]
+    parts = [split_image_name(name) for name in names]
     slice_ = np.array([number for number, _ in parts], dtype=np.int64) - 1
     columns.note("rlnImageName", slice_ < 0, "expected 000001@stack.mrcs, counted from 1")
     paths = [path for _, path in parts]
@@ -42,11 +42,13 @@ def find_beside(name: str, folder: Path) -> Path:
     return beside if not as_written.exists() and beside.exists() else as_written
 
 
-def _split(name: str) -> tuple[int, str]:
+def split_image_name(name: str) -> tuple[int, str]:
     """Return the number (0 if it is not one) and the path of an image name.
 
-    >>> _split("000012@a/b.mrcs"), _split("single.mrc"), _split("x@a.mrcs")
-    ((12, 'a/b.mrcs'), (1, 'single.mrc'), (0, 'a.mrcs'))
+    >>> split_image_name("000012@a/b.mrcs"), split_image_name("single.mrc")
+    ((12, 'a/b.mrcs'), (1, 'single.mrc'))
+    >>> split_image_name("x@a.mrcs")
+    (0, 'a.mrcs')
     """
     number, at, path = name.partition("@")
     if not at:

@@ -7,9 +7,9 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.io.image_names import find_beside
+from halfmap.io.image_names import find_beside, split_image_name
 from halfmap.io.model_star import ModelHeader
-from halfmap.io.mrc import read_map
+from halfmap.io.mrc import read_map, read_pictures
 from halfmap.io.problems import refuse
 from halfmap.io.star import StarFile, read_star
 from halfmap.io.star_columns import ColumnReader, one_row
@@ -34,8 +34,11 @@ def read_model_star(path: Path) -> tuple[HalfModel, ModelHeader]:
     groups = ColumnReader(star.table("model_groups"), "data_model_groups", problems)
     box = int(general.integers("rlnOriginalImageSize")[0])
     _note_unsupported(general, classes, problems)
+    flat = int(general.integers("rlnReferenceDimensionality")[0]) == 2
     spectra = _Spectra(star, classes.n, box // 2 + 1, problems)
     header = _header(general, classes, groups)
+    fraction = classes.floats("rlnClassDistribution")
+    mean_A = [classes.floats(f"rlnClassPriorOffset{axis}", 0.0) for axis in "XY"]
     refuse(path, problems)
     model = HalfModel(
         maps=_maps(path, header, box),
@@ -45,11 +48,12 @@ def read_model_star(path: Path) -> tuple[HalfModel, ModelHeader]:
         map_variance=spectra.by_class("rlnReferenceSigma2"),
         fourier_coverage=spectra.by_class("rlnFourierCompleteness", 0.0),
         fsc=spectra.by_class("rlnGoldStandardFsc")[0],
-        class_fraction=classes.floats("rlnClassDistribution"),
-        direction_fraction=spectra.directions(),
+        class_fraction=fraction,
+        direction_fraction=fraction[:, None] if flat else spectra.directions(),
         group_scale=groups.floats("rlnGroupScaleCorrection"),
         mean_norm=float(general.floats("rlnNormCorrectionAverage")[0]),
         offset_sigma_A=float(general.floats("rlnSigmaOffsetsAngst")[0]),
+        offset_mean_A=np.column_stack(mean_A),
         log_likelihood=float(general.floats("rlnLogLikelihood")[0]),
         mean_max_probability=header.mean_max_probability,
         accuracy_rotation_deg=classes.floats("rlnAccuracyRotations"),
@@ -127,8 +131,8 @@ def _header(general: ColumnReader, classes: ColumnReader, groups: ColumnReader) 
 
 
 def _note_unsupported(general: ColumnReader, classes: ColumnReader, problems: list[str]) -> None:
-    only = (("rlnReferenceDimensionality", 3), ("rlnDataDimensionality", 2), ("rlnIsHelix", 0))
-    for label, expected in (*only, ("rlnNrBodies", 1)):
+    only = (("rlnDataDimensionality", 2), ("rlnIsHelix", 0), ("rlnNrBodies", 1))
+    for label, expected in only:
         wrong = general.integers(label, expected) != expected
         general.note(label, wrong, f"this version continues runs with {expected} only")
     n_classes = int(general.integers("rlnNrClasses")[0])
@@ -141,14 +145,26 @@ def _note_unsupported(general: ColumnReader, classes: ColumnReader, problems: li
 def _maps(path: Path, header: ModelHeader, box: int) -> Float32[Array, "class z y x"]:
     maps = []
     for name in header.map_names:
-        found = find_beside(name, path.parent)
+        number, file = split_image_name(name)
+        found = find_beside(file, path.parent)
         if not found.exists():
-            found = path.parent / Path(name).name
-        volume, _ = read_map(found)
-        if len(volume) != box:
+            found = path.parent / Path(file).name
+        volume = _one_plane(found, number) if "@" in name else read_map(found)[0]
+        if volume.shape[-1] != box:
             raise DataError(
-                f"{found} has the box {len(volume)}, but {path} says {box}. "
+                f"{found} has the box {volume.shape[-1]}, but {path} says {box}. "
                 "Were the files of two runs mixed?"
             )
         maps.append(volume)
     return np.array(maps)
+
+
+def _one_plane(stack: Path, number: int) -> Float32[Array, "1 y x"]:
+    """Return a 2D reference, counted from one."""
+    images, _ = read_pictures(stack)
+    if not 1 <= number <= len(images):
+        raise DataError(
+            f"{stack} has {len(images)} images, but number {number} is asked for. "
+            "Were the files of two runs mixed?"
+        )
+    return images[number - 1 : number]

@@ -21,7 +21,7 @@ class ModelHeader:
     """What the file says beside the statistics."""
 
     map_names: tuple[str, ...]
-    """Paths of the maps, one a class."""
+    """Paths of the maps, one a class; of 2D references with their number in the stack."""
     group_names: tuple[str, ...]
     """Scale groups."""
     group_sizes: Int[Array, " group"]
@@ -63,7 +63,7 @@ def write_model_star(path: Path, model: HalfModel, header: ModelHeader) -> None:
     }
     for g, variance in enumerate(model.noise_variance):
         blocks[f"model_optics_group_{g + 1}"] = _noise(variance, _length_A(model, header))
-    for k, fraction in enumerate(model.direction_fraction):
+    for k, fraction in enumerate(() if model.flat else model.direction_fraction):
         blocks[f"model_pdf_orient_class_{k + 1}"] = {"rlnOrientationDistribution": fraction}
     write_star(path, blocks)
 
@@ -71,7 +71,7 @@ def write_model_star(path: Path, model: HalfModel, header: ModelHeader) -> None:
 def _general(model: HalfModel, header: ModelHeader) -> dict[str, Any]:
     sigmas = header.prior_sigma_deg or (0.0, 0.0, 0.0)
     return {
-        "rlnReferenceDimensionality": 3,
+        "rlnReferenceDimensionality": 2 if model.flat else 3,
         "rlnDataDimensionality": 2,
         "rlnOriginalImageSize": model.maps.shape[-1],
         "rlnCurrentResolution": float(header.current_resolution_A),
@@ -100,7 +100,7 @@ def _general(model: HalfModel, header: ModelHeader) -> dict[str, Any]:
 def _classes(model: HalfModel, header: ModelHeader) -> Table:
     box, pixel_size_A = model.maps.shape[-1], header.pixel_size_A
     ratios, coverages = model.data_vs_prior, model.fourier_coverage
-    return {
+    table: Table = {
         "rlnReferenceImage": np.array(header.map_names, dtype=TEXT),
         "rlnClassDistribution": model.class_fraction,
         "rlnAccuracyRotations": model.accuracy_rotation_deg,
@@ -112,6 +112,9 @@ def _classes(model: HalfModel, header: ModelHeader) -> Table:
             [overall_completeness(r, c) for r, c in zip(ratios, coverages, strict=True)]
         ),
     }
+    if model.flat:
+        table["rlnClassPriorOffsetX"], table["rlnClassPriorOffsetY"] = model.offset_mean_A.T
+    return table
 
 
 def _class_spectra(model: HalfModel, header: ModelHeader, k: int) -> Table:

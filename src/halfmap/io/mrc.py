@@ -112,6 +112,36 @@ def read_map(path: str | Path) -> tuple[Float32[Array, "z y x"], float]:
             f"{path} has {width} x {height} x {depth} voxels; expected a cubic map. "
             "Crop or pad it to a cube."
         )
+    return _values(header), _checked_pixel_size(header)
+
+
+def read_pictures(path: str | Path) -> tuple[Float32[Array, "image y x"], float]:
+    """Read an image, or a stack of images, whole: 2D references.
+
+    Returns
+    -------
+    images
+        In float32, native byte order.
+    pixel_size_A
+        From the header; 0 if it does not say.
+
+    Raises
+    ------
+    DataError
+        If the file is not a sound stack of square real images of finite values.
+    """
+    header = read_header(path)
+    _, height, width = header.shape
+    if height != width:
+        raise DataError(
+            f"{path} has images of {width} x {height} pixels; expected square ones. "
+            "Crop or pad them."
+        )
+    return _values(header), header.pixel_size_A
+
+
+def _checked_pixel_size(header: MrcHeader) -> float:
+    path = header.path
     known = sorted(size for size in header.voxel_size_A if size > 0)
     if known and known[-1] > 1.001 * known[0]:
         raise DataError(
@@ -124,16 +154,20 @@ def read_map(path: str | Path) -> tuple[Float32[Array, "z y x"], float]:
             "sections along x, y and z (1, 2, 3). Transpose it, e.g. by opening and saving it "
             "in ChimeraX."
         )
-    n_values = depth * height * width
-    stored = np.fromfile(path, header.dtype, n_values, offset=header.data_offset)
+    return header.pixel_size_A
+
+
+def _values(header: MrcHeader) -> Float32[Array, "z y x"]:
+    n_values = int(np.prod(header.shape, dtype=np.int64))
+    stored = np.fromfile(header.path, header.dtype, n_values, offset=header.data_offset)
     volume = stored.astype(np.float32).reshape(header.shape)
     n_bad = n_values - int(np.count_nonzero(np.isfinite(volume)))
     if n_bad:
         raise DataError(
-            f"{path} has {n_bad:,} voxels that are NaN or infinite; expected numbers. "
+            f"{header.path} has {n_bad:,} voxels that are NaN or infinite; expected numbers. "
             "Write the map again from its source."
         )
-    return volume, header.pixel_size_A
+    return volume
 
 
 def write_map(path: Path, volume: Float[Array, "z y x"], pixel_size_A: float) -> None:

@@ -18,7 +18,7 @@ from halfmap.io.data_star import write_data_star
 from halfmap.io.image_names import find_beside
 from halfmap.io.model_reading import read_model_star
 from halfmap.io.model_star import ModelHeader, write_model_star
-from halfmap.io.mrc import write_map
+from halfmap.io.mrc import write_map, write_stack
 from halfmap.io.optimiser_star import Value, read_optimiser_star, write_optimiser_star
 from halfmap.io.particle_table import ParticleTable, read_particles
 from halfmap.io.run_names import RunNames
@@ -61,6 +61,8 @@ class RunState:
 def write_half(names: RunNames, iteration: int | None, half: int | None, state: RunState) -> None:
     """Write the map, the statistics and the orientation distribution of one half.
 
+    2D references are one stack and have no distribution.
+
     Parameters
     ----------
     names
@@ -79,7 +81,10 @@ def write_half(names: RunNames, iteration: int | None, half: int | None, state: 
     """
     model = state.halves[half or 0]
     header = _model_header(names, iteration, half, state)
-    for k, volume in enumerate(model.maps):
+    if model.flat:
+        stack = names.classes(iteration, half)
+        write_stack(stack, model.maps[:, 0], header.pixel_size_A)
+    for k, volume in enumerate(() if model.flat else model.maps):
         write_map(Path(header.map_names[k]), volume, header.pixel_size_A)
         write_bild(
             names.directions(iteration, half, k),
@@ -113,7 +118,8 @@ def write_shared(
     DataError
         If a file cannot be written.
     """
-    write_data_star(names.data(iteration), state.particles, state.poses, state.table)
+    data, flat = names.data(iteration), state.schedule.sampling.flat
+    write_data_star(data, state.particles, state.poses, state.table, flat=flat)
     sampling = SamplingFile(
         state.schedule.sampling,
         state.schedule.initial_sampling,
@@ -176,9 +182,13 @@ def _model_header(
     model, schedule, settings = state.halves[half or 0], state.schedule, state.settings
     mine = slice(None) if half is None else state.particles.half == half
     length_A = model.maps.shape[-1] * settings.pixel_size_A
+    maps = tuple(str(names.map(iteration, half, k)) for k in range(len(model.maps)))
+    if model.flat:
+        stack = names.classes(iteration, half)
+        maps = tuple(f"{k + 1:08d}@{stack}" for k in range(len(model.maps)))
     known = schedule.current_size > 0 and schedule.resolution_shell > 0
     return ModelHeader(
-        map_names=tuple(str(names.map(iteration, half, k)) for k in range(len(model.maps))),
+        map_names=maps,
         group_names=state.particles.scale_groups,
         group_sizes=np.bincount(
             state.particles.scale_group[mine], minlength=len(state.particles.scale_groups)

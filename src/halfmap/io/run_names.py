@@ -63,6 +63,15 @@ class RunNames:
         """Name of a map."""
         return self._path(iteration, f"{_half(half)}class{class_index + 1:03d}.mrc")
 
+    def classes(self, iteration: int | None, half: int | None) -> Path:
+        """Name of the stack of 2D references."""
+        return self._path(iteration, f"{_half(half)}classes.mrcs")
+
+    @property
+    def unmasked_classes(self) -> Path:
+        """Name of the 2D references of the last iteration before their solvent was flattened."""
+        return self._path(None, "unmasked_classes.mrcs")
+
     def unfiltered(self, iteration: int | None, half: int, class_index: int = 0) -> Path:
         """Name of a half map without prior, for post-processing."""
         return self._path(iteration, f"{_half(half)}class{class_index + 1:03d}_unfil.mrc")

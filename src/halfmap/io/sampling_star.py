@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from halfmap.errors import DataError
 from halfmap.io.problems import refuse
 from halfmap.io.star import read_star, write_star
 from halfmap.io.star_columns import ColumnReader, one_row
@@ -29,7 +28,7 @@ class SamplingFile:
 
 
 def write_sampling_star(path: Path, content: SamplingFile) -> None:
-    """Write the sampling of a 3D reference with 2D images.
+    """Write the sampling of 2D images; directions only where the references are 3D.
 
     Raises
     ------
@@ -37,12 +36,15 @@ def write_sampling_star(path: Path, content: SamplingFile) -> None:
         If the file cannot be written.
     """
     now, first = content.sampling, content.initial
-    general: dict[str, Any] = {
-        "rlnIs3DSampling": True,
-        "rlnIs3DTranslationalSampling": False,
+    directions_in_3d = {
         "rlnHealpixOrder": now.healpix_order,
         "rlnSymmetryGroup": now.symmetry,
         "rlnTiltAngleLimit": float(now.limit_tilt_deg),
+    }
+    general: dict[str, Any] = {
+        "rlnIs3DSampling": not now.flat,
+        "rlnIs3DTranslationalSampling": False,
+        **({} if now.flat else directions_in_3d),
         "rlnPsiStep": float(now.psi_step_deg),
         "rlnOffsetRange": float(now.offset_range_A),
         "rlnOffsetStep": float(now.offset_step_A),
@@ -58,7 +60,8 @@ def write_sampling_star(path: Path, content: SamplingFile) -> None:
         "rlnAngleRot": content.directions_deg[:, 0],
         "rlnAngleTilt": content.directions_deg[:, 1],
     }
-    write_star(path, {"sampling_general": general, "sampling_directions": directions})
+    tables = {} if now.flat else {"sampling_directions": directions}
+    write_star(path, {"sampling_general": general} | tables)
 
 
 def read_sampling_star(path: Path) -> SamplingFile:
@@ -67,27 +70,27 @@ def read_sampling_star(path: Path) -> SamplingFile:
     Raises
     ------
     DataError
-        If something is missing, or the run was of 2D references or volumes.
+        If something is missing.
     """
     star = read_star(path)
     problems: list[str] = []
     general = ColumnReader(one_row(star.values("sampling_general")), path.name, problems)
-    if general.integers("rlnIs3DSampling")[0] != 1:
-        raise DataError(f"{path} is of 2D references; this version continues 3D refinements.")
+    flat = general.integers("rlnIs3DSampling")[0] == 0
 
     def number(label: str, default: float | None = None) -> float:
         return float(general.floats(label, default)[0])
 
-    order = int(general.integers("rlnHealpixOrder")[0])
+    order = int(general.integers("rlnHealpixOrder", 0 if flat else None)[0])
     sampling = Sampling(
         healpix_order=order,
         psi_step_deg=number("rlnPsiStep"),
         offset_range_A=number("rlnOffsetRange"),
         offset_step_A=number("rlnOffsetStep"),
         oversampling=0,
-        symmetry=general.text("rlnSymmetryGroup")[0],
+        symmetry="C1" if flat else general.text("rlnSymmetryGroup")[0],
         limit_tilt_deg=number("rlnTiltAngleLimit", -91.0),
         perturbation=number("rlnSamplingPerturbInstance", 0.0),
+        flat=flat,
     )
     initial = replace(
         sampling,
@@ -97,8 +100,10 @@ def read_sampling_star(path: Path) -> SamplingFile:
         offset_step_A=number("rlnOffsetStepOriginal", sampling.offset_step_A),
         perturbation=0.0,
     )
-    directions = ColumnReader(star.table("sampling_directions"), path.name, problems)
-    angles = [directions.floats(label) for label in ("rlnAngleRot", "rlnAngleTilt")]
+    angles = [np.zeros(1), np.zeros(1)]
+    if not flat:
+        directions = ColumnReader(star.table("sampling_directions"), path.name, problems)
+        angles = [directions.floats(label) for label in ("rlnAngleRot", "rlnAngleTilt")]
     factor = number("rlnSamplingPerturbFactor", 0.0)
     refuse(path, problems)
     return SamplingFile(sampling, initial, factor, np.column_stack(angles))

@@ -66,6 +66,17 @@ class Spectra(NamedTuple):
     """w C² (w C if premultiplied): what is inserted as weight."""
 
 
+class LogPriors(NamedTuple):
+    """Logarithms of the priors of coarse states; the rest of the prior depends on neither."""
+
+    orientation: Float32[Array, " orientation"]
+    """Sorted by class."""
+    shift: Float32[Array, "image class shift"]
+    """Each class may expect its particles elsewhere."""
+    first_row: Int64[Array, " class_and_1"]
+    """Where the orientations of each class begin."""
+
+
 class Samples(NamedTuple):
     """Significant coarse states of a batch: image -> groups (orientations) -> samples (shifts)."""
 
@@ -208,12 +219,11 @@ class Kernels(Protocol):
         self,
         scores: Float32[Array, "image shift orientation"],
         norms: Float32[Array, "image orientation"],
-        log_orientation: Float32[Array, " orientation"],
-        log_shift: Float32[Array, "image shift"],
+        log_prior: LogPriors,
     ) -> tuple[Float64[Array, " image"], Float64[Array, " image"]]:
         """Turn scores, in place, into weights; return the peak and the total of each image.
 
-        weight = exp(score - norm + log_orientation + log_shift - peak).
+        weight = exp(score - norm + log prior - peak).
         """
         ...
 
@@ -258,9 +268,12 @@ class Kernels(Protocol):
         scores: Float32[Array, "sample child fine_shift"],
         samples: Samples,
         log_orientation: Float32[Array, " group"],
-        log_shift: Float32[Array, "image shift"],
+        log_shift: tuple[Float32[Array, "image class shift"], Int64[Array, " group"]],
     ) -> tuple[Float64[Array, " image"], Float64[Array, " image"]]:
-        """As `weigh`, for fine states; priors are those of the coarse state."""
+        """As `weigh`, for fine states; priors are those of the coarse state.
+
+        With ``log_shift`` comes the class of each group.
+        """
         ...
 
     def list_hits(
@@ -276,10 +289,8 @@ class Kernels(Protocol):
         """
         ...
 
-    def masses(
-        self, hits: Hits, n_shifts: int
-    ) -> tuple[Float64[Array, " hit"], Float64[Array, "image shift"]]:
-        """Sum the posterior over the shifts of each hit, and over the hits at each shift."""
+    def moments(self, hits: Hits, offsets: Float64[Array, "shift 2"]) -> Float64[Array, "hit 4"]:
+        """Sum the posterior over the shifts of each hit: times 1, x, y and x² + y²."""
         ...
 
     def accumulate(

@@ -13,6 +13,7 @@ from halfmap.kernels.protocol import (
     Grid,
     HitGeometry,
     Hits,
+    LogPriors,
     Pixels,
     PlaneLayout,
     Samples,
@@ -87,11 +88,11 @@ class ReferenceKernels:
         self.products(copies, slices, out[0])
         out[1][:] = _norms(slices, power)
 
-    def weigh(
-        self, scores: Array, norms: Array, log_orientation: Array, log_shift: Array
-    ) -> tuple[Array, Array]:
+    def weigh(self, scores: Array, norms: Array, log_prior: LogPriors) -> tuple[Array, Array]:
         """See `Kernels.weigh`."""
-        log_joint = scores - norms[:, None] + log_orientation + log_shift[:, :, None]
+        class_index = np.repeat(np.arange(log_prior.shift.shape[1]), np.diff(log_prior.first_row))
+        log_shift = log_prior.shift[:, class_index].swapaxes(1, 2)
+        log_joint = scores - norms[:, None] + log_prior.orientation + log_shift
         peak = log_joint.max(axis=(1, 2)).astype(np.float64)
         scores[:] = np.exp(log_joint - peak[:, None, None])
         return peak, scores.sum(axis=(1, 2), dtype=np.float64)
@@ -144,13 +145,19 @@ class ReferenceKernels:
                 out[s] = (_complex(slices).conj() @ copies.T).real - norms[:, None]
 
     def weigh_fine(
-        self, scores: Array, samples: Samples, log_orientation: Array, log_shift: Array
+        self,
+        scores: Array,
+        samples: Samples,
+        log_orientation: Array,
+        log_shift: tuple[Array, Array],
     ) -> tuple[Array, Array]:
         """See `Kernels.weigh_fine`."""
         n = len(samples.first_group) - 1
         peak, total = np.full(n, -np.inf), np.zeros(n)
+        of_class, class_index = log_shift
         for image, group, s in _each_sample(samples):
-            scores[s] += log_orientation[group] + log_shift[image, samples.shift[s]]
+            own = of_class[image, class_index[group]]
+            scores[s] += log_orientation[group] + own[samples.shift[s]]
             peak[image] = max(peak[image], scores[s].max())
         for image, _, s in _each_sample(samples):
             scores[s] = np.exp(scores[s] - peak[image])
@@ -180,16 +187,14 @@ class ReferenceKernels:
             listed.first_hit.append(len(listed.group))
         return listed.hits(), best
 
-    def masses(self, hits: Hits, n_shifts: int) -> tuple[Array, Array]:
-        """See `Kernels.masses`."""
-        per_hit = np.zeros(len(hits.group))
-        per_shift = np.zeros((len(hits.first_hit) - 1, n_shifts))
-        for image in range(len(per_shift)):
-            for h in range(*hits.first_hit[image : image + 2]):
-                entries = slice(hits.first_shift[h], hits.end_shift[h])
-                per_hit[h] = hits.posterior[entries].sum(dtype=np.float64)
-                np.add.at(per_shift[image], hits.shift[entries], hits.posterior[entries])
-        return per_hit, per_shift
+    def moments(self, hits: Hits, offsets: Array) -> Array:
+        """See `Kernels.moments`."""
+        powers = np.column_stack([np.ones(len(offsets)), offsets, np.sum(offsets**2, axis=1)])
+        summed = np.zeros((len(hits.group), 4))
+        for h, (start, stop) in enumerate(zip(hits.first_shift, hits.end_shift, strict=True)):
+            posterior = hits.posterior[start:stop].astype(np.float64)
+            summed[h] = posterior @ powers[hits.shift[start:stop]]
+        return summed
 
     def accumulate(
         self,

@@ -34,6 +34,8 @@ class HalfModel:
     """Intensity scale of each scale group."""
     mean_norm: float
     offset_sigma_A: float
+    offset_mean_A: Float[Array, "class 2"]
+    """Offset (x, y) that is expected of the particles of each class; zeros of 3D references."""
     log_likelihood: float
     mean_max_probability: float
     accuracy_rotation_deg: Float[Array, " class"]
@@ -69,12 +71,18 @@ class HalfModel:
             group_scale=np.ones(n_groups),
             mean_norm=1.0,
             offset_sigma_A=offset_sigma_A,
+            offset_mean_A=np.zeros((n_classes, 2)),
             log_likelihood=0.0,
             mean_max_probability=0.0,
             accuracy_rotation_deg=np.zeros(n_classes),
             accuracy_translation_A=np.zeros(n_classes),
             orientability=nothing[0],
         )
+
+    @property
+    def flat(self) -> bool:
+        """Whether the maps are 2D references: of one plane."""
+        return bool(self.maps.shape[1] == 1)
 
     def without_maps(self) -> "HalfModel":
         """Return the statistics alone, all that the leader is told; of the maps the box is kept."""

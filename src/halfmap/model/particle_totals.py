@@ -22,6 +22,10 @@ class ParticleReports(Protocol):
         """Posterior of each class; sums to nearly one."""
 
     @property
+    def class_offset_A(self) -> Float[Array, "particle class 2"]:
+        """Offset (x, y) in each class, times its posterior."""
+
+    @property
     def norm(self) -> Float[Array, " particle"]:
         """New normalisation correction."""
 
@@ -35,7 +39,7 @@ class ParticleReports(Protocol):
 
     @property
     def offset_power_A2(self) -> Float[Array, " particle"]:
-        """Posterior mean of the squared offset (x² + y²), times the weight."""
+        """Squared distance (x² + y²) of the offset from its class's mean, times the posterior."""
 
     @property
     def log_likelihood(self) -> Float[Array, " particle"]:
@@ -52,6 +56,7 @@ class ParticleTotals:
 
     n_particles: int
     class_weight: Float[Array, " class"]
+    class_offset_A: Float[Array, "class 2"]
     optics_weight: Float[Array, " optics"]
     norm: float
     group_particles: Int[Array, " group"]
@@ -91,6 +96,7 @@ class ParticleTotals:
         return cls(
             n_particles=len(rows),
             class_weight=class_weight.sum(axis=0),
+            class_offset_A=reports.class_offset_A[rows].sum(axis=0),
             optics_weight=np.bincount(
                 particles.optics_group[rows],
                 class_weight.sum(axis=1),

@@ -23,7 +23,10 @@ class ImageSums:
     weight: Float[Array, " image"]
     """Sum of the posterior that counts."""
     class_weight: Float[Array, "image class"]
+    class_offset_A: Float[Array, "image class 2"]
+    """Whole offset, times posterior."""
     offset_power_A2: Float[Array, " image"]
+    """Squared distance of the whole offset from the mean of the class, times posterior."""
     scale_signal: Float[Array, " image"]
     scale_power: Float[Array, " image"]
     residual: Float[Array, " image"]
@@ -49,27 +52,36 @@ def accumulate(
     by_class = (n_images, search.n_classes, n_shells)
     sums = ShellSums(np.zeros(by_class), np.zeros(by_class))
     _insert(images, fine, sums, search, workspace)
-    offsets = search.shifts.fine_A.reshape(-1, 2)
-    hit_mass, shift_mass = search.kernels.masses(hits, len(offsets))
-    weight = shift_mass.sum(axis=1)
+    moments = search.kernels.moments(hits, search.shifts.fine_A.reshape(-1, 2))
     rows = slices.rows[slices.slot[hits.group]]
-    np.add.at(workspace.directions, (rows.class_index, rows.direction), hit_mass)
-    class_weight = np.zeros((n_images, search.n_classes))
+    np.add.at(workspace.directions, (rows.class_index, rows.direction), moments[:, 0])
+    of_class = np.zeros((n_images, search.n_classes, 4))
     image_of_hit = np.repeat(np.arange(n_images), np.diff(hits.first_hit))
-    np.add.at(class_weight, (image_of_hit, rows.class_index), hit_mass)
+    np.add.at(of_class, (image_of_hit, rows.class_index), moments)
+    weight = of_class[:, :, 0].sum(axis=1)
     noise = _residual(batch, images, sums, weight, search)
     np.add.at(workspace.noise, batch.optics, noise)
     workspace.n_particles += n_images
     signal, power = _scale_sums(batch, sums, search)
-    whole = images.centre_px[:, None] * search.plan.images.pixel_size_A + offsets
+    centre_A = images.centre_px * search.plan.images.pixel_size_A
     return ImageSums(
         weight=weight,
-        class_weight=class_weight,
-        offset_power_A2=np.sum(shift_mass * np.sum(whole**2, axis=2), axis=1),
+        class_weight=of_class[:, :, 0],
+        class_offset_A=of_class[:, :, :1] * centre_A[:, None] + of_class[:, :, 1:3],
+        offset_power_A2=_spread(of_class, centre_A[:, None] - search.model.offset_mean_A),
         scale_signal=signal,
         scale_power=power,
         residual=noise.sum(axis=1),
     )
+
+
+def _spread(
+    moments: Float[Array, "image class 4"], from_mean_A: Float[Array, "image class 2"]
+) -> Float[Array, " image"]:
+    """Return Σ p |d + t|² over the classes, from the moments of t (`Kernels.moments`)."""
+    mixed = 2.0 * np.sum(from_mean_A * moments[:, :, 1:3], axis=2)
+    square = np.sum(from_mean_A**2, axis=2) * moments[:, :, 0]
+    return np.asarray(np.sum(square + mixed + moments[:, :, 3], axis=1))
 
 
 def _insert(

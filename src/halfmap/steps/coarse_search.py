@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray as Array
 
-from halfmap.kernels.protocol import Samples, Spectra
+from halfmap.kernels.protocol import LogPriors, Samples, Spectra
 from halfmap.model.local_orientations import local_orientations
 from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import (
@@ -31,7 +31,7 @@ class CoarseResult:
     samples: Samples
     groups: Candidates
     """The coarse orientation of each group of ``samples``."""
-    log_shift: Float32[Array, "image shift"]
+    log_shift: Float32[Array, "image class shift"]
     """Prior of each coarse shift."""
     n_significant: Int[Array, " image"]
     weights: Float32[Array, " sample"]
@@ -70,19 +70,21 @@ class CoarseResult:
 
 def log_shift_prior(
     centre_px: Int[Array, "image 2"], search: Search
-) -> Float32[Array, "image shift"]:
+) -> Float32[Array, "image class shift"]:
     """Return the logarithm of the offset prior over its mean, at the coarse shifts.
 
-    A Gaussian around zero of the *whole* offset: the shift already applied plus the one searched.
+    A Gaussian around the class's mean of the *whole* offset: the shift already applied plus the
+    one searched.
     """
     offset = centre_px[:, None] * search.plan.images.pixel_size_A + search.shifts.coarse_A
-    square = np.sum(offset**2, axis=2)
+    square = np.sum((offset[:, None] - search.model.offset_mean_A[:, None]) ** 2, axis=3)
     variance = search.model.offset_sigma_A**2
     if variance < 1e-4:
         log_prior = np.where(square == 0.0, 0.0, NEVER)
     else:
         log_prior = -0.5 * square / variance
-    mean = np.logaddexp.reduce(log_prior, axis=1, keepdims=True) - np.log(log_prior.shape[1])
+    n_states = log_prior[0].size
+    mean = np.logaddexp.reduce(log_prior, axis=(1, 2), keepdims=True) - np.log(n_states)
     possible = mean > 0.5 * NEVER
     return np.asarray(np.where(possible, log_prior - mean, NEVER).astype(np.float32))
 
@@ -192,13 +194,15 @@ def _significant(
     scores: Float32[Array, "image shift row"],
     norms: Float32[Array, "image row"],
     candidates: Candidates,
-    log_shift: Float32[Array, "image shift"],
+    log_shift: Float32[Array, "image class shift"],
     search: Search,
 ) -> CoarseResult:
     if search.plan.rules.cross_correlation:
         return _best_correlation(scores, norms, candidates, log_shift)
     kernels, rules = search.kernels, search.plan.rules
-    peak, total = kernels.weigh(scores, norms, candidates.log_prior, log_shift)
+    first_row = np.searchsorted(candidates.class_index, np.arange(search.n_classes + 1))
+    log_prior = LogPriors(candidates.log_prior, log_shift, first_row)
+    peak, total = kernels.weigh(scores, norms, log_prior)
     n, size = len(scores), scores[0].size
     first = np.arange(n + 1) * size
     in_order = scores
@@ -268,7 +272,7 @@ def _best_correlation(
     scores: Float32[Array, "image shift row"],
     norms: Float32[Array, "image row"],
     candidates: Candidates,
-    log_shift: Float32[Array, "image shift"],
+    log_shift: Float32[Array, "image class shift"],
 ) -> CoarseResult:
     """Keep the single state of largest correlation, the first of equals."""
     n = len(scores)

@@ -47,8 +47,10 @@ class UnitResult:
     weight: Float[Array, " particle"]
     """Posterior that counted; a little less than 1."""
     class_weight: Float[Array, "particle class"]
+    class_offset_A: Float[Array, "particle class 2"]
+    """Offset, times posterior."""
     offset_power_A2: Float[Array, " particle"]
-    """Squared offset, times posterior."""
+    """Squared distance of the offset from the mean of its class, times posterior."""
     scale_signal: Float[Array, " particle"]
     scale_power: Float[Array, " particle"]
     """The intensity scale of a group is the ratio of the sums of these two."""
@@ -58,7 +60,12 @@ class UnitResult:
     @classmethod
     def empty(cls, n: int, n_classes: int) -> "UnitResult":
         """Return rows of zeros."""
-        shapes = {"angles_deg": (n, 3), "offset_A": (n, 2), "class_weight": (n, n_classes)}
+        shapes = {
+            "angles_deg": (n, 3),
+            "offset_A": (n, 2),
+            "class_weight": (n, n_classes),
+            "class_offset_A": (n, n_classes, 2),
+        }
         types = {"class_index": np.int64, "n_significant": np.int64, "fault": np.uint8}
         names = [field.name for field in fields(cls)]
         return cls(
@@ -163,7 +170,8 @@ def _store(
     result.max_probability[own] = fine.max_probability
     result.n_significant[own] = coarse.n_significant
     result.norm[own] = _norm(batch, sums, search)
-    for name in ("weight", "class_weight", "offset_power_A2", "scale_signal", "scale_power"):
+    summed = ("weight", "class_weight", "class_offset_A", "offset_power_A2")
+    for name in (*summed, "scale_signal", "scale_power"):
         getattr(result, name)[own] = getattr(sums, name)
 
 

@@ -66,8 +66,8 @@ def fine_search(
         minus_norms, _ = _compare(norms, coarse.samples, slices, search, Workspace(search))
         peak, total = _keep_best_correlation(scores, minus_norms)
     else:
-        log_prior = coarse.groups.log_prior
-        peak, total = search.kernels.weigh_fine(scores, coarse.samples, log_prior, coarse.log_shift)
+        groups, log_shift = coarse.groups, (coarse.log_shift, coarse.groups.class_index)
+        peak, total = search.kernels.weigh_fine(scores, coarse.samples, groups.log_prior, log_shift)
     first = coarse.samples.first_sample[coarse.samples.first_group] * scores[0].size
     if search.plan.rules.single_precision_sums:
         total = single_precision_totals(scores.reshape(-1), first)

@@ -26,6 +26,8 @@ class UpdateRules:
 
     noise: bool = True
     offset_sigma: bool = True
+    offset_mean: bool = False
+    """Each class has its own: 2D references, which no projection centres."""
     norm: bool = True
     scale: bool = True
 
@@ -87,6 +89,8 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
         model = replace(model, noise_variance=noise)
     if rules.offset_sigma:
         model = replace(model, offset_sigma_A=offset_sigma_A(totals))
+    if rules.offset_mean:
+        model = replace(model, offset_mean_A=offset_means_A(totals))
     if rules.norm:
         model = replace(model, mean_norm=totals.norm / totals.weight)
     if rules.scale:
@@ -148,6 +152,14 @@ def group_scales(totals: ParticleTotals) -> Float[Array, " group"]:
 def weighted_mean(values: Float[Array, " n"], counts: Int[Array, " n"]) -> float:
     """Return the mean over particles of what their group has."""
     return float((values * counts).sum() / counts.sum())
+
+
+def offset_means_A(totals: ParticleTotals) -> Float[Array, "class 2"]:
+    """Return the mean offset of the particles of each class; 0 for a class without any."""
+    weight = totals.class_weight[:, None]
+    means = np.zeros_like(totals.class_offset_A)
+    np.divide(totals.class_offset_A, weight, out=means, where=weight > LEAST_WEIGHT)
+    return means
 
 
 def offset_sigma_A(totals: ParticleTotals) -> float:

@@ -38,16 +38,20 @@ def test_a_direction_of_prior_zero_is_never_taken(kernels: Kernels) -> None:
 
 def test_the_offset_prior_is_a_gaussian_of_the_whole_offset_in_angstrom(kernels: Kernels) -> None:
     # RELION adds the applied shift in pixels to the searched one in ångström here
-    known = replace(model(density()[None], GLOBAL, ASSUMED), offset_sigma_A=6.0)
+    known = replace(
+        model(np.stack([density(), density()]), GLOBAL, ASSUMED),
+        offset_sigma_A=6.0,
+        offset_mean_A=np.array([[0.0, 0.0], [3.0, -1.0]]),
+    )
     made = search(known, plan(particles(1)), kernels)
     applied = np.array([[2, -1]])
 
     log_prior = log_shift_prior(applied, made)[0]
 
     offset = made.shifts.coarse_A + np.array([2 * PIXEL_A, -PIXEL_A])
-    expected = -0.5 * np.sum(offset**2, axis=1) / 36.0
+    expected = [-0.5 * np.sum((offset - mean) ** 2, axis=1) / 36.0 for mean in known.offset_mean_A]
     # single precision, and differences of numbers of order 1
-    np.testing.assert_allclose(log_prior - log_prior[0], expected - expected[0], rtol=1e-5)
+    np.testing.assert_allclose(log_prior - log_prior[0, 0], expected - expected[0][0], rtol=1e-5)
     assert np.exp(log_prior.astype(float)).mean() == pytest.approx(1.0, rel=1e-6)
 
 

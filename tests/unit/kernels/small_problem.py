@@ -42,9 +42,11 @@ def both(kernels: Kernels, call: Callable[[Kernels, Array], None], shape: tuple[
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-def fine_problem(rng: np.random.Generator) -> tuple[Array, Array, Array]:
+def fine_problem(rng: np.random.Generator) -> tuple[Array, Array, tuple[Array, Array]]:
+    """Scores and priors; the three groups are of the classes 0, 1, 0."""
     scores = rng.normal(scale=3.0, size=(6, 8, 4)).astype(np.float32)
-    return scores, *(rng.normal(size=s).astype(np.float32) for s in (3, (3, 5)))
+    orientation, shift = (rng.normal(size=s).astype(np.float32) for s in (3, (3, 2, 5)))
+    return scores, orientation, (shift, np.array([0, 1, 0]))
 
 
 def hits_of(k: Kernels, samples: Samples, rng: np.random.Generator) -> tuple[Hits, Array]:

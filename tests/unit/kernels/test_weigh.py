@@ -5,21 +5,22 @@ import pytest
 from numpy import ndarray as Array
 
 from halfmap.kernels.numba_cpu.weigh import TINY
-from halfmap.kernels.protocol import Kernels
+from halfmap.kernels.protocol import Kernels, LogPriors
 from halfmap.kernels.registry import BACKENDS, make_kernels
 
 from .small_problem import REFERENCE
 
 
-def log_joint(rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+def log_joint(rng: np.random.Generator) -> tuple[Array, Array, LogPriors]:
     scores = rng.normal(scale=5.0, size=(3, 5, 40))
     norms, orientation = rng.normal(size=(3, 40)), rng.normal(size=40)
-    shift = rng.normal(size=(3, 5))
+    shift = rng.normal(size=(3, 3, 5))
     orientation[7] = -1e30
     scores, norms, orientation, shift = (
         x.astype(np.float32) for x in (scores, norms, orientation, shift)
     )
-    return scores, norms, orientation, shift
+    # three classes, the second without orientations
+    return scores, norms, LogPriors(orientation, shift, np.array([0, 13, 13, 40]))
 
 
 def test_weights_agree(kernels: Kernels, rng: np.random.Generator) -> None:

@@ -19,6 +19,7 @@ from halfmap.kernels.protocol import (
     Grid,
     HitGeometry,
     Hits,
+    LogPriors,
     Pixels,
     PlaneLayout,
     Samples,
@@ -75,11 +76,9 @@ class NumbaKernels:
         """See `Kernels.cone_scores`."""
         products.cone_scores(slices_of, axes, copies, power, out)
 
-    def weigh(
-        self, scores: Array, norms: Array, log_orientation: Array, log_shift: Array
-    ) -> tuple[Array, Array]:
+    def weigh(self, scores: Array, norms: Array, log_prior: LogPriors) -> tuple[Array, Array]:
         """See `Kernels.weigh`."""
-        peaks, totals = weigh.weigh(scores, norms, log_orientation, log_shift)
+        peaks, totals = weigh.weigh(scores, norms, log_prior)
         return peaks, totals
 
     def threshold(
@@ -101,7 +100,11 @@ class NumbaKernels:
         products.fine_scores(spectra, ramps, samples, table, out)
 
     def weigh_fine(
-        self, scores: Array, samples: Samples, log_orientation: Array, log_shift: Array
+        self,
+        scores: Array,
+        samples: Samples,
+        log_orientation: Array,
+        log_shift: tuple[Array, Array],
     ) -> tuple[Array, Array]:
         """See `Kernels.weigh_fine`."""
         flat = scores.reshape(len(scores), -1)
@@ -115,10 +118,9 @@ class NumbaKernels:
         listed, best = hit_lists.list_hits(weights, samples, threshold, totals)
         return listed, best
 
-    def masses(self, hits: Hits, n_shifts: int) -> tuple[Array, Array]:
-        """See `Kernels.masses`."""
-        per_hit, per_shift = hit_lists.masses(hits, n_shifts)
-        return per_hit, per_shift
+    def moments(self, hits: Hits, offsets: Array) -> Array:
+        """See `Kernels.moments`."""
+        return _array(hit_lists.moments(hits, offsets))
 
     def accumulate(
         self,

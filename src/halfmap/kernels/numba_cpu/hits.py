@@ -76,17 +76,15 @@ def list_hits(weights, samples, smallest, totals):
 
 
 @compiled(FAST)
-def masses(hits, n_shifts):
-    """See `Kernels.masses`."""
-    n = hits.first_hit.shape[0] - 1
-    per_hit = np.empty(hits.group.shape[0])
-    per_shift = np.zeros((n, n_shifts))
-    for i in range(n):
-        for h in range(hits.first_hit[i], hits.first_hit[i + 1]):
-            total = 0.0
-            for e in range(hits.first_shift[h], hits.end_shift[h]):
-                p = np.float64(hits.posterior[e])
-                total += p
-                per_shift[i, hits.shift[e]] += p
-            per_hit[h] = total
-    return per_hit, per_shift
+def moments(hits, offsets):
+    """See `Kernels.moments`."""
+    summed = np.zeros((hits.group.shape[0], 4))
+    for h in range(summed.shape[0]):
+        for e in range(hits.first_shift[h], hits.end_shift[h]):
+            p = np.float64(hits.posterior[e])
+            x, y = offsets[hits.shift[e], 0], offsets[hits.shift[e], 1]
+            summed[h, 0] += p
+            summed[h, 1] += p * x
+            summed[h, 2] += p * y
+            summed[h, 3] += p * (x * x + y * y)
+    return summed

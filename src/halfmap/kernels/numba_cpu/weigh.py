@@ -32,44 +32,47 @@ def exp32(x):
 
 
 @compiled(FAST, inline="always")
-def peak_of(scores, base, log_shift):
-    """Largest of score + base + log_shift."""
+def peak_of(scores, base):
+    """Largest of score + base."""
     peak = LOWEST
-    for t in range(scores.shape[0]):
-        row_peak = LOWEST
-        for r in range(scores.shape[1]):
-            row_peak = max(row_peak, scores[t, r] + base[r])
-        peak = max(peak, row_peak + log_shift[t])
+    for r in range(scores.shape[0]):
+        peak = max(peak, scores[r] + base[r])
     return peak
 
 
 @compiled(FAST, inline="always")
-def exponentiate(scores, base, log_shift, peak):
+def exponentiate(scores, base, offset):
     """Replace scores by weights and return their sum."""
-    total = 0.0
-    for t in range(scores.shape[0]):
-        offset = log_shift[t] - peak
-        row_total = np.float32(0.0)
-        for r in range(scores.shape[1]):
-            weight = exp32(min(scores[t, r] + base[r] + offset, np.float32(0.0)))
-            scores[t, r] = weight
-            row_total += weight
-        total += np.float64(row_total)
-    return total
+    total = np.float32(0.0)
+    for r in range(scores.shape[0]):
+        weight = exp32(min(scores[r] + base[r] + offset, np.float32(0.0)))
+        scores[r] = weight
+        total += weight
+    return np.float64(total)
 
 
 @compiled(FAST)
-def weigh(scores, norms, log_orientation, log_shift):
+def weigh(scores, norms, log_prior):
     """See `Kernels.weigh`."""
-    n, _, rows = scores.shape
+    n, n_shifts, rows = scores.shape
+    first, n_classes = log_prior.first_row, log_prior.first_row.shape[0] - 1
     base = np.empty(rows, np.float32)
-    peaks, totals = np.empty(n), np.empty(n)
+    peaks, totals = np.empty(n), np.zeros(n)
     for i in range(n):
         for r in range(rows):
-            base[r] = log_orientation[r] - norms[i, r]
-        peak = peak_of(scores[i], base, log_shift[i])
+            base[r] = log_prior.orientation[r] - norms[i, r]
+        peak = LOWEST
+        for t in range(n_shifts):
+            for k in range(n_classes):
+                a, b = first[k], first[k + 1]
+                own = peak_of(scores[i, t, a:b], base[a:b])
+                peak = max(peak, own + log_prior.shift[i, k, t])
+        for t in range(n_shifts):
+            for k in range(n_classes):
+                a, b = first[k], first[k + 1]
+                offset = log_prior.shift[i, k, t] - peak
+                totals[i] += exponentiate(scores[i, t, a:b], base[a:b], offset)
         peaks[i] = np.float64(peak)
-        totals[i] = exponentiate(scores[i], base, log_shift[i], peak)
     return peaks, totals
 
 
@@ -91,13 +94,15 @@ def exponentiate_block(scores, peak):
 def weigh_fine(scores, samples, log_orientation, log_shift):
     """See `Kernels.weigh_fine`."""
     n = samples.first_group.shape[0] - 1
+    of_class, class_index = log_shift
     peaks, totals = np.empty(n), np.empty(n)
     for i in range(n):
         peak = LOWEST
         first, last = samples.first_group[i], samples.first_group[i + 1]
         for g in range(first, last):
+            own_shift = of_class[i, class_index[g]]
             for s in range(samples.first_sample[g], samples.first_sample[g + 1]):
-                prior = log_orientation[g] + log_shift[i, samples.shift[s]]
+                prior = log_orientation[g] + own_shift[samples.shift[s]]
                 for j in range(scores.shape[1]):
                     scores[s, j] += prior
                     peak = max(peak, scores[s, j])
