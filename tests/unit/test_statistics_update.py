@@ -15,6 +15,7 @@ from halfmap.steps.statistics_update import (
     UpdateRules,
     group_scales,
     noise_variance,
+    offset_means_A,
     offset_sigma_A,
     updated_model,
     updated_statistics,
@@ -207,3 +208,13 @@ def test_totals_are_taken_over_the_rows_of_one_half_and_by_group() -> None:
     np.testing.assert_array_equal(summed.scale_power, [4.0, 16.0])
     assert (summed.norm, summed.offset_power_A2) == (10.0, 5.0)
     assert (summed.log_likelihood, summed.max_probability) == (-10.0, 1.5)
+
+
+def test_the_mean_offset_of_a_class_is_that_of_its_own_particles() -> None:
+    # RELION divides by the weight of all classes
+    summed = totals(
+        class_weight=np.array([6.0, 2.0, 0.0]),
+        class_offset_A=np.array([[12.0, -6.0], [3.0, 1.0], [0.0, 0.0]]),
+    )
+
+    np.testing.assert_allclose(offset_means_A(summed), [[2.0, -1.0], [1.5, 0.5], [0.0, 0.0]])
