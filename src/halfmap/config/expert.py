@@ -195,9 +195,11 @@ class Expert(OptionGroup):
         bool,
         Option(
             "skip_maximize",
-            LATER,
-            "One expectation only: write the poses and end.",
-            on_continue=FREE,
+            IMPLEMENTED,
+            "One expectation only: write the poses to <root>_data.star and end.",
+            differs="The name has no number on any number of ranks, and rlnNormCorrection counts: "
+            "it is part of the expectation.",
+            on_continue=RESET,
         ),
     ] = False
     max_quarantined: Annotated[

@@ -14,6 +14,7 @@ from halfmap.engine.job import Job
 from halfmap.engine.map_masks import write_resampled
 from halfmap.engine.refine import refine
 from halfmap.engine.results import announce, finish, write_iteration
+from halfmap.engine.single_expectation import locate_particles
 from halfmap.engine.start import new_run
 from halfmap.errors import CollectiveError, HalfmapError
 from halfmap.io.run_names import RunNames
@@ -62,6 +63,9 @@ def _run(
     for notice in notices:
         job.console.notice(notice)
     announce(job, state)
+    if options.skip_maximisation:
+        locate_particles(job, state)
+        return
     _write_masks(job)
     if is_new:
         write_iteration(job, state, {})

@@ -73,12 +73,17 @@ def _write_tables(
     if number is not None:
         said = {"command": job.command, "options": to_mapping(job.options)}
         write_exact_state(names.exact(number), _run_state(job, state), digests, said)
+    write_quarantine(job, names)
+    # Last: a run can be continued from an optimiser file, where it exists all others do.
+    write_shared(names, number, _run_state(job, state), (PROGRAM, job.command))
+
+
+def write_quarantine(job: Job, names: RunNames) -> None:
+    """Write the table of bad particles, if there are any."""
     if len(job.quarantine.rows):
         write_star(names.quarantine, {"quarantine": job.quarantine.columns()})
     else:
         names.quarantine.unlink(missing_ok=True)  # what had no weight once may have some again
-    # Last: a run can be continued from an optimiser file, where it exists all others do.
-    write_shared(names, number, _run_state(job, state), (PROGRAM, job.command))
 
 
 def _run_state(job: Job, state: State) -> RunState:
