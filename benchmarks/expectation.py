@@ -33,6 +33,7 @@ from halfmap.io.stacks import ImageSource
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import PLAIN_CTF
 from halfmap.model.fourier import low_pass, resample_volume
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.noise import image_spectrum
@@ -159,7 +160,7 @@ def load(case: Case) -> tuple[Array, Particles, Poses]:
     folder = reference_data()
     particles, poses, _ = read_particles(folder / "p240_truth.star", ctf=True, half_seed=None)
     n = MAX_PARTICLES[case.box]
-    images = ImageSource(particles.stacks, BOX).read(particles.stack[:n], particles.slice[:n])
+    images = ImageSource(particles.stacks).read(particles.stack[:n], particles.slice[:n], BOX)
     pixel_A = PIXEL_A * BOX / case.box
     optics = tuple(replace(o, box=case.box, pixel_size_A=pixel_A) for o in particles.optics)
     return enlarged(images, case.box), replace(particles, optics=optics), poses
@@ -189,8 +190,7 @@ def search_for(case: Case, images: Array, particles: Particles, kernels: Any) ->
     """Prepare the search with everything switched on."""
     pixel_A = PIXEL_A * BOX / case.box
     settings = ImageSettings(
-        box=case.box,
-        pixel_size_A=pixel_A,
+        geometry=ImageGeometry.plain(case.box, pixel_A),
         optics=particles.optics,
         ctf=PLAIN_CTF,
         mask_radius_px=DIAMETER_A / (2.0 * pixel_A),

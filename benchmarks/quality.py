@@ -230,7 +230,7 @@ def _inserted(
     groups = read_star(PARTICLES / "truth.star").table("model_groups")
     named = dict(zip(groups["rlnGroupName"], groups["rlnGroupScaleCorrection"], strict=True))
     scale = np.array([float(named[name]) for name in particles.scale_groups])
-    stacks = ImageSource(particles.stacks, BOX)
+    stacks = ImageSource(particles.stacks)
     ky, kx = frequencies_2d(BOX)
     # The half line kx = 0, ky < 0 repeats ky > 0; `hermitian` adds it.
     listed = (kx**2 + ky**2 <= sphere.r_max**2) & ~((kx == 0) & (ky < 0))
@@ -239,7 +239,7 @@ def _inserted(
         members = np.flatnonzero(particles.optics_group == group)
         for first in range(0, len(members), AT_ONCE):
             rows = members[first : first + AT_ONCE]
-            images = stacks.read(particles.stack[rows], particles.slice[rows])
+            images = stacks.read(particles.stack[rows], particles.slice[rows], BOX)
             ctf = contrast_transfer(kx, ky, particles.defocus[rows], optics)
             ctf *= scale[particles.scale_group[rows]][:, None]
             offset_px = poses.offset_A[rows] / PIXEL_A

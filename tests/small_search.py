@@ -10,6 +10,7 @@ from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.ctf import PLAIN_CTF, contrast_transfer
 from halfmap.model.disc import make_disc, plane_index
 from halfmap.model.fourier import centring_signs, frequencies_2d, inverse_2d
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.orientations import direction_pixels
@@ -131,8 +132,7 @@ def model(volumes: Array, sampling: Sampling, noise: float, n_optics: int = 1) -
 
 def settings(those: Particles) -> ImageSettings:
     return ImageSettings(
-        box=BOX,
-        pixel_size_A=PIXEL_A,
+        geometry=ImageGeometry.plain(BOX, PIXEL_A),
         optics=those.optics,
         ctf=PLAIN_CTF,
         mask_radius_px=10.0,

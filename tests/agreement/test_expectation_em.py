@@ -23,6 +23,7 @@ from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import PLAIN_CTF
 from halfmap.model.exact import decode
 from halfmap.model.fourier import low_pass, pixels_per_shell
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.padded_sphere import PaddedSphere
@@ -119,8 +120,7 @@ def search_of(golden: Path, case: Case, particles: Particles, rules: SearchRules
     step_A = math.pi * DIAMETER_A * case.sampling.angular_step_deg / 360.0
     coarse_size = min(size, 2 * math.ceil(1.2 * BOX * PIXEL_A / step_A))
     images = ImageSettings(
-        box=BOX,
-        pixel_size_A=PIXEL_A,
+        geometry=ImageGeometry.plain(BOX, PIXEL_A),
         optics=particles.optics,
         ctf=PLAIN_CTF,
         mask_radius_px=DIAMETER_A / (2.0 * PIXEL_A),
@@ -141,13 +141,13 @@ def search_of(golden: Path, case: Case, particles: Particles, rules: SearchRules
 def expectation(golden: Path, case: Case, rules: SearchRules) -> Outcome:
     """Run one iteration over all particles."""
     particles, poses, _ = read_particles(golden / case.particles, ctf=True, half_seed=None)
-    source = ImageSource(particles.stacks, BOX)
+    source = ImageSource(particles.stacks)
     search = search_of(golden, case, particles, rules)
     workspace, sums = Workspace(search), search.zero_sums()
     found = UnitResult.empty(len(particles), 1)
     for first in range(0, len(particles), UNIT):
         unit = np.arange(first, min(first + UNIT, len(particles)))
-        images = source.read(particles.stack[unit], particles.slice[unit])
+        images = source.read(particles.stack[unit], particles.slice[unit], BOX)
         rows = run_unit(images, unit, particles, poses[unit], search, workspace)
         workspace.add_to(sums)
         for name in UnitResult.__slots__:

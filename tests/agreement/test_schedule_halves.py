@@ -11,6 +11,7 @@ import starfile
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import CtfOptions
 from halfmap.model.fourier import low_pass
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Particles, Poses
@@ -152,11 +153,11 @@ def test_expected_accuracies_are_relions(i: int, schedules: list, golden: Golden
         golden.poses(i - 1),
         rows,
         model_before(golden, i),
-        TrialRules(size, 1, CtfOptions()),
+        (TrialRules(size, 1, CtfOptions()), ImageGeometry.plain(BOX, PIXEL_A)),
     )
     reference = fourier_reference(map_before(golden, i), size, 2.0)
 
-    found = expected_accuracy(trials, (reference,), np.ones(1), make_kernels("reference"))
+    found = expected_accuracy((trials,), (reference,), np.ones(1), make_kernels("reference"))
 
     # The axis of each trial is drawn at random, and RELION takes other 100 of the 120 particles.
     theirs = golden.optimiser[i]

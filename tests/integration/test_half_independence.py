@@ -64,8 +64,8 @@ def rows_of_half(folder: Path, half: int) -> Int[Array, " image"]:
 
 
 def read_images(folder: Path) -> Float32[Array, "image y x"]:
-    source = ImageSource((str(folder / "particles" / "particles.mrcs"),), BOX)
-    return source.read(np.zeros(N, np.int64), np.arange(N))
+    source = ImageSource((str(folder / "particles" / "particles.mrcs"),))
+    return source.read(np.zeros(N, np.int64), np.arange(N), BOX)
 
 
 def replace_images(folder: Path, images: Float32[Array, "image y x"]) -> None:

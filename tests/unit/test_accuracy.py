@@ -7,6 +7,7 @@ import pytest
 from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.ctf import CtfOptions
 from halfmap.model.disc import make_disc
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.projection import fourier_reference
@@ -41,12 +42,12 @@ def trials(n: int = 6, precision: float = 1e6, choice: float = 0.5) -> Trials:
         angles_deg=rng.uniform(20, 160, size=(n, 3)),
         precision=np.tile(weight, (n, 1)),
         choice=np.full(n, choice),
-        pixel_size_A=2.0,
+        geometry=ImageGeometry.plain(BOX, 2.0),
     )
 
 
 def accuracy(given: Trials, volume: np.ndarray) -> Accuracy:
-    return expected_accuracy(given, (reference_of(volume),), np.ones(1), ReferenceKernels())
+    return expected_accuracy((given,), (reference_of(volume),), np.ones(1), ReferenceKernels())
 
 
 def test_the_values_tried_are_those_of_relion() -> None:
@@ -120,7 +121,7 @@ def test_the_contributions_of_the_shells_sum_to_one() -> None:
 def test_a_deserted_class_is_not_estimated() -> None:
     references = (reference_of(blob(5, 3, -4)),) * 2
 
-    found = expected_accuracy(trials(), references, np.array([0.995, 0.005]), ReferenceKernels())
+    found = expected_accuracy((trials(),), references, np.array([0.995, 0.005]), ReferenceKernels())
 
     assert found.rotation_deg[1] == found.translation_A[1] == 999.0
     assert found.best_rotation_deg == found.rotation_deg[0] < 999.0
@@ -144,7 +145,8 @@ def particles(n: int = 40) -> Particles:
 
 def made(ctf: CtfOptions | None, rows: np.ndarray, seed: int = 1) -> Trials:
     model = SimpleNamespace(noise_variance=np.full((2, BOX // 2 + 1), 0.25))
-    return make_trials(particles(), Poses.unknown(40), rows, model, TrialRules(SIZE, seed, ctf))
+    rules = TrialRules(SIZE, seed, ctf), ImageGeometry.plain(BOX, 2.0)
+    return make_trials(particles(), Poses.unknown(40), rows, model, rules)
 
 
 def test_the_weight_of_a_difference_is_ctf_squared_over_twice_the_noise() -> None:

@@ -10,6 +10,7 @@ from halfmap.model.disc import (
     row_width,
 )
 from halfmap.model.fourier import frequencies_2d, pixels_per_shell
+from halfmap.model.geometry import ImageGeometry
 
 
 def test_every_independent_pixel_of_the_disc_is_listed_once() -> None:
@@ -64,7 +65,7 @@ def test_plane_index_finds_the_pixel_in_the_stored_half_plane() -> None:
 
 
 def test_power_is_counted_over_the_window_and_beyond_it_over_the_box() -> None:
-    shells = counted_shells(16, 24)
+    shells = counted_shells(16, ImageGeometry.plain(24, 1.0))
     counts = np.bincount(shells[shells >= 0], minlength=13)
 
     ky, kx = frequencies_2d(24)
@@ -76,7 +77,7 @@ def test_power_is_counted_over_the_window_and_beyond_it_over_the_box() -> None:
 
 
 def test_a_window_as_large_as_the_box_counts_what_the_box_stores() -> None:
-    shells = counted_shells(24, 24)
+    shells = counted_shells(24, ImageGeometry.plain(24, 1.0))
 
     np.testing.assert_array_equal(
         np.bincount(shells[shells >= 0], minlength=13), pixels_per_shell(24)

@@ -10,6 +10,7 @@ from halfmap.kernels.protocol import Pixels, Volume
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.disc import make_disc
 from halfmap.model.fourier import round_half_away
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.orientations import (
     child_angles_deg,
     direction_pixels,
@@ -211,11 +212,11 @@ def test_only_psi_is_varied_to_find_the_accuracy(choice: float) -> None:
         angles_deg=np.array([[0.0, 0.0, 10.0], [0.0, 0.0, 130.0]]),
         precision=np.where(disc.shell > 0, 3e4, 0.0) * np.ones((2, 1)),
         choice=np.full(2, choice),
-        pixel_size_A=1.0,
+        geometry=ImageGeometry.plain(BOX, 1.0),
     )
     reference = fourier_reference(picture(), 20, 2.0)
 
-    found = expected_accuracy(trials, (reference,), np.ones(1), make_kernels("numba"))
+    found = expected_accuracy((trials,), (reference,), np.ones(1), make_kernels("numba"))
 
     def odds(turn_deg: float) -> float:
         images = (direct_transform(picture(a)[0], disc.kx, disc.ky, BOX) for a in (0.0, turn_deg))

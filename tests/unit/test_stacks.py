@@ -29,7 +29,7 @@ def test_images_come_in_the_order_of_the_request(stacks) -> None:
     paths, arrays = stacks
     stack, slice_ = np.array([0, 0, 2, 2, 2, 1, 0]), np.array([1, 2, 6, 0, 1, 2, 1])
 
-    images = ImageSource(paths, BOX).read(stack, slice_)
+    images = ImageSource(paths).read(stack, slice_, BOX)
 
     expected = np.array([arrays[s][i] for s, i in zip(stack, slice_, strict=True)])
     np.testing.assert_array_equal(images, expected)
@@ -38,7 +38,7 @@ def test_images_come_in_the_order_of_the_request(stacks) -> None:
 def test_no_images_are_an_empty_array(stacks) -> None:
     none = np.zeros(0, dtype=np.int64)
 
-    assert ImageSource(stacks[0], BOX).read(none, none).shape == (0, BOX, BOX)
+    assert ImageSource(stacks[0]).read(none, none, BOX).shape == (0, BOX, BOX)
 
 
 @pytest.mark.parametrize("dtype", [">f4", "i1", "<i2", ">u2", "<f2"])
@@ -47,7 +47,7 @@ def test_other_types_are_converted(tmp_path: Path, dtype: str) -> None:
     with mrcfile.new(tmp_path / "s.mrcs") as mrc:
         mrc.set_data(values.astype(dtype))
 
-    images = ImageSource([str(tmp_path / "s.mrcs")], BOX).read(np.zeros(2, int), np.array([1, 2]))
+    images = ImageSource([str(tmp_path / "s.mrcs")]).read(np.zeros(2, int), np.array([1, 2]), BOX)
 
     assert images.dtype == np.float32
     np.testing.assert_array_equal(images, values[1:3])
@@ -55,20 +55,20 @@ def test_other_types_are_converted(tmp_path: Path, dtype: str) -> None:
 
 def test_few_files_stay_open(stacks) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    source = ImageSource(stacks[0], BOX, max_open=1)
+    source = ImageSource(stacks[0], max_open=1)
 
-    source.read(np.array([0, 1, 2, 0]), np.array([0, 0, 0, 0]))
+    source.read(np.array([0, 1, 2, 0]), np.array([0, 0, 0, 0]), BOX)
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
 
 
 def test_threads_may_read_while_others_close_stacks(stacks) -> None:
     paths, arrays = stacks
-    source = ImageSource(paths, BOX, max_open=1)
+    source = ImageSource(paths, max_open=1)
 
     def read(n: int) -> bool:
         stack = np.arange(n, n + 6) % 3
-        images = source.read(stack, np.full(6, n % 3))
+        images = source.read(stack, np.full(6, n % 3), BOX)
         return all(np.array_equal(i, arrays[s][n % 3]) for i, s in zip(images, stack, strict=True))
 
     with ThreadPoolExecutor(4) as threads:
@@ -77,21 +77,21 @@ def test_threads_may_read_while_others_close_stacks(stacks) -> None:
 
 def test_an_image_beyond_the_stack_is_named(stacks) -> None:
     with pytest.raises(DataError, match=r"000005@.*s0.mrcs and 1 more .* has 5 images"):
-        ImageSource(stacks[0], BOX).read(np.zeros(2, int), np.array([4, 5]))
+        ImageSource(stacks[0]).read(np.zeros(2, int), np.array([4, 5]), BOX)
 
 
 def test_a_stack_that_shrinks_while_it_is_open_is_an_error(stacks) -> None:
-    source = ImageSource(stacks[0], BOX)
-    source.read(np.array([0]), np.array([0]))
+    source = ImageSource(stacks[0])
+    source.read(np.array([0]), np.array([0]), BOX)
     os.truncate(stacks[0][0], 1024 + BOX * BOX * 4)
 
     with pytest.raises(DataError, match=r"000003@.*has become shorter"):
-        source.read(np.array([0]), np.array([2]))
+        source.read(np.array([0]), np.array([2]), BOX)
 
 
 def test_a_stack_of_another_box_is_an_error(stacks) -> None:
     with pytest.raises(DataError, match="images of 8 x 8 px; expected 10 x 10"):
-        ImageSource(stacks[0], 10).read(np.array([0]), np.array([0]))
+        ImageSource(stacks[0]).read(np.array([0]), np.array([0]), 10)
 
 
 def _particles(paths: list[str], stack, slice_, box: int = BOX) -> Particles:

@@ -68,7 +68,12 @@ def totals(**changes: object) -> ParticleTotals:
 def found(**changes: object) -> HalfStatistics:
     power = np.zeros((2, N_SHELLS))
     power[0] = 2.0 * 8.0 * pixels_per_shell(16) * 3.0
-    return HalfStatistics(power, np.array([[4.0, 2.0, 2.0, 0.0]]), totals(**changes))
+    return HalfStatistics(
+        power,
+        np.tile(pixels_per_shell(16), (2, 1)),
+        np.array([[4.0, 2.0, 2.0, 0.0]]),
+        totals(**changes),
+    )
 
 
 def test_statistics_are_means_over_the_posterior_weight() -> None:
@@ -138,7 +143,7 @@ def test_a_shell_without_noise_takes_that_of_the_shell_before() -> None:
     power = np.tile(2.0 * pixels_per_shell(16).astype(float), (1, 1))
     power[0, 6:8] = 0.0
 
-    variance = noise_variance(np.zeros((1, N_SHELLS)), power, np.ones(1))
+    variance = noise_variance(np.zeros((1, N_SHELLS)), power, 2.0 * pixels_per_shell(16)[None])
 
     np.testing.assert_allclose(variance, 1.0)
 

@@ -31,12 +31,11 @@ def test_units_stay_below_the_largest_size() -> None:
     assert max(len(unit.rows) for unit in cut(10_000)) <= LARGEST_UNIT
 
 
-def test_optics_groups_are_mixed_in_at_most_one_unit_a_seam() -> None:
-    group = np.arange(900) % 3
+def test_a_unit_holds_images_of_one_geometry_only() -> None:
+    geometry = np.random.default_rng(1).integers(0, 3, 900)
 
-    mixed = [u for u in cut_units(np.zeros(900, int), group) if len(set(group[u.rows])) > 1]
-
-    assert len(mixed) <= 2  # three groups have two seams
+    for unit in cut_units(np.arange(900) % 2, geometry):
+        assert set(geometry[unit.rows]) == {unit.geometry}
 
 
 def test_a_worker_gets_units_of_its_own_half_only() -> None:
@@ -50,7 +49,7 @@ def test_a_worker_gets_units_of_its_own_half_only() -> None:
 
 
 def test_a_worker_of_both_halves_is_sent_where_most_is_left() -> None:
-    units = [Unit(i, half, np.array([i])) for i, half in enumerate([0, 1, 1, 1])]
+    units = [Unit(i, half, 0, np.array([i])) for i, half in enumerate([0, 1, 1, 1])]
     book = LeaseBook(units)
 
     leased = [book.lease(worker=3, halves=(0, 1)) for _ in range(4)]

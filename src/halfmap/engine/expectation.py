@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from halfmap.engine.job import Job
+from halfmap.engine.node_search import Searches
 from halfmap.engine.particle_results import ParticleResults
 from halfmap.errors import DataError
 from halfmap.model.exact import SumScales
@@ -15,7 +16,6 @@ from halfmap.model.sums import ExpectationSums
 from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
 from halfmap.parallel.units import LeaseBook, Unit
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
-from halfmap.steps.search import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Found:
     """Time that this rank's threads spent in units."""
 
 
-def expectation(job: Job, poses: Poses, searches: dict[int, Search], label: str) -> Found:
+def expectation(job: Job, poses: Poses, searches: Searches, label: str) -> Found:
     """Compute every unit once, somewhere. Collective.
 
     Parameters
@@ -72,10 +72,11 @@ def expectation(job: Job, poses: Poses, searches: dict[int, Search], label: str)
 class _Summing:
     """Computes units in any thread and adds what they yield to this rank's sums."""
 
-    def __init__(self, job: Job, poses: Poses, searches: dict[int, Search]) -> None:
+    def __init__(self, job: Job, poses: Poses, searches: Searches) -> None:
         self.job, self.poses, self.searches = job, poses, searches
-        self.sums = {half: search.zero_sums() for half, search in searches.items()}
-        self.scales = {half: search.scales for half, search in searches.items()}
+        # What is summed does not depend on the geometry of the images.
+        self.sums = {half: of_half[0].zero_sums() for half, of_half in searches.items()}
+        self.scales = {half: of_half[0].scales for half, of_half in searches.items()}
         self.busy_seconds = 0.0
         self._lock = threading.Lock()
         self._idle: dict[int, list[Workspace]] = {half: [] for half in searches}
@@ -86,14 +87,15 @@ class _Summing:
         job, half = self.job, unit.half
         with self._lock:
             workspace = self._idle[half].pop() if self._idle[half] else None
-        workspace = workspace or Workspace(self.searches[half])
-        images = job.read_images(unit.rows)
+        workspace = workspace or Workspace(self.searches[half][0])
+        search = self.searches[half][unit.geometry]
+        images = job.read_images(unit.rows, search.plan.images)
         result = run_unit(
             images,
             unit.rows,
             job.particles,
             self.poses[unit.rows],
-            self.searches[half],
+            search,
             workspace,
         )
         with self._lock:

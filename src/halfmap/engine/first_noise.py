@@ -8,11 +8,12 @@ from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
 from halfmap.model.mask import fill_outside_mean, soft_circle
-from halfmap.model.noise import image_spectrum, initial_noise_variance
+from halfmap.model.noise import image_spectrum, initial_noise_variance, on_map_grid
 from halfmap.parallel.collectives import all_or_none, from_root
 from halfmap.parallel.halves import LEADER
 from halfmap.steps.normalisation import Background, background
 from halfmap.steps.prepare_images import find_faults
+from halfmap.steps.search import ImageSettings
 
 IMAGES_AT_ONCE = 32
 DEFAULT_IMAGES = 1000
@@ -26,30 +27,30 @@ class Measured:
     spectra: Float[Array, "optics shell"]
     counts: Int[Array, " optics"]
     total: Float[Array, "y x"]
+    """On the grid of the map."""
     rows: Int[Array, " image"]
     fault: UInt8[Array, " image"]
     outside: Background
     """Of all images, NaN for bad ones."""
 
     @classmethod
-    def of_images(cls, job: Job, rows: Int[Array, " image"]) -> "Measured":
-        """Measure the good ones of some images."""
-        images = job.read_images(rows)
+    def of_images(cls, job: Job, rows: Int[Array, " image"], settings: ImageSettings) -> "Measured":
+        """Measure the good ones of some images of one geometry."""
+        images = job.read_images(rows, settings)
         fault = find_faults(images)
-        outside = background(images, job.images.mask_radius_px)
+        outside = background(images, settings.mask_radius_px)
         masked = images[fault == 0].astype(np.float64)
-        if job.images.zero_mask:
-            settings = job.images
-            circle = soft_circle(job.box, settings.mask_radius_px, settings.mask_edge_px)
+        if settings.zero_mask:
+            circle = soft_circle(settings.box, settings.mask_radius_px, settings.mask_edge_px)
             masked = fill_outside_mean(masked, circle)
         group = job.particles.optics_group[rows[fault == 0]]
         spectra = np.zeros((len(job.optics), job.box // 2 + 1))
         if len(group):
-            np.add.at(spectra, group, image_spectrum(masked))
+            np.add.at(spectra, group, image_spectrum(masked, settings.geometry))
         return cls(
             spectra=spectra,
             counts=np.bincount(group, minlength=len(job.optics)),
-            total=masked.sum(axis=0),
+            total=on_map_grid(masked.sum(axis=0), settings.geometry),
             rows=rows,
             fault=fault,
             outside=outside,
@@ -68,11 +69,15 @@ def first_noise_variance(job: Job) -> Float[Array, "optics shell"]:
         On all ranks, when too many images are bad.
     """
     rows = _first_of_each_group(job)
-    blocks = [rows[i : i + IMAGES_AT_ONCE] for i in range(0, len(rows), IMAGES_AT_ONCE)]
+    blocks = [
+        (own[i : i + IMAGES_AT_ONCE], settings)
+        for own, settings in job.by_geometry(rows)
+        for i in range(0, len(own), IMAGES_AT_ONCE)
+    ]
     world = job.ranks.world
     with all_or_none(world, "reading the first images"):
         mine = {
-            number: Measured.of_images(job, blocks[number])
+            number: Measured.of_images(job, *blocks[number])
             for number in range(world.rank, len(blocks), world.size)
         }
     gathered = world.gather(mine, root=LEADER) or []

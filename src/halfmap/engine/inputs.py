@@ -143,7 +143,9 @@ def _check_together(
     """Keep what fits on its own, but not together."""
     optics = particles.optics[0]
     problems.attempt(check_stacks, particles)
-    problems.attempt(_check_diameter, options.particle_diameter_A, optics)
+    used = [particles.optics[group] for group in set(particles.optics_group.tolist())]
+    narrowest = min(used, key=lambda group: group.box * group.pixel_size_A)
+    problems.attempt(_check_diameter, options.particle_diameter_A, narrowest)
     if any(group.ctf_premultiplied for group in particles.optics):
         problems.attempt(_check_premultiplied, options)
     if not options.trust_reference_size:
@@ -156,7 +158,8 @@ def _check_diameter(diameter_A: float, optics: Optics) -> None:
     if diameter_A > width_A:
         raise DataError(
             f"--particle_diameter: found {diameter_A:g} Å, expected at most the "
-            f"width of the box, {width_A:g} Å ({optics.box} px of {optics.pixel_size_A:g} Å). "
+            f"width of the box, {width_A:g} Å ({optics.box} px of {optics.pixel_size_A:g} Å in "
+            f"optics group {optics.name!r}). "
             "Extract the particles in a larger box, or correct the diameter"
         )
 

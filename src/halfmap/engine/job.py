@@ -1,8 +1,10 @@
 """What is fixed during a run, as one rank holds it."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from jaxtyping import Float32, Int
+import numpy as np
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
@@ -16,6 +18,7 @@ from halfmap.io.stacks import ImageSource
 from halfmap.kernels.protocol import Kernels
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import CtfOptions
+from halfmap.model.geometry import geometries
 from halfmap.model.optics import Optics
 from halfmap.model.padded_transform import padded_box
 from halfmap.model.particles import Particles
@@ -28,7 +31,7 @@ from halfmap.steps.search import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """Data, settings and ranks; nothing in here changes from iteration to iteration."""
 
@@ -43,7 +46,10 @@ class Job:
     table: ParticleTable | None
     """The input table, to be written again; on the leader only."""
     source: ImageSource
-    images: ImageSettings
+    images: tuple[ImageSettings, ...]
+    """Of each image geometry."""
+    geometry: Int[Array, " optics"]
+    """Which geometry the images of an optics group have."""
     group: PointGroup
     of_map: MapInputs
     """Its mask of the solvent is None only when nobody asked for one."""
@@ -59,13 +65,13 @@ class Job:
 
     @property
     def box(self) -> int:
-        """Box of images and maps, px."""
-        return self.images.box
+        """Box of the maps, px."""
+        return self.images[0].model_box
 
     @property
     def pixel_size_A(self) -> float:
-        """Pixel size of images and maps, Å."""
-        return self.images.pixel_size_A
+        """Pixel size of the maps, Å."""
+        return self.images[0].geometry.model_pixel_size_A
 
     @property
     def masks(self) -> MapMasks:
@@ -90,17 +96,35 @@ class Job:
         """Return the rules of the expectation in an iteration."""
         return replace(self.search_rules, cross_correlation=self.compares_by_correlation(iteration))
 
-    def read_images(self, rows: Int[Array, " image"]) -> Float32[Array, "image y x"]:
-        """Read some particles, repaired if that was asked for."""
-        images = self.source.read(self.particles.stack[rows], self.particles.slice[rows])
-        if self.options.normalise:
-            images = normalised(images, self.particle_radius_px)
-        return images
+    def read_images(
+        self, rows: Int[Array, " image"], settings: ImageSettings
+    ) -> Float32[Array, "image y x"]:
+        """Read some particles of one geometry, repaired if that was asked for."""
+        source, particles = self.source, self.particles
+        images = source.read(particles.stack[rows], particles.slice[rows], settings.box)
+        return normalised(images, settings.mask_radius_px) if self.options.normalise else images
 
-    @property
-    def particle_radius_px(self) -> float:
-        """Radius of the particle mask."""
-        return self.images.mask_radius_px
+    def by_geometry(
+        self, rows: Int[Array, " image"]
+    ) -> list[tuple[Int[Array, " some"], ImageSettings]]:
+        """Divide rows of the particle table by geometry, keeping their order."""
+        geometry = self.geometry[self.particles.optics_group[rows]]
+        return [(rows[geometry == g], self.images[g]) for g in np.unique(geometry)]
+
+    @cached_property
+    def pixel_share(self) -> Float[Array, "optics 1"]:
+        """Pixels of the map's grid for each of the image's, by optics group.
+
+        Noise times this is the noise that an image on the grid of the map would have.
+        """
+        share = np.array([images.geometry.scale**2 for images in self.images])
+        return np.asarray(share[self.geometry][:, None])
+
+    @cached_property
+    def noise_pixels(self) -> Int[Array, "optics shell"]:
+        """Pixels of an image in each shell, by optics group."""
+        counts = [images.geometry.pixels_per_shell() for images in self.images]
+        return np.stack([counts[geometry] for geometry in self.geometry])
 
 
 def make_job(
@@ -118,17 +142,20 @@ def make_job(
     diameter_A = options.particle_diameter_A
     if diameter_A <= 0.0:
         diameter_A = (optics.box - edge) * optics.pixel_size_A
-    images = ImageSettings(
-        box=optics.box,
-        pixel_size_A=optics.pixel_size_A,
-        optics=particles.optics,
-        ctf=_ctf_options(options),
-        mask_radius_px=diameter_A / (2.0 * optics.pixel_size_A),
-        mask_edge_px=edge,
-        zero_mask=options.zero_mask,
-        seed=options.random_seed,
-        do_norm=options.corrects_norm,
-        do_scale=options.corrects_scale and len(particles.scale_groups) > 1,
+    found, geometry = geometries(particles.optics, particles.optics_group)
+    images = tuple(
+        ImageSettings(
+            geometry=own,
+            optics=particles.optics,
+            ctf=_ctf_options(options),
+            mask_radius_px=diameter_A / (2.0 * own.pixel_size_A),
+            mask_edge_px=edge,
+            zero_mask=options.zero_mask,
+            seed=options.random_seed,
+            do_norm=options.corrects_norm,
+            do_scale=options.corrects_scale and len(particles.scale_groups) > 1,
+        )
+        for own in found
     )
     of_map = inputs.of_map
     if of_map.masks.solvent is None and options.flatten_solvent:
@@ -142,8 +169,9 @@ def make_job(
         kernels=make_kernels(),
         particles=particles,
         table=table,
-        source=ImageSource(particles.stacks, optics.box),
+        source=ImageSource(particles.stacks),
         images=images,
+        geometry=geometry,
         group=point_group(options.symmetry),
         of_map=of_map,
         search_rules=SearchRules(
@@ -151,7 +179,7 @@ def make_job(
             max_significant=options.max_significant_poses,
         ),
         schedule_rules=_schedule_rules(options, optics, diameter_A),
-        units=cut_units(particles.half, particles.optics_group),
+        units=cut_units(particles.half, geometry[particles.optics_group]),
         quarantine=Quarantine(particles, options.max_quarantined),
     )
 

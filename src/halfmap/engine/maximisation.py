@@ -176,7 +176,7 @@ def _solve(
         norm=job.options.corrects_norm,
         scale=job.options.corrects_scale and not by_correlation,
     )
-    statistics = HalfStatistics(summed.noise, summed.directions, totals)
+    statistics = HalfStatistics(summed.noise, job.noise_pixels, summed.directions, totals)
     shown = np.zeros(job.box // 2 + 1) if fsc is None else fsc
     return updated_model(old, statistics, HalfMaps(maps, estimates, shown), rules)
 

@@ -18,6 +18,8 @@ from halfmap.parallel.node_memory import NodeArrays
 from halfmap.steps.search import Search, SearchPlan, coarse_shape, fill_coarse_slices, make_search
 
 References = dict[int, tuple[FourierReference, ...]]
+Searches = dict[int, tuple[Search, ...]]
+"""Of each half, one for each image geometry."""
 
 
 @contextmanager
@@ -58,23 +60,31 @@ def _reference(
 @contextmanager
 def searches(
     job: Job, models: Mapping[int, HalfModel], schedule: Schedule, references: References
-) -> Iterator[dict[int, Search]]:
+) -> Iterator[Searches]:
     """Prepare what all units of a half share. Collective: a node's ranks cut slices together."""
-    plan = SearchPlan(
-        sampling=schedule.sampling,
-        images=job.images,
-        current_size=schedule.current_size,
-        coarse_size=schedule.coarse_size,
-        rules=job.search_rules_at(schedule.iteration),
-        n_particles=len(job.particles),
-    )
+    plans = [
+        SearchPlan(
+            sampling=schedule.sampling,
+            images=images,
+            current_size=schedule.current_size,
+            coarse_size=schedule.coarse_size,
+            rules=job.search_rules_at(schedule.iteration),
+            n_particles=len(job.particles),
+        )
+        for images in job.images
+    ]
     with ExitStack() as stack:
         found = {}
         for half, team in job.ranks.teams.items():
-            search = make_search(models[half], references[half], plan, job.kernels)
             memory = stack.enter_context(NodeArrays(team.node))
-            slices, rows = memory.empty(coarse_shape(search), np.float32)
-            fill_coarse_slices(search, slices, rows)
-            team.node.Barrier()
-            found[half] = replace(search, coarse_slices=slices)
+            made = [make_search(models[half], references[half], p, job.kernels) for p in plans]
+            found[half] = tuple(_with_slices(search, memory) for search in made)
         yield found
+
+
+def _with_slices(search: Search, memory: NodeArrays) -> Search:
+    """Cut the coarse slices of a search, each rank of the node its part. Collective."""
+    slices, rows = memory.empty(coarse_shape(search), np.float32)
+    fill_coarse_slices(search, slices, rows)
+    memory.node.Barrier()
+    return replace(search, coarse_slices=slices)

@@ -11,14 +11,13 @@ from contextlib import ExitStack, contextmanager
 from halfmap.engine.expectation import expectation
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
-from halfmap.engine.node_search import projected, searches
+from halfmap.engine.node_search import Searches, projected, searches
 from halfmap.engine.results import report_iteration, write_iteration
 from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.model.half_model import HalfModel
 from halfmap.model.schedule import Schedule
-from halfmap.steps.search import Search
 
 
 def refine(job: Job, state: State) -> State:
@@ -63,7 +62,7 @@ def refine(job: Job, state: State) -> State:
 @contextmanager
 def prepared(
     job: Job, state: State, schedule: Schedule, watch: Stopwatch
-) -> Iterator[tuple[Schedule, dict[int, HalfModel], dict[int, Search]]]:
+) -> Iterator[tuple[Schedule, dict[int, HalfModel], Searches]]:
     """Transform the maps, refine the sampling, cut the coarse slices. Collective.
 
     Held once per node, and let go of when the expectation is over.

@@ -12,6 +12,7 @@ from halfmap.engine.job import Job
 from halfmap.engine.maximisation import Maximised
 from halfmap.engine.node_search import References
 from halfmap.engine.state import State
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels, draw_perturbation
 from halfmap.model.particles import Poses
@@ -23,6 +24,7 @@ from halfmap.steps.accuracy import N_TRIALS, TrialRules, expected_accuracy, make
 from halfmap.steps.convergence import count_changes, has_converged, pose_changes
 from halfmap.steps.resolution import after_fsc, image_sizes, next_resolution
 from halfmap.steps.sampling_schedule import next_sampling
+from halfmap.steps.search import ImageSettings
 from halfmap.steps.statistics_update import with_uniform_directions
 
 
@@ -117,8 +119,10 @@ def _with_accuracy(
     if job.ranks.world.rank == root:
         rows = np.flatnonzero(job.particles.half == 0)
         rows = rows[: N_TRIALS[schedule.sampling.flat]]
-        rules = TrialRules(schedule.current_size, job.options.random_seed, job.images.ctf)
-        trials = make_trials(job.particles, poses, rows, models[0], rules)
+        trials = tuple(
+            make_trials(job.particles, poses, own, models[0], _trial_rules(job, schedule, images))
+            for own, images in job.by_geometry(rows)
+        )
         accuracy = expected_accuracy(trials, references[0], models[0].class_fraction, job.kernels)
     accuracy = share(accuracy, job.ranks.world, root)
     if 0 in models:  # RELION's second half shows none either
@@ -134,3 +138,10 @@ def _with_accuracy(
         accuracy_translation_A=accuracy.best_translation_A,
     )
     return schedule, models
+
+
+def _trial_rules(
+    job: Job, schedule: Schedule, images: ImageSettings
+) -> tuple[TrialRules, ImageGeometry]:
+    rules = TrialRules(schedule.current_size, job.options.random_seed, images.ctf)
+    return rules, images.geometry

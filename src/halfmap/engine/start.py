@@ -118,7 +118,7 @@ def _first_model(
         volume = low_pass(volume, job.pixel_size_A, job.options.initial_lowpass_A)
     n_particles = float(np.count_nonzero(job.particles.half == half))
     signal, ratio = initial_signal_to_noise(
-        volume, noise, n_particles, job.options.data_weight, job.of_map.tau2
+        volume, noise * job.pixel_share, n_particles, job.options.data_weight, job.of_map.tau2
     )
     n_directions = len(direction_pixels(sampling)[0])
     model = HalfModel.untrained(

@@ -1,6 +1,6 @@
 """Columns whose effect this version does not compute, refused unless they have none.
 
-Values that change nothing (no beam tilt, the identity matrix, one detector for all) pass.
+Values that change nothing (no beam tilt, one detector for all) pass.
 """
 
 import numpy as np
@@ -9,8 +9,7 @@ from numpy import ndarray as Array
 from halfmap.io.star_columns import ColumnReader
 
 _LATER = "this version does not use it. Remove the column to go on without"
-_ZERO = ("rlnBeamTiltX", "rlnBeamTiltY", "rlnMagMat01", "rlnMagMat10")
-_ONE = ("rlnMagMat00", "rlnMagMat11")
+_ZERO = ("rlnBeamTiltX", "rlnBeamTiltY")
 _ZERO_VECTORS = ("rlnOddZernike", "rlnEvenZernike")
 _SMALLEST = 1e-6
 """RELION writes six digits after the point."""
@@ -18,10 +17,8 @@ _SMALLEST = 1e-6
 
 def note_unsupported_optics(optics: ColumnReader, *, ctf: bool) -> None:
     """Note optics columns that would change the image formation in a way we lack."""
-    for labels, neutral in ((_ZERO, 0.0), (_ONE, 1.0)):
-        for label in labels:
-            values = optics.floats(label, neutral)
-            _note(optics, label, np.abs(values - neutral) > _SMALLEST)
+    for label in _ZERO:
+        _note(optics, label, np.abs(optics.floats(label, 0.0)) > _SMALLEST)
     for label in _ZERO_VECTORS:
         _note(optics, label, np.array([_is_non_zero(text) for text in optics.text(label, "[]")]))
     detectors = optics.text("rlnMtfFileName", "None")

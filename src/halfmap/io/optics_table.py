@@ -1,9 +1,7 @@
 """Optics groups: the optics table of RELION 3.1 and later, or what stands for it before."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from halfmap.io.later_versions import note_unsupported_optics
@@ -22,7 +20,9 @@ _MOVED = (
 )
 """Columns of a 3.0 particle table that belong to the optics."""
 _PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
-_SAME_PIXEL_A = 1e-4
+_MAG_MAT = {"00": 1.0, "01": 0.0, "10": 0.0, "11": 1.0}
+_LARGEST_MAGNIFICATION = 0.5
+"""Change of an image's area by a lens; more is a mistake in the table."""
 
 
 def split_single_table(particles: ColumnReader) -> tuple[Table, Table]:
@@ -73,17 +73,13 @@ def optics_rows(optics: ColumnReader, particles: ColumnReader) -> Int[Array, " p
     return np.maximum(rows, 0)
 
 
-def read_optics(
-    columns: ColumnReader, used: Bool[Array, " optics"], *, ctf: bool
-) -> tuple[Optics, ...]:
+def read_optics(columns: ColumnReader, *, ctf: bool) -> tuple[Optics, ...]:
     """Read the optics table, noting what is missing, impossible or not supported.
 
     Parameters
     ----------
     columns
         The optics table, ``rlnImageSize`` included.
-    used
-        Groups that have particles; only these must be of one box and pixel size.
     ctf
         Whether the amplitude contrast is needed.
     """
@@ -97,8 +93,7 @@ def read_optics(
     aberration = columns.floats("rlnSphericalAberration")
     pixel_A, box = _pixel_sizes(columns), columns.integers("rlnImageSize")
     columns.note("rlnImageSize", (box < 2) | (box % 2 == 1), "expected an even box, px")
-    _note_unequal(columns, "box", box, used)
-    _note_unequal(columns, "pixel size", pixel_A, used)
+    magnification = _magnification(columns)
     premultiplied = columns.integers("rlnCtfDataAreCtfPremultiplied", 0) != 0
     names = columns.text("rlnOpticsGroupName", "")
     return tuple(
@@ -110,6 +105,7 @@ def read_optics(
             pixel_size_A=float(pixel_A[g]),
             box=int(box[g]),
             ctf_premultiplied=bool(premultiplied[g]),
+            magnification=magnification[g],
         )
         for g in range(columns.n)
     )
@@ -128,13 +124,13 @@ def _pixel_sizes(columns: ColumnReader) -> Float[Array, " optics"]:
     return values
 
 
-def _note_unequal(
-    columns: ColumnReader, what: str, values: Array, used: Bool[Array, " optics"]
-) -> None:
-    found: Sequence[float] = np.unique(values[used]).tolist()
-    if len(found) and found[-1] - found[0] > _SAME_PIXEL_A:
-        text = ", ".join(f"{value:g}" for value in found)
-        columns.problems.append(
-            f"{columns.name}: the optics groups differ in {what} ({text}); this version needs "
-            "the same for all. Extract the particles again at one scale."
-        )
+def _magnification(columns: ColumnReader) -> list[tuple[float, float, float, float]]:
+    """Read the magnification matrices; the identity where there is none."""
+    parts = [columns.floats(f"rlnMagMat{ij}", own) for ij, own in _MAG_MAT.items()]
+    columns.note(
+        "rlnMagMat00",
+        np.abs(parts[0] * parts[3] - parts[1] * parts[2] - 1.0) > _LARGEST_MAGNIFICATION,
+        "with the other rlnMagMat columns it changes the area of an image by more than a half; "
+        "expected a matrix near the identity",
+    )
+    return [(float(a), float(b), float(c), float(d)) for a, b, c, d in zip(*parts, strict=True)]

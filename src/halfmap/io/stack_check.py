@@ -33,6 +33,7 @@ def check_stacks(particles: Particles) -> None:
 
     with ThreadPoolExecutor(_THREADS) as threads:
         found = list(threads.map(problem, range(len(particles.stacks))))
+    found.append(_two_boxes(particles))
     refuse("The particle stacks", [text for text in found if text])
 
 
@@ -58,3 +59,20 @@ def _problem(particles: Particles, stack: int, last: int, row: int) -> str | Non
             "that belongs to it."
         )
     return None
+
+
+def _two_boxes(particles: Particles) -> str | None:
+    """Say whether optics groups of different boxes share a stack."""
+    box = np.array([optics.box for optics in particles.optics])[particles.optics_group]
+    small, large = np.full((2, len(particles.stacks)), 0)
+    small[particles.stack], large[particles.stack] = box, box
+    np.minimum.at(small, particles.stack, box)
+    np.maximum.at(large, particles.stack, box)
+    wrong = np.flatnonzero(small != large)
+    if len(wrong) == 0:
+        return None
+    first = wrong[0]
+    return (
+        f"{particles.stacks[first]} holds particles of optics groups whose rlnImageSize is "
+        f"{small[first]} and {large[first]}; a stack has one box. Correct the optics table."
+    )

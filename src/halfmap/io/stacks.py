@@ -36,20 +36,20 @@ class _OpenStack:
 class ImageSource:
     """The images of a run, by stack and slice; opens a stack when it is first needed.
 
-    Safe to use from several threads. At most ``max_open`` files stay open.
+    Stacks may have different boxes. Safe to use from several threads. At most ``max_open`` files
+    stay open.
     """
 
-    def __init__(self, stacks: Sequence[str], box: int, max_open: int = 128) -> None:
+    def __init__(self, stacks: Sequence[str], max_open: int = 128) -> None:
         self._paths = tuple(stacks)
-        self._box = box
         self._max_open = max_open
         self._open: OrderedDict[int, _OpenStack] = OrderedDict()
         self._lock = Lock()
 
     def read(
-        self, stack: Int[Array, " image"], slice_: Int[Array, " image"]
+        self, stack: Int[Array, " image"], slice_: Int[Array, " image"], box: int
     ) -> Float32[Array, "image y x"]:
-        """Read some images.
+        """Read some images of one box.
 
         Neighbours on disc that are neighbours in the request are read at once.
 
@@ -59,6 +59,8 @@ class ImageSource:
             Index into the paths of the stacks.
         slice_
             Image of that stack, from zero.
+        box
+            Of these images, px.
 
         Returns
         -------
@@ -70,9 +72,11 @@ class ImageSource:
         DataError
             If an image cannot be read, with its name.
         """
-        images = np.empty((len(stack), self._box, self._box), np.float32)
+        images = np.empty((len(stack), box, box), np.float32)
         for start, stop in _runs(np.asarray(stack), np.asarray(slice_)):
             source = self._stack(int(stack[start]))
+            if source.header.shape[1:] != (box, box):
+                raise DataError(_other_box(source.header, box))
             self._read_run(source, int(slice_[start]), images[start:stop])
         return images
 
@@ -81,8 +85,6 @@ class ImageSource:
             found = self._open.pop(index, None)
             if found is None:
                 found = _OpenStack(self._paths[index])
-                if found.header.shape[1:] != (self._box, self._box):
-                    raise DataError(_other_box(found.header, self._box))
             self._open[index] = found
             while len(self._open) > self._max_open:
                 self._open.popitem(last=False)

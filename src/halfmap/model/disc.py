@@ -6,6 +6,9 @@ line kx = 0, ky < 0 repeats other pixels and is left out. Of a window of M pixel
 
 Lists of complex values are stored as interleaved real and imaginary parts, padded with zeros
 to a whole number of vector registers (`row_width`).
+
+Windows are sizes in frequencies of the map. An image on another grid (`ImageGeometry`) has its own
+pixels in them: those whose place in the map lies in the disc.
 """
 
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from halfmap.model.fourier import frequencies_2d, shells_2d
+from halfmap.model.geometry import ROUNDING, ImageGeometry
 
 REGISTER_FLOATS = 16
 """Single-precision numbers in the widest vector register (64 bytes)."""
@@ -34,11 +38,11 @@ class Disc:
     """Pixels of the fine window; those of the coarse window come first, and k = 0 is pixel 0."""
 
     size: int
-    """Fine window, px."""
-    coarse_size: int
+    """Fine window of the image, px."""
     kx: Int[Array, " pixel"]
     ky: Int[Array, " pixel"]
     shell: Int[Array, " pixel"]
+    """Of the map."""
     n_coarse: int
     """The first so many pixels are the coarse disc."""
 
@@ -56,17 +60,29 @@ class Disc:
         return row_width(self.n_coarse)
 
 
-def make_disc(size: int, coarse_size: int) -> Disc:
-    """List the pixels of a fine and a coarse window (px, even), each part row by row."""
-    ky, kx = (k.ravel() for k in frequencies_2d(size))
-    square = kx**2 + ky**2
-    listed = (square <= (size // 2) ** 2) & ((kx > 0) | (ky >= 0))
-    kx, ky, square = kx[listed], ky[listed], square[listed]
-    coarse = square <= (coarse_size // 2) ** 2
+def make_disc(size: int, coarse_size: int, geometry: ImageGeometry | None = None) -> Disc:
+    """List the pixels of a fine and a coarse window, each part row by row.
+
+    Parameters
+    ----------
+    size, coarse_size
+        Windows of the map, px, even.
+    geometry
+        Grid of the images; that of the map if not given.
+    """
+    geometry = geometry or ImageGeometry.plain(size, 1.0)
+    window = geometry.window(size)
+    ky, kx = (k.ravel() for k in frequencies_2d(window))
+    square, in_model = kx**2 + ky**2, geometry.model_square(kx, ky) * (1.0 - ROUNDING)
+    listed = (square <= (window // 2) ** 2) & (in_model <= (size // 2) ** 2)
+    listed &= (kx > 0) | (ky >= 0)
+    kx, ky, square, in_model = kx[listed], ky[listed], square[listed], in_model[listed]
+    coarse = in_model <= (coarse_size // 2) ** 2
     order = np.lexsort((kx, ky, ~coarse, square > 0))
     kx, ky = kx[order], ky[order]
-    shell = np.floor(np.sqrt(kx**2 + ky**2) + 0.5).astype(np.int64)
-    return Disc(size, coarse_size, kx, ky, shell, int(coarse.sum()))
+    # A magnified pixel may lie in the disc although its shell begins beyond.
+    shell = np.minimum(geometry.model_shell(kx, ky), size // 2)
+    return Disc(window, kx, ky, shell, int(coarse.sum()))
 
 
 def plane_index(disc: Disc, box: int) -> Int[Array, " pixel"]:
@@ -74,18 +90,20 @@ def plane_index(disc: Disc, box: int) -> Int[Array, " pixel"]:
     return np.asarray((disc.ky % box) * (box // 2 + 1) + disc.kx)
 
 
-def counted_shells(size: int, box: int) -> Int[Array, "row half"]:
-    """Return the shell of each pixel of an image's transform where its power is counted, or -1.
+def counted_shells(size: int, geometry: ImageGeometry) -> Int[Array, "row half"]:
+    """Return the map's shell of each pixel of an image where its power is counted, or -1.
 
-    Up to shell ``size / 2`` those of the window ``size`` count, which has no row ky = -size/2;
-    beyond, all of the box up to its last shell. The half line kx = 0, ky < 0 never counts, nor do
-    shells beyond the window if it is the whole box.
+    Up to shell ``size / 2`` the pixels of the image's window count, which has no row
+    ky = -window/2; beyond, all of the box up to its last shell. The half line kx = 0, ky < 0 never
+    counts, nor do shells beyond the window if it is the whole box, nor those beyond the map's last.
     """
+    box = geometry.box
     ky, kx = frequencies_2d(box)
-    shell = shells_2d(box)
+    shell = geometry.model_shell(kx, ky)
     within = shell <= size // 2
-    counted = (shell <= box // 2) & ((kx > 0) | (ky >= 0))
-    counted &= ~within | (ky > -(size // 2))
+    counted = (shells_2d(box) <= box // 2) & ((kx > 0) | (ky >= 0))
+    counted &= ~within | (ky > -(geometry.window(size) // 2))
+    counted &= shell <= geometry.model_box // 2
     return np.where(counted, shell, -1)
 
 

@@ -249,6 +249,19 @@ def resample_volume(
     return _window_map(resampled, target_box).astype(np.float32), box * pixel_size_A / new_box
 
 
+def window_image(image: Float[Array, "y x"], box: int) -> Float[Array, "box box"]:
+    """Crop an image, or pad it with zeros, around the pixel n // 2."""
+    old = image.shape[-1]
+    if old == box:
+        return image
+    common = min(old, box)
+    source = slice(old // 2 - common // 2, old // 2 - common // 2 + common)
+    target = slice(box // 2 - common // 2, box // 2 - common // 2 + common)
+    windowed = np.zeros((box,) * 2)
+    windowed[target, target] = image[source, source]
+    return windowed
+
+
 def _window_map(volume: Float[Array, "z y x"], box: int) -> Float[Array, "z y x"]:
     """Crop a map, or pad it with zeros, around the voxel n // 2."""
     old = volume.shape[-1]

@@ -7,18 +7,50 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
-from halfmap.model.fourier import radial_mean, shells_2d, shells_3d, transform_2d, transform_3d
+from halfmap.model.fourier import (
+    crop_transform,
+    inverse_2d,
+    radial_mean,
+    round_half_away,
+    shells_2d,
+    shells_3d,
+    transform_2d,
+    transform_3d,
+    window_image,
+)
+from halfmap.model.geometry import ImageGeometry
 
 
-def image_spectrum(images: Float[Array, "image y x"]) -> Float[Array, "image shell"]:
-    """Return the mean of |F|² in each shell of each image, from 0 to box/2.
+def image_spectrum(
+    images: Float[Array, "image y x"], geometry: ImageGeometry | None = None
+) -> Float[Array, "image shell"]:
+    """Return the mean of |F|² in each shell of the map, from 0 to box/2; 0 where it has no pixel.
 
-    Over every stored pixel: on the line kx = 0 both signs of ky count.
+    Over every stored pixel: on the line kx = 0 both signs of ky count. On another grid than the
+    map's, F is scaled as `ImageGeometry.unit` says.
     """
-    box = images.shape[-1]
-    shells = shells_2d(box)
-    power = np.abs(transform_2d(images)) ** 2
-    return np.stack([radial_mean(p, shells, box // 2 + 1) for p in power])
+    geometry = geometry or ImageGeometry.plain(images.shape[-1], 1.0)
+    n_shells = geometry.model_box // 2 + 1
+    inside = shells_2d(geometry.box) <= geometry.box // 2
+    shells = np.where(inside, geometry.model_shells(), n_shells)
+    power = np.abs(transform_2d(images)) ** 2 / geometry.power_per_pixel
+    return np.stack([radial_mean(p, shells, n_shells) for p in power])
+
+
+def on_map_grid(
+    image: Float[Array, "y x"], geometry: ImageGeometry
+) -> Float[Array, "model_y model_x"]:
+    """Bring an image to pixel size and box of the map, nearly; grey values and centre are kept.
+
+    Resampled to a whole even number of pixels in Fourier space, then cropped, or padded with zeros.
+    """
+    resampled = round_half_away(
+        image.shape[-1] * geometry.pixel_size_A / geometry.model_pixel_size_A
+    )
+    resampled += resampled % 2
+    if resampled != image.shape[-1]:
+        image = inverse_2d(crop_transform(transform_2d(image), resampled), resampled)
+    return window_image(image, geometry.model_box)
 
 
 def initial_noise_variance(

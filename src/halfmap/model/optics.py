@@ -17,6 +17,8 @@ class Optics:
     pixel_size_A: float
     box: int
     ctf_premultiplied: bool = False
+    magnification: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
+    """Matrix M, row by row (rlnMagMat00 to 11): the image shows at frequency k what is at M k."""
 
 
 @dataclass(frozen=True, slots=True)

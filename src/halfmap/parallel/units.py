@@ -21,26 +21,28 @@ UNITS_PER_HALF = 32
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Particles of one half that are computed together."""
+    """Particles of one half and one image geometry that are computed together."""
 
     number: int
     half: int
+    geometry: int
     rows: Int[Array, " particle"]
 
 
-def cut_units(
-    half: Int[Array, " particle"], optics_group: Int[Array, " particle"]
-) -> tuple[Unit, ...]:
-    """Cut every half-set into units, particles of one optics group together where possible."""
-    units: list[Unit] = []
+def cut_units(half: Int[Array, " particle"], geometry: Int[Array, " particle"]) -> tuple[Unit, ...]:
+    """Cut every half-set into units of images of one geometry.
+
+    Optics groups do not matter, so that splitting one leaves all sums as they are.
+    """
+    pieces: list[tuple[int, int, Int[Array, " particle"]]] = []
     for this_half in np.unique(half):
         rows = np.flatnonzero(half == this_half)
-        rows = rows[np.argsort(optics_group[rows], kind="stable")]
         size = int(np.clip(-(-len(rows) // UNITS_PER_HALF), SMALLEST_UNIT, LARGEST_UNIT))
-        pieces = np.array_split(rows, -(-len(rows) // size))
-        first = len(units)
-        units.extend(Unit(first + i, int(this_half), piece) for i, piece in enumerate(pieces))
-    return tuple(units)
+        for kind in np.unique(geometry[rows]):
+            own = rows[geometry[rows] == kind]
+            cut = np.array_split(own, -(-len(own) // size))
+            pieces.extend((int(this_half), int(kind), piece) for piece in cut)
+    return tuple(Unit(number, *piece) for number, piece in enumerate(pieces))
 
 
 @dataclass

@@ -14,6 +14,7 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import Kernels, Pixels, Volume
 from halfmap.model.ctf import CtfOptions, contrast_transfer
 from halfmap.model.disc import Disc, make_disc
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.reference import FourierReference
@@ -49,7 +50,7 @@ class TrialRules:
     """How the trials are made."""
 
     size: int
-    """Fourier window, px."""
+    """Fourier window of the map, px."""
     seed: int
     """With the row of a particle it decides what is varied: the same in all iterations."""
     ctf: CtfOptions | None
@@ -58,7 +59,7 @@ class TrialRules:
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """The trial particles, without their images."""
+    """Trial particles of one image geometry, without their images."""
 
     disc: Disc
     angles_deg: Float[Array, "trial 3"]
@@ -66,7 +67,7 @@ class Trials:
     """CTF² / (2 sigma2), the weight of a squared difference of projections; 0 at k = 0."""
     choice: Float[Array, " trial"]
     """Uniform in [0, 1): which angle, and which axis, is varied."""
-    pixel_size_A: float
+    geometry: ImageGeometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +95,23 @@ def make_trials(
     poses: Poses,
     rows: Int[Array, " trial"],
     model: HalfModel,
-    rules: TrialRules,
+    rules: tuple[TrialRules, ImageGeometry],
 ) -> Trials:
-    """Prepare the trial particles of one half.
+    """Prepare the trial particles of one half and one image geometry.
 
     Parameters
     ----------
     particles, poses
         All of the run.
     rows
-        The particles to be tried, all of one half; `N_TRIALS` are enough.
+        The particles to be tried, all of one half and one geometry; `N_TRIALS` are enough.
     model
         Of that half, for its noise.
+    rules
+        And the grid of the images.
     """
-    disc = make_disc(rules.size, rules.size)
+    how, geometry = rules
+    disc = make_disc(how.size, how.size, geometry)
     precision = np.zeros((len(rows), len(disc)))
     for group, optics in enumerate(particles.optics):
         members = np.flatnonzero(particles.optics_group[rows] == group)
@@ -115,21 +119,21 @@ def make_trials(
         known = (variance > 0.0) & (disc.shell > 0)
         inverse = np.divide(0.5, variance, out=np.zeros(len(disc)), where=known)
         power = np.ones((len(members), 1))
-        if rules.ctf is not None:
+        if how.ctf is not None:
             defocus = particles.defocus[rows[members]]
-            power = contrast_transfer(disc.kx, disc.ky, defocus, optics, rules.ctf) ** 2
+            power = contrast_transfer(disc.kx, disc.ky, defocus, optics, how.ctf) ** 2
         precision[members] = power * inverse
     return Trials(
         disc=disc,
         angles_deg=poses.angles_deg[rows],
         precision=precision,
-        choice=np.array([np.random.default_rng((rules.seed, int(row))).random() for row in rows]),
-        pixel_size_A=particles.optics[0].pixel_size_A,
+        choice=np.array([np.random.default_rng((how.seed, int(row))).random() for row in rows]),
+        geometry=geometry,
     )
 
 
 def expected_accuracy(
-    trials: Trials,
+    trials: tuple[Trials, ...],
     references: tuple[FourierReference, ...],
     class_fraction: Float[Array, " class"],
     kernels: Kernels,
@@ -139,7 +143,7 @@ def expected_accuracy(
     Parameters
     ----------
     trials
-        From `make_trials`.
+        From `make_trials`, of each image geometry.
     references
         Of each class.
     class_fraction
@@ -163,34 +167,37 @@ def expected_accuracy(
 
 
 def _of_class(
-    trials: Trials, reference: FourierReference, kernels: Kernels
+    trials: tuple[Trials, ...], reference: FourierReference, kernels: Kernels
 ) -> tuple[float, float, Float[Array, " shell"]]:
-    project = _Projector(trials.disc, reference, kernels)
-    slices = project(trials.angles_deg)
-    rotation, per_shell = _smallest_rotations(trials, slices, project)
-    shift = _smallest_shifts(trials, slices, reference.box)
-    contribution = per_shell / max(per_shell.sum(), np.finfo(np.float64).tiny)
-    return (
-        float(rotation.mean()),
-        float(shift.mean()) * trials.pixel_size_A,
-        contribution,
-    )
+    rotations, shifts_A = [], []
+    per_shell = np.zeros(reference.box // 2 + 1)
+    for own in trials:
+        project = _Projector(own, reference, kernels)
+        slices = project(own.angles_deg)
+        rotation, contributed = _smallest_rotations(own, slices, project)
+        per_shell += contributed
+        rotations.append(rotation)
+        shifts_A.append(_smallest_shifts(own, slices) * own.geometry.pixel_size_A)
+    share = per_shell / max(per_shell.sum(), np.finfo(np.float64).tiny)
+    return float(np.concatenate(rotations).mean()), float(np.concatenate(shifts_A).mean()), share
 
 
 class _Projector:
-    """Cuts the slices of one reference."""
+    """Cuts the slices of one reference as images of one geometry show them."""
 
-    def __init__(self, disc: Disc, reference: FourierReference, kernels: Kernels) -> None:
+    def __init__(self, trials: Trials, reference: FourierReference, kernels: Kernels) -> None:
+        disc = trials.disc
         flat = reference.values.reshape(-1).view(np.float32)
         self.volume = Volume(flat, reference.half)
         self.pixels = Pixels(disc.kx.astype(np.float32), disc.ky.astype(np.float32))
-        self.padding, self.width = reference.padding, disc.width
-        self.flat = reference.sphere.flat
+        self.to_padded = trials.geometry.to_model * reference.padding
+        self.width, self.flat = disc.width, reference.sphere.flat
         self.n_shells = reference.box // 2 + 1
         self.kernels = kernels
 
     def __call__(self, angles_deg: Float[Array, "slice 3"]) -> Complex64[Array, "slice pixel"]:
-        axes = self.padding * euler_matrices(angles_deg)[:, :2].reshape(-1, 6)
+        rows = euler_matrices(angles_deg)[:, :2]
+        axes = np.einsum("ij,nik->njk", self.to_padded, rows).reshape(-1, 6)
         out = np.empty((len(axes), self.width), np.float32)
         self.kernels.project(self.volume, axes.astype(np.float32), self.pixels, out)
         return out.view(np.complex64)[:, : len(self.pixels.kx)]
@@ -226,14 +233,14 @@ def _smallest_rotations(
 
 
 def _smallest_shifts(
-    trials: Trials, slices: Complex64[Array, "trial pixel"], box: int
+    trials: Trials, slices: Complex64[Array, "trial pixel"]
 ) -> Float[Array, " trial"]:
     """Return the shift of each trial, px: |1 - exp(-2πi k t / box)|² = 2 - 2 cos(2π k t / box)."""
     power = (slices.real**2 + slices.imag**2) * trials.precision
     found = np.empty(len(slices))
     for axis, frequency in enumerate((trials.disc.kx, trials.disc.ky)):
         own = np.flatnonzero((trials.choice >= 0.5) == axis)
-        turns = np.multiply.outer(SHIFTS_PX, frequency) / box
+        turns = np.multiply.outer(SHIFTS_PX, frequency) / trials.geometry.box
         change = 2.0 - 2.0 * np.cos(2.0 * np.pi * turns)
         # Not a matrix product: its rounding would depend on the threads of the library.
         enough = np.einsum("tp,sp->ts", power[own], change) > LOG_ODDS

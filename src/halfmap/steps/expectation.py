@@ -196,5 +196,6 @@ def _norm(batch: Batch, sums: ImageSums, search: Search) -> Float[Array, " image
     """Return the normalisation that would bring the residual to what the noise model expects."""
     if not search.plan.images.do_norm:
         return batch.poses.norm
-    relative = np.sqrt(np.maximum(2.0 * sums.residual, 0.0))
+    residual = sums.residual * search.plan.images.geometry.power_per_pixel
+    relative = np.sqrt(np.maximum(2.0 * residual, 0.0))
     return np.asarray(batch.poses.norm / search.model.mean_norm * relative)

@@ -14,7 +14,7 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import Spectra
 from halfmap.model.ctf import contrast_transfer
 from halfmap.model.disc import interleaved
-from halfmap.model.fourier import crop_transform, round_half_away, shells_2d
+from halfmap.model.fourier import crop_transform, round_half_away
 from halfmap.model.particles import Particles, Poses
 from halfmap.steps.search import Search
 
@@ -203,9 +203,9 @@ def _by_correlation(
 
 def _window_norm(planes: Array, search: Search) -> Float[Array, " image"]:
     """Return sqrt(Σ |X|²) over every stored pixel of the window."""
-    window = crop_transform(planes, search.plan.current_size).astype(np.complex128)
+    window = crop_transform(planes, search.disc.size).astype(np.complex128)
     square = np.sum(np.abs(window) ** 2, axis=(1, 2))
-    return np.asarray(np.sqrt(square) / search.plan.images.box**2)
+    return np.asarray(np.sqrt(square) * search.plan.images.geometry.unit)
 
 
 def _constant_misfit(
@@ -242,8 +242,9 @@ def _noise_fill(batch: Batch, search: Search) -> Float32[Array, "image_or_0 y x"
     box = settings.box
     if settings.zero_mask:
         return np.zeros((0, box, box), np.float32)
-    shells = shells_2d(box)
+    shells = settings.geometry.model_shells()
     variance = np.pad(search.model.noise_variance, ((0, 0), (0, shells.max())))[:, shells]
+    variance *= settings.geometry.power_per_pixel
     planes = np.empty((len(batch.rows), box, box // 2 + 1), np.complex64)
     for i, (row, group) in enumerate(zip(batch.rows, batch.optics, strict=True)):
         stream = np.random.Generator(np.random.Philox(key=[settings.seed, int(row)]))

@@ -1,4 +1,6 @@
-"""What all units of a half-set share in one iteration: slices, grids, phase ramps, priors.
+"""What all units of a half-set and one image geometry share in one iteration.
+
+Slices, grids, phase ramps, priors.
 
 Built identically on every rank of the half. The slices of a global coarse search are by far
 the largest part; they may live in memory that the ranks of a node share.
@@ -153,7 +155,7 @@ def make_search(
     kernels
         Backend.
     """
-    disc = make_disc(plan.current_size, plan.coarse_size)
+    disc = make_disc(plan.current_size, plan.coarse_size, plan.images.geometry)
     is_local = plan.sampling.prior_sigma_deg is not None
     return Search(
         plan=plan,
@@ -254,5 +256,7 @@ def child_axes(search: Search, rows: Candidates) -> Float32[Array, "row child 6"
 
 
 def _axes(search: Search, matrices: Float[Array, "*pose 3 3"]) -> Array:
-    rows = matrices[..., :2, :] * search.references[0].padding
-    return rows.reshape(*matrices.shape[:-2], 6).astype(np.float32)
+    # K = padding * A^T (to_model k): the rows say where kx and ky of the image point.
+    to_padded = search.plan.images.geometry.to_model * search.references[0].padding
+    rows = np.einsum("ij,...ik->...jk", to_padded, matrices[..., :2, :])
+    return np.asarray(rows.reshape(*matrices.shape[:-2], 6).astype(np.float32))

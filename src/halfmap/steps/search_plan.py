@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from halfmap.model.ctf import CtfOptions
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.optics import Optics
 from halfmap.model.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """How images are prepared; the same in all iterations."""
+    """How images of one geometry are prepared; the same in all iterations."""
 
-    box: int
-    pixel_size_A: float
+    geometry: ImageGeometry
     optics: tuple[Optics, ...]
     ctf: CtfOptions | None
     """None: there is no CTF, it is 1 everywhere."""
@@ -24,6 +24,21 @@ class ImageSettings:
     """Of the noise fill, together with the particle's row."""
     do_norm: bool
     do_scale: bool
+
+    @property
+    def box(self) -> int:
+        """Of the images, px."""
+        return self.geometry.box
+
+    @property
+    def pixel_size_A(self) -> float:
+        """Of the images."""
+        return self.geometry.pixel_size_A
+
+    @property
+    def model_box(self) -> int:
+        """Of the map, px."""
+        return self.geometry.model_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,7 @@ class SearchPlan:
     sampling: Sampling
     images: ImageSettings
     current_size: int
+    """Windows of the map, px."""
     coarse_size: int
     rules: SearchRules
     n_particles: int

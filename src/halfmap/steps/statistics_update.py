@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
-from halfmap.model.fourier import pixels_per_shell
 from halfmap.model.half_model import HalfModel
 from halfmap.model.particle_totals import ParticleTotals
 from halfmap.steps.maximisation import Spectra
@@ -37,6 +36,8 @@ class HalfStatistics:
     """What the expectation of one half-set summed, beside the volumes."""
 
     noise_power: Float[Array, "optics shell"]
+    noise_pixels: Int[Array, "optics shell"]
+    """Independent pixels of an image of the group in each shell."""
     direction_weight: Float[Array, "class direction"]
     totals: ParticleTotals
 
@@ -85,7 +86,8 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
         mean_max_probability=totals.max_probability / totals.weight,
     )
     if rules.noise:
-        noise = noise_variance(old.noise_variance, found.noise_power, totals.optics_weight)
+        expected = 2.0 * totals.optics_weight[:, None] * found.noise_pixels
+        noise = noise_variance(old.noise_variance, found.noise_power, expected)
         model = replace(model, noise_variance=noise)
     if rules.offset_sigma:
         model = replace(model, offset_sigma_A=offset_sigma_A(totals))
@@ -107,7 +109,7 @@ def with_uniform_directions(model: HalfModel, n_directions: int) -> HalfModel:
 def noise_variance(
     old: Float[Array, "optics shell"],
     power: Float[Array, "optics shell"],
-    weight: Float[Array, " optics"],
+    expected: Float[Array, "optics shell"],
 ) -> Float[Array, "optics shell"]:
     """Return the noise per real component of an independent pixel.
 
@@ -117,19 +119,17 @@ def noise_variance(
         Kept for a group without particles.
     power
         Residual |R - X|², summed over particles and pixels.
-    weight
-        Posterior weight of each group.
+    expected
+        What it would be for noise of variance 1: posterior weight times twice the pixels.
 
     Returns
     -------
     noise_variance
-        A shell without noise takes over that of the shell before: its inverse is a weight.
+        A shell without noise, or without pixels, takes over that of the shell before: its inverse
+        is a weight.
     """
-    pixels = pixels_per_shell(2 * (power.shape[1] - 1))
-    seen = weight > 0.0
-    variance = np.where(
-        seen[:, None], power / (2.0 * np.where(seen, weight, 1.0)[:, None] * pixels), old
-    )
+    seen = expected.max(axis=1) > 0.0
+    variance = np.where(seen[:, None], power / np.where(expected > 0.0, expected, 1.0), old)
     for shell in range(1, variance.shape[1]):
         silent = seen & (variance[:, shell] < NO_NOISE)
         variance[silent, shell] = variance[silent, shell - 1]

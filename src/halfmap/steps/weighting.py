@@ -37,12 +37,13 @@ class Weighting:
 def make_weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
     """Prepare the weights of an iteration."""
     images, box = plan.images, plan.images.box
+    n_shells = images.model_box // 2 + 1
     variance = model.noise_variance
     precision = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0.0)
     index = plane_index(disc, box)
     parity = (index // (box // 2 + 1) + index % (box // 2 + 1)) % 2
-    shells = counted_shells(plan.current_size, box)
-    counts = np.bincount(shells[shells >= 0], minlength=box // 2 + 1)
+    shells = counted_shells(plan.current_size, images.geometry)
+    counts = np.bincount(shells[shells >= 0], minlength=n_shells)
     counts[0] = 0
     counts[plan.current_size // 2 + 1 :] = 0
     known = np.where(variance > 0.0, variance, 1.0 / (2.0 * np.pi))
@@ -50,9 +51,9 @@ def make_weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
     return Weighting(
         layout=PlaneLayout(
             place=index,
-            sign=((1.0 - 2.0 * parity) / box**2).astype(np.float32),
+            sign=((1.0 - 2.0 * parity) * images.geometry.unit).astype(np.float32),
             shell=shells.ravel().astype(np.int32),
-            n_shells=box // 2 + 1,
+            n_shells=n_shells,
         ),
         background=soft_circle(box, images.mask_radius_px, images.mask_edge_px).astype(np.float32),
         precision=precision[:, disc.shell].astype(np.float32),

@@ -7,6 +7,7 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import Kernels, PlaneLayout
 from halfmap.kernels.registry import BACKENDS, make_kernels
 from halfmap.model.disc import Disc, counted_shells, plane_index
+from halfmap.model.geometry import ImageGeometry
 from halfmap.model.mask import soft_circle
 
 from .small_problem import DISC, REFERENCE
@@ -15,7 +16,7 @@ from .small_problem import DISC, REFERENCE
 def layout_of(disc: Disc, box: int) -> PlaneLayout:
     where = plane_index(disc, box)
     sign = (1.0 - 2.0 * ((disc.kx + disc.ky) % 2)) / box**2
-    shells = counted_shells(disc.size, box).ravel().astype(np.int32)
+    shells = counted_shells(disc.size, ImageGeometry.plain(box, 1.0)).ravel().astype(np.int32)
     return PlaneLayout(where, sign.astype(np.float32), shells, box // 2 + 1)
 
 

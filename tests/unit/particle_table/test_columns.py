@@ -118,3 +118,15 @@ def test_columns_that_nobody_interprets_are_written_as_they_were(tmp_path: Path)
     for label in ("myScore", "myNumber", "myName"):
         assert written[label].tolist() == columns[label]
     assert written["rlnCoordinateX"].tolist()[0] == "2626.000000"
+
+
+def test_groups_keep_their_own_grid_and_magnification(tmp_path: Path) -> None:
+    optics = {label: column * 2 for label, column in OPTICS.items()} | {"rlnOpticsGroup": [1, 2]}
+    optics |= {"rlnImageSize": [8, 10], "rlnImagePixelSize": [1.5, 1.6]}
+    matrix = {"rlnMagMat00": [1.0, 1.01], "rlnMagMat01": [0.0, 0.002], "rlnMagMat11": [1.0, 0.99]}
+
+    particles, _, table = read_table(tmp_path, optics | matrix, {"rlnOpticsGroup": [1, 1, 2, 2]})
+
+    assert [(o.box, o.pixel_size_A) for o in particles.optics] == [(8, 1.5), (10, 1.6)]
+    assert particles.optics[1].magnification == (1.01, 0.002, 0.0, 0.99)
+    assert table.optics["rlnMagMat00"].tolist() == [1.0, 1.01]

@@ -40,10 +40,6 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
         ("rlnBeamTiltY", 0.0, -0.1),
         ("rlnOddZernike", "[0,0,0]", "[0,1.5,0]"),
         ("rlnEvenZernike", "[]", "[1e-3]"),
-        ("rlnMagMat00", 1.0, 1.01),
-        ("rlnMagMat01", 0.0, 0.01),
-        ("rlnMagMat10", 0.0, 0.01),
-        ("rlnMagMat11", 1.0, 0.99),
         ("rlnImageDimensionality", 2, 3),
         ("rlnCtfDataAreCtfCorrected", 0, 1),
     ],
@@ -82,22 +78,11 @@ def test_particle_columns_of_later_versions_are_named(tmp_path, label: str, effe
     assert label in problem
 
 
-@pytest.mark.parametrize(
-    ("changed", "problem"),
-    [
-        ({"rlnImageSize": [8, 10]}, "differ in box (8, 10)"),
-        ({"rlnImagePixelSize": [1.5, 1.6]}, "differ in pixel size (1.5, 1.6)"),
-    ],
-)
-def test_groups_of_unequal_scale_are_refused_when_both_are_used(
-    tmp_path: Path, changed, problem: str
-) -> None:
-    optics = {label: column * 2 for label, column in OPTICS.items()} | {"rlnOpticsGroup": [1, 2]}
+def test_a_matrix_that_is_no_magnification_is_refused(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, {"rlnMagMat00": [0.0]})
 
-    (found,) = problems_of(tmp_path, optics | changed, {"rlnOpticsGroup": [1, 1, 2, 2]})
-
-    assert problem in found
-    read_table(tmp_path, optics | changed)  # the second group has no particles
+    assert "rlnMagMat00 is 0" in problem
+    assert "expected a matrix near the identity" in problem
 
 
 def test_an_odd_box_is_refused(tmp_path: Path) -> None:
