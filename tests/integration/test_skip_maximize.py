@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from halfmap.io.star import read_star
 
 from .conftest import Launch
-from .tiny_project import STACK, N, Run, assert_ran, pixels, refine, write
+from .tiny_project import STACK, N, Run, assert_ran, refine, set_pixels
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
 
@@ -63,9 +62,7 @@ def test_a_table_that_exists_is_not_replaced_unasked(run: Run) -> None:
 
 
 def test_bad_images_are_listed_too(run: Run) -> None:
-    values = pixels(STACK).copy()
-    values[N - 1] = np.nan
-    write(STACK, values)
+    set_pixels(STACK, N - 1, 0.0)
 
     said = run(refine("--skip_maximize"))
 
