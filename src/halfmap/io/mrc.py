@@ -91,7 +91,7 @@ def read_header(path: str | Path) -> MrcHeader:
 
 
 def read_map(path: str | Path) -> tuple[Float32[Array, "z y x"], float]:
-    """Read a cubic map or mask.
+    """Read a map or mask: cubic, or of one square plane, for 2D references.
 
     Returns
     -------
@@ -103,14 +103,14 @@ def read_map(path: str | Path) -> tuple[Float32[Array, "z y x"], float]:
     Raises
     ------
     DataError
-        If the file is not a sound cubic real map of finite values.
+        If the file is not a sound real map of finite values.
     """
     header = read_header(path)
     depth, height, width = header.shape
-    if not depth == height == width:
+    if height != width or depth not in (1, width):
         raise DataError(
-            f"{path} has {width} x {height} x {depth} voxels; expected a cubic map. "
-            "Crop or pad it to a cube."
+            f"{path} has {width} x {height} x {depth} voxels; expected a cubic map, or one square "
+            "image. Crop or pad it."
         )
     return _values(header), _checked_pixel_size(header)
 
@@ -142,7 +142,8 @@ def read_pictures(path: str | Path) -> tuple[Float32[Array, "image y x"], float]
 
 def _checked_pixel_size(header: MrcHeader) -> float:
     path = header.path
-    known = sorted(size for size in header.voxel_size_A if size > 0)
+    along = header.voxel_size_A[: 2 if header.shape[0] == 1 else 3]
+    known = sorted(size for size in along if size > 0)
     if known and known[-1] > 1.001 * known[0]:
         raise DataError(
             f"{path} has voxels of {' x '.join(f'{s:.4f}' for s in header.voxel_size_A)} Å; "

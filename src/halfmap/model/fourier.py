@@ -51,11 +51,15 @@ def frequencies_2d(box: int) -> tuple[Int[Array, "box half"], Int[Array, "box ha
 
 
 def frequencies_3d(
-    box: int,
-) -> tuple[Int[Array, "box box half"], Int[Array, "box box half"], Int[Array, "box box half"]]:
-    """Return ``(kz, ky, kx)`` of every stored voxel of a map's transform: read-only views."""
+    box: int, *, flat: bool = False
+) -> tuple[Int[Array, "z y half"], Int[Array, "z y half"], Int[Array, "z y half"]]:
+    """Return ``(kz, ky, kx)`` of every stored voxel of a map's transform: read-only views.
+
+    ``flat``: of a map of one plane, whose only ``kz`` is 0.
+    """
     k = _signed_frequencies(box)
-    kz, ky, kx = np.meshgrid(k, k, np.arange(box // 2 + 1), indexing="ij", copy=False)
+    along_z = k[:1] if flat else k
+    kz, ky, kx = np.meshgrid(along_z, k, np.arange(box // 2 + 1), indexing="ij", copy=False)
     return kz, ky, kx
 
 
@@ -72,9 +76,9 @@ def shells_2d(box: int) -> Int[Array, "box half"]:
     return round_half_away(radii(frequencies_2d(box)))
 
 
-def shells_3d(box: int) -> Int[Array, "box box half"]:
+def shells_3d(box: int, *, flat: bool = False) -> Int[Array, "z y half"]:
     """Return the shell of every stored voxel of a map's transform."""
-    return round_half_away(radii(frequencies_3d(box)))
+    return round_half_away(radii(frequencies_3d(box, flat=flat)))
 
 
 def centring_signs(shape: tuple[int, ...]) -> Float[Array, "..."]:
@@ -111,7 +115,8 @@ def inverse_2d(ft: Complex128[Array, "*image y half"], box: int) -> Float[Array,
 
 def inverse_3d(ft: Complex128[Array, "*map z y half"], box: int) -> Float[Array, "*map z y x"]:
     """Return the map of box ``box`` that `transform_3d` turns into ``ft``."""
-    return np.asarray(scipy.fft.irfftn(ft, s=(box,) * 3, axes=(-3, -2, -1), norm="forward"))
+    shape = (min(ft.shape[-3], box), box, box)
+    return np.asarray(scipy.fft.irfftn(ft, s=shape, axes=(-3, -2, -1), norm="forward"))
 
 
 def crop_transform(ft: Array, size: int) -> Array:
@@ -206,7 +211,8 @@ def low_pass(
     box = volume.shape[-1]
     edge = box * pixel_size_A / resolution_A + LOW_PASS_EDGE_SHELLS / 2.0
     ft = transform_3d(volume)
-    for plane, frequencies in zip(ft, zip(*frequencies_3d(box), strict=True), strict=True):
+    stored = frequencies_3d(box, flat=len(volume) == 1)
+    for plane, frequencies in zip(ft, zip(*stored, strict=True), strict=True):
         ramp = np.clip((edge - radii(frequencies)) / LOW_PASS_EDGE_SHELLS, 0.0, 1.0)
         plane *= 0.5 - 0.5 * np.cos(np.pi * ramp)
     return inverse_3d(ft, box).astype(np.float32)
@@ -219,7 +225,7 @@ def resample_volume(
     target_box: int,
     odd_to_even: int = -1,
 ) -> tuple[Float32[Array, "z y x"], float]:
-    """Bring a map to another pixel size and box; its grey values and its centre are kept.
+    """Bring a map, cubic or flat, to another pixel size and box; grey values and centre stay.
 
     The map is resampled in Fourier space to a whole even number of pixels, so the pixel size is
     reached only nearly; then it is cropped, or padded with zeros, around its centre. One that
@@ -233,7 +239,7 @@ def resample_volume(
     Returns
     -------
     volume
-        Of shape (target_box,) * 3.
+        Of box ``target_box``.
     pixel_size_A
         The true pixel size of the result.
     """
@@ -245,7 +251,8 @@ def resample_volume(
         volume, box = _window_map(volume, box + 1), box + 1
         new_box = round_half_away(box * pixel_size_A / target_pixel_size_A)
     new_box += odd_to_even * (new_box % 2)
-    resampled = inverse_3d(crop_transform_3d(transform_3d(volume), new_box), new_box)
+    crop = crop_transform if len(volume) == 1 else crop_transform_3d
+    resampled = inverse_3d(crop(transform_3d(volume), new_box), new_box)
     return _window_map(resampled, target_box).astype(np.float32), box * pixel_size_A / new_box
 
 
@@ -268,6 +275,10 @@ def _window_map(volume: Float[Array, "z y x"], box: int) -> Float[Array, "z y x"
     common = min(old, box)
     source = slice(old // 2 - common // 2, old // 2 - common // 2 + common)
     target = slice(box // 2 - common // 2, box // 2 - common // 2 + common)
-    windowed = np.zeros((box,) * 3)
-    windowed[(target,) * 3] = volume[(source,) * 3]
+    if len(volume) == 1:
+        windowed = np.zeros((1, box, box))
+        windowed[:, target, target] = volume[:, source, source]
+    else:
+        windowed = np.zeros((box,) * 3)
+        windowed[(target,) * 3] = volume[(source,) * 3]
     return windowed

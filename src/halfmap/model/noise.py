@@ -120,15 +120,19 @@ def initial_signal_to_noise(
         tau2: power of the projections per real component, 0 to box/2.
     data_vs_prior
         ``n tau2 / (2 r sigma2)``: each of n central slices covers about 1 / 2r of the points of
-        shell r of the map.
+        shell r of the map. An image covers all points of a 2D reference: ``n tau2 / sigma2``.
     """
     box = volume.shape[-1]
     n_shells = box // 2 + 1
-    power = radial_mean(np.abs(transform_3d(volume)) ** 2, shells_3d(box), n_shells)
-    signal = tau2_fudge * (0.5 * box**2 * power if given_variance is None else given_variance)
+    flat = len(volume) == 1
+    shells = shells_3d(box, flat=flat)
+    power = radial_mean(np.abs(transform_3d(volume)) ** 2, shells, n_shells)
+    # The transform of a sum along z, divided by box² pixels instead of box³ voxels.
+    projected = 0.5 * power * (1.0 if flat else box**2)
+    signal = tau2_fudge * (projected if given_variance is None else given_variance)
     known = noise_variance[noise_variance.sum(axis=1) > 0.0]
     noise = known.mean(axis=0) if len(known) else np.zeros(n_shells)
-    spread = np.maximum(2.0 * np.arange(n_shells), 1.0)
+    spread = np.maximum(2.0 * np.arange(n_shells) * (not flat), 1.0)
     weight = np.zeros(n_shells)
     np.divide(n_expected_particles, noise * spread, out=weight, where=noise > 0.0)
     return signal, weight * signal
