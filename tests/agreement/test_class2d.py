@@ -13,12 +13,14 @@ import pytest
 import starfile
 from numpy import ndarray as Array
 
+from halfmap.io.model_reading import read_model_star
 from halfmap.io.run_folder import RunState, read_run
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import PLAIN_CTF
 from halfmap.model.exact import decode
 from halfmap.model.half_model import HalfModel
+from halfmap.model.noise import initial_signal_to_noise
 from halfmap.model.particle_totals import ParticleTotals
 from halfmap.model.projection import fourier_reference
 from halfmap.model.schedule_rules import ScheduleRules
@@ -178,3 +180,21 @@ def test_class_fractions_and_offsets_agree(run: Outcome) -> None:
     # RELION divides by the weight of all classes, so that rare classes seem centred
     as_relion = ours.offset_mean_A * ours.class_fraction[:, None]
     np.testing.assert_allclose(as_relion, theirs.offset_mean_A, atol=1e-3)
+
+
+def test_the_first_guess_of_signal_and_resolution_is_relions(shared: Path) -> None:
+    folder = shared / "golden" / "relion" / "class2d"
+    theirs, _ = read_model_star(folder / "run_it000_model.star")
+
+    found = [
+        initial_signal_to_noise(volume, theirs.noise_variance, 240 / 4, FUDGE)
+        for volume in theirs.maps
+    ]
+
+    # the references were filtered to shell 4: what is beyond is rounding
+    for (signal, ratio), tau2, dvp in zip(
+        found, theirs.signal_variance, theirs.data_vs_prior, strict=True
+    ):
+        # six decimals
+        np.testing.assert_allclose(signal[:5], tau2[:5], rtol=1e-5, atol=6e-7)
+        np.testing.assert_allclose(ratio[:5], dvp[:5], rtol=1e-5, atol=6e-7)

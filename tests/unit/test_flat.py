@@ -9,7 +9,7 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import Pixels, Volume
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.disc import make_disc
-from halfmap.model.fourier import round_half_away
+from halfmap.model.fourier import low_pass, resample_volume, round_half_away
 from halfmap.model.geometry import ImageGeometry
 from halfmap.model.orientations import (
     child_angles_deg,
@@ -234,3 +234,17 @@ def test_the_change_of_orientations_is_the_mean_turn_in_the_plane() -> None:
     changes = pose_changes(before, after, point_group("C1"), flat=True)
 
     assert changes.orientations_deg == pytest.approx(12.0)
+
+
+def test_filter_and_resampling_of_a_plane_are_those_of_a_map_that_is_constant_along_z() -> None:
+    plane = picture()
+    column = np.repeat(plane, BOX, axis=0)
+
+    filtered, resampled = low_pass(plane, 2.0, 10.0), resample_volume(plane, 2.0, 3.0, 24)
+
+    assert resampled[0].shape == (1, 24, 24)
+    np.testing.assert_allclose(filtered, low_pass(column, 2.0, 10.0)[:1], atol=1e-6)
+    of_column = resample_volume(column, 2.0, 3.0, 24)
+    assert resampled[1] == of_column[1]
+    # 20 of its planes are left, and none of them knows of the others
+    np.testing.assert_allclose(resampled[0][0], of_column[0][12], atol=1e-6)

@@ -45,6 +45,7 @@ __all__ = [
     "make_search",
     "power_width",
     "project_classes",
+    "slice_axes",
 ]
 
 
@@ -239,7 +240,7 @@ def coarse_axes(search: Search, rows: Candidates) -> Float32[Array, "row 6"]:
     _, directions = direction_pixels(sampling)
     psi = psi_angles_deg(sampling)[rows.psi]
     angles = np.column_stack([directions[rows.direction], psi])
-    return _axes(search, perturbed_matrices(angles, sampling))
+    return slice_axes(search, perturbed_matrices(angles, sampling))
 
 
 def child_matrices(search: Search, rows: Candidates) -> Float[Array, "row child 3 3"]:
@@ -252,10 +253,11 @@ def child_matrices(search: Search, rows: Candidates) -> Float[Array, "row child 
 
 def child_axes(search: Search, rows: Candidates) -> Float32[Array, "row child 6"]:
     """Return where kx and ky of the slices below each coarse one point, in padded voxels."""
-    return _axes(search, child_matrices(search, rows))
+    return slice_axes(search, child_matrices(search, rows))
 
 
-def _axes(search: Search, matrices: Float[Array, "*pose 3 3"]) -> Array:
+def slice_axes(search: Search, matrices: Float[Array, "*pose 3 3"]) -> Float32[Array, "*pose 6"]:
+    """Return where kx and ky of slices point, in padded voxels."""
     # K = padding * A^T (to_model k): the rows say where kx and ky of the image point.
     to_padded = search.plan.images.geometry.to_model * search.references[0].padding
     rows = np.einsum("ij,...ik->...jk", to_padded, matrices[..., :2, :])
