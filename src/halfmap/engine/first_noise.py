@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
+from halfmap.model.fourier import inverse_2d, transform_2d
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.noise import image_spectrum, initial_noise_variance, on_map_grid
 from halfmap.parallel.collectives import all_or_none, from_root
@@ -14,6 +15,7 @@ from halfmap.parallel.halves import LEADER
 from halfmap.steps.normalisation import Background, background
 from halfmap.steps.prepare_images import find_faults
 from halfmap.steps.search import ImageSettings
+from halfmap.steps.weighting import detector_factor
 
 IMAGES_AT_ONCE = 32
 DEFAULT_IMAGES = 1000
@@ -44,6 +46,9 @@ class Measured:
             circle = soft_circle(settings.box, settings.mask_radius_px, settings.mask_edge_px)
             masked = fill_outside_mean(masked, circle)
         group = job.particles.optics_group[rows[fault == 0]]
+        detector = detector_factor(settings)
+        if detector is not None:
+            masked = inverse_2d(transform_2d(masked) * detector[group], settings.box)
         spectra = np.zeros((len(job.optics), job.box // 2 + 1))
         if len(group):
             np.add.at(spectra, group, image_spectrum(masked, settings.geometry))

@@ -1,9 +1,12 @@
 """Optics groups: the optics table of RELION 3.1 and later, or what stands for it before."""
 
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
+from halfmap.io.aberration_columns import read_aberrations, read_detectors
 from halfmap.io.later_versions import note_unsupported_optics
 from halfmap.io.star import TEXT, Table
 from halfmap.io.star_columns import ColumnReader
@@ -73,17 +76,19 @@ def optics_rows(optics: ColumnReader, particles: ColumnReader) -> Int[Array, " p
     return np.maximum(rows, 0)
 
 
-def read_optics(columns: ColumnReader, *, ctf: bool) -> tuple[Optics, ...]:
+def read_optics(columns: ColumnReader, folder: Path, *, ctf: bool) -> tuple[Optics, ...]:
     """Read the optics table, noting what is missing, impossible or not supported.
 
     Parameters
     ----------
     columns
         The optics table, ``rlnImageSize`` included.
+    folder
+        Of the STAR file, for the files that it names.
     ctf
         Whether the amplitude contrast is needed.
     """
-    note_unsupported_optics(columns, ctf=ctf)
+    note_unsupported_optics(columns)
     default_contrast = None if ctf else 0.0
     contrast = columns.floats("rlnAmplitudeContrast", default_contrast)
     outside = (contrast < 0) | (contrast > 1)
@@ -94,7 +99,9 @@ def read_optics(columns: ColumnReader, *, ctf: bool) -> tuple[Optics, ...]:
     pixel_A, box = _pixel_sizes(columns), columns.integers("rlnImageSize")
     columns.note("rlnImageSize", (box < 2) | (box % 2 == 1), "expected an even box, px")
     magnification = _magnification(columns)
+    aberrations, detectors = read_aberrations(columns), read_detectors(columns, folder)
     premultiplied = columns.integers("rlnCtfDataAreCtfPremultiplied", 0) != 0
+    corrected = columns.integers("rlnCtfDataAreCtfCorrected", 0) != 0
     names = columns.text("rlnOpticsGroupName", "")
     return tuple(
         Optics(
@@ -106,6 +113,9 @@ def read_optics(columns: ColumnReader, *, ctf: bool) -> tuple[Optics, ...]:
             box=int(box[g]),
             ctf_premultiplied=bool(premultiplied[g]),
             magnification=magnification[g],
+            aberrations=aberrations[g],
+            detector=detectors[g],
+            ctf_corrected=bool(corrected[g]),
         )
         for g in range(columns.n)
     )

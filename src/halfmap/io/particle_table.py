@@ -74,7 +74,7 @@ def read_particles(
     group = optics_rows(optics, columns)
     if "rlnImageSize" not in optics and len(problems) == n_before:
         optics.table["rlnImageSize"] = _boxes(stacks, stack, group, optics)
-    all_optics = read_optics(optics, ctf=ctf)
+    all_optics = read_optics(optics, path.parent, ctf=ctf)
     note_unsupported_particles(columns)
     _origins_in_angstrom(columns, all_optics, group)
     defocus = read_defocus(columns, ctf=ctf)

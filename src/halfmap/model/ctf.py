@@ -10,10 +10,11 @@ Conventions, fixed here and pinned by ``tests/unit/test_ctf.py``:
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Complex128, Float, Int
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
+from halfmap.model.aberrations import even_phase, odd_phase
 from halfmap.model.optics import Defocus, Optics
 
 SMALLEST_CTF = 1e-8
@@ -57,10 +58,12 @@ def contrast_transfer(
     .. math::
 
         \mathrm{CTF} = -\sin\!\left(-\pi\lambda\,\Delta f(\theta)\,s^2
-            + \tfrac{\pi}{2} C_s \lambda^3 s^4 - \varphi - \arcsin A \right)
+            + \tfrac{\pi}{2} C_s \lambda^3 s^4 - \varphi - \arcsin A + \chi \right)
             k\,e^{-B s^2/4}
 
-    with :math:`\Delta f(\theta) = U\cos^2(\theta-\alpha) + V\sin^2(\theta-\alpha)`.
+    with :math:`\Delta f(\theta) = U\cos^2(\theta-\alpha) + V\sin^2(\theta-\alpha)` and
+    :math:`\chi` the even aberrations. The frequency is that in the object: a magnification of the
+    optics group is undone.
 
     Parameters
     ----------
@@ -69,7 +72,8 @@ def contrast_transfer(
     defocus
         Of each image.
     optics
-        Microscope, box and pixel size. Premultiplied images get the square of the CTF.
+        Microscope, box and pixel size. Premultiplied images get the square of the CTF, corrected
+        ones 1.
     ctf_options
         What was done to the images, or is to be done.
 
@@ -87,6 +91,8 @@ def contrast_transfer(
     ----------
     Mindell & Grigorieff (2003), J. Struct. Biol. 142, 334-347.
     """
+    if optics.ctf_corrected:
+        return np.ones((len(defocus.u_A), *kx.shape))
     squared_frequency = _squared_frequency_per_A2(kx, ky, optics)
     gamma = _phase(kx, ky, defocus, optics)
     ctf = np.sin(gamma)
@@ -105,9 +111,19 @@ def contrast_transfer(
     return np.asarray(ctf * ctf if optics.ctf_premultiplied else ctf)
 
 
+def odd_factor(
+    kx: Int[Array, "..."], ky: Int[Array, "..."], optics: Optics
+) -> Complex128[Array, "..."]:
+    """Return exp(iφ) of the odd aberrations: what they multiply the transforms of images with."""
+    lens = optics.spherical_aberration_mm, electron_wavelength_A(optics.voltage_kV)
+    return np.asarray(
+        np.exp(1j * odd_phase(optics.aberrations, lens, *optics.frequency_per_A(kx, ky)))
+    )
+
+
 def _squared_frequency_per_A2(kx: Array, ky: Array, optics: Optics) -> Float[Array, "..."]:
-    box_A = optics.box * optics.pixel_size_A
-    return np.asarray((kx.astype(np.float64) ** 2 + ky.astype(np.float64) ** 2) / box_A**2)
+    (a, b, c, d), box_A = optics.magnification, optics.box * optics.pixel_size_A
+    return np.asarray(((a * kx + b * ky) ** 2 + (c * kx + d * ky) ** 2) / box_A**2)
 
 
 def _phase(kx: Array, ky: Array, defocus: Defocus, optics: Optics) -> Float[Array, "image ..."]:
@@ -116,12 +132,12 @@ def _phase(kx: Array, ky: Array, defocus: Defocus, optics: Optics) -> Float[Arra
     Everything that depends on the pixel only is computed once; each image then costs three
     multiply-adds a pixel.
     """
-    box_A = optics.box * optics.pixel_size_A
-    ux, uy = kx / box_A, ky / box_A
+    ux, uy = optics.frequency_per_A(kx, ky)
     wavelength_A = electron_wavelength_A(optics.voltage_kV)
     spherical_aberration_A = optics.spherical_aberration_mm * 1e7
     s2 = _squared_frequency_per_A2(kx, ky, optics)
     common = 0.5 * np.pi * spherical_aberration_A * wavelength_A**3 * s2**2
+    common += even_phase(optics.aberrations, ux, uy)
 
     mean = 0.5 * (defocus.u_A + defocus.v_A)
     half_difference = 0.5 * (defocus.u_A - defocus.v_A)

@@ -143,7 +143,12 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     )
     planes = scipy.fft.rfft2(pairs.reshape(-1, box, box), overwrite_x=True)
     planes = planes.astype(np.complex64, copy=False)
+    of_plane = np.repeat(batch.optics, 2)
+    if weighting.detector is not None:
+        planes *= weighting.detector[of_plane]
     listed, power = search.kernels.read_planes(planes, weighting.layout)
+    if weighting.demodulation is not None:
+        listed *= weighting.demodulation[of_plane]
     ctf = _ctf(batch, particles, search) * batch.scale.astype(np.float32)[:, None]
     precision = weighting.precision[batch.optics]
     summed = _summed(listed, ctf, precision, search, batch)
@@ -250,5 +255,7 @@ def _noise_fill(batch: Batch, search: Search) -> Float32[Array, "image_or_0 y x"
         stream = np.random.Generator(np.random.Philox(key=[settings.seed, int(row)]))
         parts = stream.standard_normal((2, *shells.shape), dtype=np.float32)
         planes[i] = (parts[0] + 1j * parts[1]) * np.sqrt(variance[group])
+        if search.weighting.detector is not None:  # which the masked image will be multiplied with
+            planes[i] /= search.weighting.detector[group]
     noise = scipy.fft.irfft2(planes, s=(box, box), norm="forward", overwrite_x=True)
     return np.asarray(noise)

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Complex64, Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import PlaneLayout
+from halfmap.model.ctf import odd_factor
+from halfmap.model.detector import to_mean_detector
 from halfmap.model.disc import Disc, counted_shells, plane_index
+from halfmap.model.fourier import frequencies_2d
 from halfmap.model.half_model import HalfModel
 from halfmap.model.mask import soft_circle
-from halfmap.steps.search_plan import SearchPlan
+from halfmap.steps.search_plan import ImageSettings, SearchPlan
 
 SCALE_DATA_VS_PRIOR = 3.0
 """Intensity scales are measured where the map is at least so much stronger than its noise."""
@@ -23,6 +26,10 @@ class Weighting:
     """What turns images into `Spectra`."""
 
     layout: PlaneLayout
+    demodulation: Complex64[Array, "optics pixel"] | None
+    """Takes odd aberrations out of the listed pixels; None if no group has any."""
+    detector: Float32[Array, "optics y half"] | None
+    """Brings transforms to the mean detector; None if there is only one."""
     background: Float32[Array, "y x"]
     precision: Float32[Array, "optics pixel"]
     """1/sigma2 at each pixel; 0 where the noise is unknown."""
@@ -55,6 +62,8 @@ def make_weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
             shell=shells.ravel().astype(np.int32),
             n_shells=n_shells,
         ),
+        demodulation=_demodulation(images, disc),
+        detector=detector_factor(images),
         background=soft_circle(box, images.mask_radius_px, images.mask_edge_px).astype(np.float32),
         precision=precision[:, disc.shell].astype(np.float32),
         shell_precision=precision,
@@ -62,3 +71,21 @@ def make_weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
         group_scale=np.clip(scale, *SCALE_RANGE),
         scale_shells=(model.data_vs_prior > SCALE_DATA_VS_PRIOR).astype(np.float64),
     )
+
+
+def _demodulation(images: ImageSettings, disc: Disc) -> Complex64[Array, "optics pixel"] | None:
+    if not any(group.aberrations.has_odd for group in images.optics):
+        return None
+    factors = [odd_factor(disc.kx, disc.ky, group).conj() for group in images.optics]
+    return np.stack(factors).astype(np.complex64)
+
+
+def detector_factor(images: ImageSettings) -> Float32[Array, "optics y half"] | None:
+    """Return the factor on whole transforms of each optics group; None if all are 1."""
+    detectors = [group.detector for group in images.optics]
+    if len({detector for detector in detectors if detector is not None}) < 2:
+        return None
+    ky, kx = frequencies_2d(images.box)
+    frequency_per_A = np.hypot(kx, ky) / (images.box * images.pixel_size_A)
+    factors = [to_mean_detector(own, detectors, frequency_per_A) for own in detectors]
+    return np.stack(factors).astype(np.float32)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from halfmap.io.star import write_star
+
 from .small_table import OPTICS, problems_of, read_table
 
 
@@ -33,34 +35,56 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     assert len(problems) == len(wanted)
 
 
+def test_volumes_are_refused(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, {"rlnImageDimensionality": [3]})
+
+    assert "rlnImageDimensionality is 3" in problem
+
+
+@pytest.mark.parametrize("text", ["[0.1,x]", "0.1", "[1,inf]"])
+def test_coefficients_that_are_no_numbers_are_refused(tmp_path: Path, text: str) -> None:
+    (problem,) = problems_of(tmp_path, {"rlnOddZernike": [text]})
+
+    assert f"rlnOddZernike is {text} in row 1; expected numbers in brackets" in problem
+
+
+TWO_GROUPS = {label: column * 2 for label, column in OPTICS.items()} | {"rlnOpticsGroup": [1, 2]}
+ORIGINAL = {"rlnMicrographOriginalPixelSize": [0.7, 0.7]}
+
+
 @pytest.mark.parametrize(
-    ("label", "neutral", "effective"),
+    ("mtf", "more", "problem"),
     [
-        ("rlnBeamTiltX", 0.0, 0.1),
-        ("rlnBeamTiltY", 0.0, -0.1),
-        ("rlnOddZernike", "[0,0,0]", "[0,1.5,0]"),
-        ("rlnEvenZernike", "[]", "[1e-3]"),
-        ("rlnImageDimensionality", 2, 3),
-        ("rlnCtfDataAreCtfCorrected", 0, 1),
+        (["a.star", "b.star"], {}, "rlnMicrographOriginalPixelSize"),
+        (["a.star", "b.star"], ORIGINAL, "no_such.star"),
+        (["falling.star", "bad.star"], ORIGINAL, "rlnMtfValue is 0.000000 in row 2; expected num"),
     ],
 )
-def test_optics_columns_of_later_versions_pass_only_without_effect(
-    tmp_path: Path, label: str, neutral, effective
+def test_detectors_that_cannot_be_told_apart_are_refused(
+    tmp_path: Path, mtf: list[str], more: dict, problem: str
 ) -> None:
-    read_table(tmp_path, {label: [neutral]})
+    curve = {"rlnResolutionInversePixel": [0.0, 0.5], "rlnMtfValue": [1.0, 0.4]}
+    write_star(tmp_path / "falling.star", {"mtf": curve})
+    write_star(tmp_path / "bad.star", {"mtf": curve | {"rlnMtfValue": [1.0, 0.0]}})
+    names = [name.replace("a.star", "falling.star") for name in mtf]
+    names = [name.replace("b.star", "no_such.star") for name in names]
+    names = [name if name != "no_such.star" or more else "other.star" for name in names]
 
-    (problem,) = problems_of(tmp_path, {label: [effective]})
+    found = problems_of(tmp_path, TWO_GROUPS | more | {"rlnMtfFileName": names})
 
-    assert label in problem
+    assert any(problem in text for text in found), found
 
 
-def test_one_detector_passes_and_two_do_not(tmp_path: Path) -> None:
-    optics = {label: column * 2 for label, column in OPTICS.items()} | {"rlnOpticsGroup": [1, 2]}
-    read_table(tmp_path, optics | {"rlnMtfFileName": ["k2.star", "k2.star"]})
+def test_a_group_without_a_detector_beside_others_is_refused(tmp_path: Path) -> None:
+    three = {label: column * 3 for label, column in OPTICS.items()} | {"rlnOpticsGroup": [1, 2, 3]}
+    curve = {"rlnResolutionInversePixel": [0.0, 0.5], "rlnMtfValue": [1.0, 0.4]}
+    for name in "ab":
+        write_star(tmp_path / f"{name}.star", {"mtf": curve})
+    mtf = {"rlnMtfFileName": ["a.star", "None", "b.star"]}
 
-    (problem,) = problems_of(tmp_path, optics | {"rlnMtfFileName": ["k2.star", "de.star"]})
+    found = problems_of(tmp_path, three | mtf | {"rlnMicrographOriginalPixelSize": [0.7] * 3})
 
-    assert "rlnMtfFileName is de.star in row 2" in problem
+    assert any("rlnMtfFileName is None in row 2; other groups name" in text for text in found)
 
 
 @pytest.mark.parametrize(

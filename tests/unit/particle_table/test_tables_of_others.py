@@ -80,12 +80,16 @@ def test_a_table_of_something_else_is_explained(shared: Path, name: str, problem
         read_particles(shared / f"data/tables/{name}.star", ctf=True, half_seed=1)
 
 
-def test_tables_from_the_wild_name_what_is_not_supported(shared: Path) -> None:
-    with pytest.raises(DataError) as error:
-        read_particles(shared / "data/tables/relion31.6opticsgroups.star", ctf=True, half_seed=None)
+def test_aberrations_of_real_tables_are_read(shared: Path) -> None:
+    name = "data/tables/relion31.6opticsgroups.star"
+    particles, _, _ = read_particles(shared / name, ctf=True, half_seed=None)
 
-    for label in ("rlnBeamTiltX", "rlnOddZernike", "rlnEvenZernike"):
-        assert label in str(error.value)
+    first = particles.optics[0]
+    assert len(particles.optics) == 6
+    assert first.magnification == (1.011472, 0.004231, 0.00456, 1.008858)
+    assert first.aberrations.beam_tilt_mrad == (0.657334, 0.884982)
+    assert first.aberrations.odd[5] == 3.56183614819
+    assert len(first.aberrations.even) == 9
 
 
 @pytest.mark.parametrize(
