@@ -13,28 +13,34 @@ import pytest
 from halfmap.engine import job
 from halfmap.steps.search_plan import SearchRules
 
-from .test_whole_runs import Run, refined, relative_rms, same_pose
+from .test_whole_runs import Run, one_more, refined, relative_rms, same_pose
 
 
 @pytest.fixture(scope="module")
 def imitated(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of our runs, by case."""
+    """Roots of the files of our iterations, by case."""
     folder = tmp_path_factory.mktemp("imitated")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "SearchRules", partial(SearchRules, single_precision_sums=True))
-        return {case: refined(shared, folder, case) for case in ("em", "halves")}
+        first = {case: refined(shared, folder, case) for case in ("em", "halves", "k2")}
+        second = one_more(shared, tmp_path_factory.mktemp("second"), "k2", 1)
+    return {case: path / "run_it001" for case, path in first.items()} | {
+        "k2 again": second / "run_ct1_it002"
+    }
 
 
 @pytest.fixture(
-    params=[("em", ""), ("halves", "_half1"), ("halves", "_half2")], ids=lambda c: "".join(c)
+    params=[("em", ""), ("halves", "_half1"), ("halves", "_half2"), ("k2", ""), ("k2 again", "")],
+    ids=lambda c: "".join(c),
 )
 def pair(
     request: pytest.FixtureRequest, imitated: dict[str, Path], shared: Path
 ) -> tuple[Run, Run]:
-    """The first iteration of ours and of RELION's."""
+    """An iteration of ours and of RELION's: the first, or one from RELION's first."""
     case, half = request.param
-    theirs = shared / "golden" / "relion" / case / "run_it001"
-    return Run(imitated[case] / "run_it001", half), Run(theirs, half)
+    folder, again, _ = case.partition(" again")
+    theirs = shared / "golden" / "relion" / folder / ("run_it002" if again else "run_it001")
+    return Run(imitated[case], half), Run(theirs, half)
 
 
 def test_all_poses_are_relions(pair: tuple[Run, Run]) -> None:
@@ -44,7 +50,8 @@ def test_all_poses_are_relions(pair: tuple[Run, Run]) -> None:
 def test_maps_agree_closely(pair: tuple[Run, Run]) -> None:
     ours, theirs = pair
 
-    assert relative_rms(ours.map, theirs.map) <= 1e-2
+    for found, expected in zip(ours.maps, theirs.maps, strict=True):
+        assert relative_rms(found, expected) <= 1e-2
 
 
 def test_fsc_agrees_closely(pair: tuple[Run, Run]) -> None:

@@ -4,8 +4,12 @@ Every test asks for the exit code 3, for what was found, expected and to be done
 message, and for no traceback. One process; what ranks add is in ``test_errors_on_ranks.py``.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+from halfmap.io.star import TEXT, write_star
 
 from .spoilt_project import Spoil, nothing_in_the_map, replaced, truncated, with_map, with_mask
 from .tiny_project import BOX, MAP, Run, assert_one_message, refine, set_pixels
@@ -21,6 +25,16 @@ def nan_in_the_map() -> list[str]:
 def half_map_without_its_twin() -> list[str]:
     MAP.rename("half1.mrc")
     return refine("--ref", "half1.mrc", halves=True)
+
+
+def listed(*maps: str, table: str = "model_classes", halves: bool = False) -> Spoil:
+    """Return what makes a run start from several references."""
+
+    def change() -> list[str]:
+        write_star(Path("refs.star"), {table: {"rlnReferenceImage": np.array(maps, TEXT)}})
+        return refine("--ref", "refs.star", halves=halves)
+
+    return change
 
 
 @pytest.mark.parametrize(
@@ -71,6 +85,24 @@ def half_map_without_its_twin() -> list[str]:
             half_map_without_its_twin,
             ("--ref half1.mrc is named like a half map: expected half2.mrc", "rename the map"),
             id="half map without its twin",
+        ),
+        pytest.param(
+            listed(str(MAP), table="references"),
+            (
+                "--ref refs.star: found no references (data_references)",
+                "expected a table data_model_classes with a column rlnReferenceImage",
+            ),
+            id="references in another table",
+        ),
+        pytest.param(
+            listed(str(MAP), "other.mrc"),
+            ("--ref refs.star: found no other.mrc, expected the maps that it lists",),
+            id="a listed reference that is absent",
+        ),
+        pytest.param(
+            listed(str(MAP), str(MAP), halves=True),
+            ("--ref refs.star: found 2 references with --split_random_halves, expected one",),
+            id="several references for halves",
         ),
         pytest.param(
             with_mask(2.0),

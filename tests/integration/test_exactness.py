@@ -112,3 +112,74 @@ def test_a_continued_run_gives_the_bytes_of_the_uninterrupted_one(
     last = {name: content for name, content in whole.items() if name.startswith("run_it003")}
 
     assert_equal({name: continued[name] for name in last}, last)
+
+
+# --- several classes
+
+
+CLASSES = (
+    *("refine", "--i", "particles/particles.star", "--ref", "particles/start.mrc", "--K", 3),
+    *("--firstiter_cc", "--ctf", "--zero_mask", "--norm", "--scale", "--flatten_solvent"),
+    *("--ini_high", 40, "--healpix_order", 1, "--offset_range", 3, "--offset_step", 2),
+    *("--tau2_fudge", 2, "--random_seed", 5, "--particle_diameter", 120, "--verb", 0),
+)
+"""From one map: the first iteration by correlation with one class, the second seeds, the third is
+free."""
+
+
+def classified(
+    project: Path, halfmap: Launch, name: str, *more: object, ranks: int = 0, iterations: int = 3
+) -> dict[str, bytes]:
+    (project / name).mkdir()
+    (project / name / "particles").symlink_to(project / "particles")
+    words = (*CLASSES, "--iter", iterations, "--o", "out/run", *more)
+    done = halfmap(project / name, *words, ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    return results(project / name / "out")
+
+
+@pytest.fixture(scope="module")
+def classes(project: Path, halfmap: Launch) -> dict[str, bytes]:
+    """The results of one process."""
+    return classified(project, halfmap, "classes")
+
+
+def test_seeded_classes_differ(classes: dict[str, bytes]) -> None:
+    maps = {k: classes[f"run_it001_class00{k}.mrc"][1024:] for k in (1, 2, 3)}
+    assert maps[1] == maps[2] == maps[3]  # behind the header; one class was compared
+    later = {classes[f"run_it003_class00{k}.mrc"][1024:] for k in (1, 2, 3)}
+    assert len(later) == 3
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_classes_do_not_depend_on_the_number_of_ranks(
+    project: Path, halfmap: Launch, classes: dict[str, bytes], ranks: int
+) -> None:
+    assert_equal(classified(project, halfmap, f"classes{ranks}", ranks=ranks), classes)
+
+
+def test_classes_do_not_depend_on_the_number_of_threads(
+    project: Path, halfmap: Launch, classes: dict[str, bytes]
+) -> None:
+    found = classified(project, halfmap, "class_threads", "--j", 2, ranks=3)
+
+    assert_equal(of_any_command(found), of_any_command(classes))
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_continued_classification_gives_the_bytes_of_the_uninterrupted_one(
+    project: Path, halfmap: Launch, classes: dict[str, bytes], after: int
+) -> None:
+    name = f"classes_stopped{after}"
+    classified(project, halfmap, name, iterations=after)
+    done = halfmap(
+        project / name,
+        *("refine", "--continue", f"out/run_it00{after}_optimiser.star", "--iter", 3),
+        ranks=2,
+    )
+    assert done.returncode == 0, done.stderr
+    continued = results(project / name / "out")
+    whole = of_any_command(classes)
+    last = {n: content for n, content in whole.items() if n.startswith("run_it003")}
+
+    assert_equal({n: continued[n] for n in last}, last)

@@ -8,7 +8,7 @@ import pytest
 from halfmap.cli.main import main
 from halfmap.io.model_reading import read_model_star
 from halfmap.io.mrc import read_map, write_map
-from halfmap.io.star import read_star
+from halfmap.io.star import TEXT, read_star, write_star
 from halfmap.steps.solvent import solvent_mask
 
 BASE = {
@@ -30,6 +30,8 @@ BASE = {
 
 EFFECTS: list[tuple[dict[str, object], str]] = [
     ({"tau2_fudge": 4}, "map"),
+    ({"K": 2}, "map"),
+    ({"ref": "refs.star"}, "map"),
     ({"particle_diameter": 90}, "map"),
     ({"zero_mask": False}, "map"),
     ({"flatten_solvent": True}, "map"),
@@ -76,6 +78,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         assert main(["simulate", *words.split(), "--seed", "2", "--o", "data"]) == 0
         write_map(Path("mask.mrc"), solvent_mask(24, 6.0, 80.0, 3.0), 6.0)
+        start, pixel_A = read_map(Path("data/start.mrc"))
+        write_map(Path("other.mrc"), np.ascontiguousarray(start[:, ::-1]), pixel_A)
+        maps = np.array(["data/start.mrc", "other.mrc"], TEXT)
+        write_star(Path("refs.star"), {"model_classes": {"rlnReferenceImage": maps}})
         write_map(Path("shell.mrc"), 1.0 - solvent_mask(24, 6.0, 80.0, 3.0), 6.0)
     return folder
 

@@ -91,8 +91,11 @@ class General(OptionGroup):
         Option(
             "K",
             IMPLEMENTED,
-            "Number of maps refined side by side.",
-            differs="1 only in this version; classification comes with a later one.",
+            "Number of classes: maps refined side by side, each with its own share of every "
+            "particle. From one --ref they begin equal, and in the first iteration each particle "
+            "is drawn into one of them.",
+            differs="Where --ref lists references their number counts, as in RELION; a notice says "
+            "so. A class without particles stays, with an empty map, and is named in the end.",
         ),
     ] = 1
     particle_diameter_A: Annotated[

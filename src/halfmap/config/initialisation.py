@@ -19,15 +19,15 @@ class Initialisation(OptionGroup):
 
     reference_file: Annotated[
         Path,
-        Expected("the starting map, an MRC file"),
+        Expected("the starting map, an MRC file, or a STAR file that lists several"),
         Option(
             "ref",
             IMPLEMENTED,
-            "Starting map (MRC). It must be on the grey scale of the particles, or --firstiter_cc "
-            "be given. Mandatory.",
-            differs="One map only in this version: no STAR file with several references and no "
-            "start without a map. As in RELION, a name with half1 or half2 in it gives each half "
-            "its own map.",
+            "Starting map (MRC), or a STAR file that lists one map for each class "
+            "(rlnReferenceImage of data_model_classes). Maps must be on the grey scale of the "
+            "particles, or --firstiter_cc be given. Mandatory.",
+            differs="No start without a map in this version. As in RELION, a name with half1 or "
+            "half2 in it gives each half its own map.",
         ),
     ]
     start_from_random_poses: Annotated[

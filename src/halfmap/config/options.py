@@ -62,6 +62,11 @@ class RefineOptions(
         return self.iterations if self.iterations > 0 else DEFAULT_ITERATIONS
 
     @property
+    def seeds_classes(self) -> bool:
+        """Whether classes begin equal, from one map, so that chance has to tell them apart."""
+        return self.n_classes > 1 and self.reference_file.suffix != ".star"
+
+    @property
     def data_weight(self) -> float:
         """Factor of the prior spectrum tau2 in the reconstruction."""
         return self.tau2_fudge if self.tau2_fudge > 0.0 else 1.0

@@ -18,17 +18,7 @@ CONTRADICTIONS: tuple[Rule, ...] = (
     (
         lambda o: o.split_random_halves and o.n_classes > 1,
         "--split_random_halves: found with --K above 1, expected one class. "
-        "Classify without halves, then refine each class",
-    ),
-    (
-        lambda o: o.n_classes > 1,
-        "--K: found several classes, expected 1: classification is not in this version. "
-        "Leave --K out",
-    ),
-    (
-        lambda o: o.reference_file.suffix == ".star",
-        "--ref: found a STAR file, expected one map (MRC): several references are not in this "
-        "version",
+        "Leave --K out, or classify without halves and refine each class afterwards",
     ),
     (
         lambda o: o.ctf_phase_flipped and o.only_flip_phases,

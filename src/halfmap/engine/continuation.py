@@ -9,6 +9,7 @@ from mpi4py import MPI
 from halfmap.config.options import RefineOptions
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
+from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
@@ -17,6 +18,7 @@ from halfmap.io.output import RECORDS, check_output, existing_outputs, make_room
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.problems import Problems
 from halfmap.io.run_folder import RunState, read_run
+from halfmap.model.half_model import HalfModel
 from halfmap.parallel.collectives import from_root
 from halfmap.parallel.halves import LEADER
 
@@ -30,9 +32,10 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     """
     ranks, console = join_ranks(options, world)
     table: ParticleTable | None = None
+    models: dict[int, HalfModel] = {}
 
     def read() -> tuple[Inputs, RunState, str]:
-        nonlocal table
+        nonlocal table, models
         assert options.continue_from is not None
         inputs, table = read_inputs(options, options.random_seed, console, Problems())
         state = replace(read_run(options.continue_from), particles=inputs.particles, table=table)
@@ -45,14 +48,15 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
             state, notes = read_exact_state(exact, state)
             began = str(notes["command"])
         _make_room(options, state.schedule.iteration)
-        return inputs, replace(state, table=ParticleTable({}, {})), began
+        models = dict(enumerate(state.halves))
+        halves = tuple(model.without_maps() for model in state.halves)
+        return inputs, replace(state, table=ParticleTable({}, {}), halves=halves), began
 
     inputs, run_state, began = from_root(read, world, LEADER)
+    n_classes = len(run_state.halves[0].class_fraction)
+    options = options.model_copy(update={"n_classes": n_classes})
     job = make_job(options, began, (ranks, console), inputs, table)
-    models = {half: run_state.halves[half] for half in job.told_halves}
-    if job.ranks.leads:
-        models = {h: m if h in ranks.teams else m.without_maps() for h, m in models.items()}
-    return job, State(run_state.schedule, run_state.poses, models)
+    return job, State(run_state.schedule, run_state.poses, from_leader(ranks, models))
 
 
 def _check_unfinished(optimiser: Path, state: RunState) -> None:

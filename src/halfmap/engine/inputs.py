@@ -9,6 +9,7 @@ from numpy import ndarray as Array
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.map_inputs import MapInputs, read_map_files
+from halfmap.engine.reference_files import reference_files
 from halfmap.errors import DataError
 from halfmap.io.mrc import read_map
 from halfmap.io.particle_table import ParticleTable, read_particles
@@ -28,9 +29,9 @@ class Inputs:
 
     particles: Particles
     poses: Poses
-    references: tuple[Float32[Array, "z y x"], ...]
-    """Starting map of each half, on the grid of the particles, not filtered; none when a run
-    goes on from its own maps."""
+    references: tuple[tuple[Float32[Array, "z y x"], ...], ...]
+    """Starting maps of each half, one a class or one for all, on the grid of the particles and not
+    filtered; none when a run goes on from its own maps."""
     of_map: MapInputs
 
 
@@ -68,7 +69,7 @@ def read_inputs(
         Everything that is missing or does not fit together.
     """
     read = problems.attempt(_particles, options, seed)
-    names = problems.attempt(_reference_files, options) or ()
+    names = problems.attempt(reference_files, options) or ()
     maps = _starting_maps(names, options, problems)
     of_map = read_map_files(options, problems)
     if read is not None:
@@ -79,7 +80,7 @@ def read_inputs(
     particles, poses, table = read
     optics = particles.optics[0]
     on_grid = {name: _on_grid(found, optics, console) for name, found in maps.items()}
-    references = tuple(on_grid[name] for name in names)
+    references = tuple(tuple(on_grid[name] for name in half) for half in names)
     fitted = of_map.fitted(optics.box, optics.pixel_size_A, console)
     return Inputs(particles, poses, references, fitted), table
 
@@ -90,32 +91,11 @@ def _particles(options: RefineOptions, seed: int) -> tuple[Particles, Poses, Par
     return read_particles(options.particles_file, ctf=options.correct_ctf, half_seed=half_seed)
 
 
-def _reference_files(options: RefineOptions) -> tuple[Path, ...]:
-    """Return the starting map of each half; a half map is swapped for its twin in the other."""
-    if options.continue_from is not None:
-        return ()
-    assert options.reference_file is not None
-    path = options.reference_file
-    if not options.split_random_halves:
-        return (path,)
-    for own, other in (("half1", "half2"), ("half2", "half1")):
-        if own in path.name:
-            twin = path.with_name(path.name.replace(own, other))
-            if not twin.is_file():
-                raise DataError(
-                    f"--ref {path} is named like a half map: expected {twin} for the other half, "
-                    "found no such file. Put it there, or rename the map to begin both halves "
-                    "with it"
-                )
-            return (path, twin) if own == "half1" else (twin, path)
-    return (path, path)
-
-
 def _starting_maps(
-    names: tuple[Path, ...], options: RefineOptions, problems: Problems
+    names: tuple[tuple[Path, ...], ...], options: RefineOptions, problems: Problems
 ) -> dict[Path, _Map]:
     maps = {}
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(name for half in names for name in half):
         found = problems.attempt(_starting_map, name, options)
         if found is not None:
             maps[name] = found

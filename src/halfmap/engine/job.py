@@ -92,6 +92,21 @@ class Job:
         """Whether an iteration compares by correlation: only the first, and only when asked."""
         return self.options.first_iteration_cc and iteration == 1
 
+    def seed_classes_at(self, iteration: int) -> Int[Array, " particle"] | None:
+        """Return the class that each particle is forced into, None if it is free to choose.
+
+        Classes that begin as one map are told apart by chance: each particle is drawn into one of
+        them, once. An iteration by correlation comes first and knows one class only.
+        """
+        if not self.options.seeds_classes:
+            return None
+        if self.compares_by_correlation(iteration):
+            return np.zeros(len(self.particles), np.int64)
+        if iteration > (2 if self.options.first_iteration_cc else 1):
+            return None
+        rng = np.random.default_rng((self.options.random_seed, iteration))
+        return rng.integers(0, self.options.n_classes, len(self.particles))
+
     def search_rules_at(self, iteration: int) -> SearchRules:
         """Return the rules of the expectation in an iteration."""
         return replace(self.search_rules, cross_correlation=self.compares_by_correlation(iteration))

@@ -11,14 +11,15 @@ from numpy import ndarray as Array
 from halfmap.engine.expectation import Found
 from halfmap.engine.finishing import finished
 from halfmap.engine.job import Job
+from halfmap.engine.model_sharing import from_roots, maps_at_root
 from halfmap.model.exact import decode
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particle_totals import ParticleTotals
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import FourierSums
-from halfmap.parallel.collectives import broadcast, share
-from halfmap.parallel.halves import LEADER, Team, meet, place
+from halfmap.parallel.collectives import share
+from halfmap.parallel.halves import LEADER, Team, meet
 from halfmap.parallel.reduce_network import reduce_sums
 from halfmap.steps.half_maps import (
     downsampled_average,
@@ -28,19 +29,31 @@ from halfmap.steps.half_maps import (
     low_resolution_part,
     solvent_corrected_fsc,
 )
-from halfmap.steps.maximisation import hermitian, spectra, symmetrise
+from halfmap.steps.maximisation import Spectra, hermitian, spectra, symmetrise
 from halfmap.steps.reconstruction import reconstruct
-from halfmap.steps.statistics_update import HalfMaps, HalfStatistics, UpdateRules, updated_model
+from halfmap.steps.statistics_update import (
+    HalfMaps,
+    HalfStatistics,
+    UpdateRules,
+    updated_model,
+    with_equal_classes,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """The sums of a whole half-set in floating point, on its root."""
+    """The sums of a whole half-set in floating point: on its root, or of a class on its maker."""
 
-    fourier: tuple[FourierSums, ...]
-    """By class; complete and symmetrised."""
+    fourier: dict[int, FourierSums]
+    """Of the classes that this rank reconstructs; complete and symmetrised."""
     noise: Float[Array, "optics shell"]
+    """On the root."""
     directions: Float[Array, "class direction"]
+    """On the root."""
+
+
+Solved = dict[int, tuple[Spectra, Float32[Array, "z y x"]]]
+"""Spectra and map of the classes that this rank makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +82,20 @@ def maximisation(
             fsc = _compare(job, schedule, sums, unfiltered)
             if schedule.converged:
                 sums = _join(job, sums)
-        new = {
-            half: _solve(job, schedule, models[half], summed, totals[half], fsc)
-            for half, summed in sums.items()
+        solved = {
+            half: _solve(job, schedule, models[half], summed, fsc) for half, summed in sums.items()
         }
-    return Maximised(_hand_out(job, new, last=schedule.converged), unfiltered)
+    halves = range(1 if schedule.converged else job.ranks.n_halves)
+    new = {}
+    for half in halves:
+        if half in job.ranks.teams:
+            made = _collected(job.ranks.teams[half], models[half], solved.get(half, {}), fsc)
+            if made is not None:
+                statistics = HalfStatistics(
+                    sums[half].noise, job.noise_pixels, sums[half].directions, totals[half]
+                )
+                new[half] = _updated(job, schedule, models[half], statistics, made)
+    return Maximised(from_roots(job.ranks, new, halves), unfiltered)
 
 
 def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
@@ -83,7 +105,7 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
 
 
 def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
-    """Sum over the ranks of each half; the result is on the half roots."""
+    """Sum over the ranks of each half; the result is on those that make its maps."""
     flat = schedule.sampling.flat
     sphere = PaddedSphere(schedule.current_size // 2, job.padding, flat)
     # Interpolation reaches one voxel beyond the sphere along each axis.
@@ -91,11 +113,14 @@ def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
     summed = {}
     for half, team in job.ranks.teams.items():
         total = reduce_sums(found.sums[half], inside, team.comm)
-        if team.is_root:
-            fourier, noise, directions = decode(total, found.scales[half], sphere)
-            complete = tuple(
-                symmetrise(hermitian(sums), job.group, job.options.n_threads) for sums in fourier
-            )
+        mine = team.classes(len(total.volume))
+        if mine:
+            own = replace(total, volume=total.volume[mine.start :: mine.step])
+            fourier, noise, directions = decode(own, found.scales[half], sphere)
+            complete = {
+                k: symmetrise(hermitian(sums), job.group, job.options.n_threads)
+                for k, sums in zip(mine, fourier, strict=True)
+            }
             summed[half] = Summed(complete, noise, directions)
     return summed
 
@@ -111,7 +136,7 @@ def _join_low_resolution(
         job, {half: low_resolution_part(s.fourier[0], shell) for half, s in sums.items()}
     )
     return {
-        half: replace(s, fourier=(join_low_resolution(s.fourier[0], shared[1 - half], shell),))
+        half: replace(s, fourier={0: join_low_resolution(s.fourier[0], shared[1 - half], shell)})
         for half, s in sums.items()
     }
 
@@ -122,7 +147,7 @@ def _join(job: Job, sums: dict[int, Summed]) -> dict[int, Summed]:
     total = replace(
         both[0], signal=both[0].signal + both[1].signal, weight=both[0].weight + both[1].weight
     )
-    return {half: replace(s, fourier=(total,)) for half, s in sums.items() if half == 0}
+    return {half: replace(s, fourier={0: total}) for half, s in sums.items() if half == 0}
 
 
 def _meet_sums(job: Job, own: Mapping[int, FourierSums]) -> dict[int, FourierSums]:
@@ -154,21 +179,42 @@ def _solve(
     schedule: Schedule,
     old: HalfModel,
     summed: Summed,
-    totals: ParticleTotals,
     fsc: Float[Array, " shell"] | None,
-) -> HalfModel:
-    """Reconstruct the maps of a half and re-estimate its statistics."""
+) -> Solved:
+    """Estimate the spectra of this rank's classes and reconstruct their maps."""
     weight = job.options.data_weight
-    estimates = tuple(
-        spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
-        for sums, power in zip(summed.fourier, old.signal_variance, strict=True)
-    )
-    maps = np.stack(
-        [
-            finished(job, schedule, reconstruct(sums, job.box, estimate.signal_variance, weight))
-            for sums, estimate in zip(summed.fourier, estimates, strict=True)
-        ]
-    )
+    solved = {}
+    for k, sums in summed.fourier.items():
+        estimate = spectra(
+            sums, job.box, old.signal_variance[k], weight, fsc, joined=schedule.converged
+        )
+        if sums.weight.any():
+            volume = reconstruct(sums, job.box, estimate.signal_variance, weight)
+            volume = finished(job, schedule, volume)
+        else:  # no particle was here: the class stays, and stays empty
+            volume = np.zeros(old.maps.shape[1:], np.float32)
+        solved[k] = (estimate, volume)
+    return solved
+
+
+def _collected(
+    team: Team, old: HalfModel, solved: Solved, fsc: Float[Array, " shell"] | None
+) -> HalfMaps | None:
+    """Collect the classes of a half on its root; None on its other ranks. Collective."""
+    n_classes, n_shells = len(old.class_fraction), old.signal_variance.shape[1]
+    gathered = team.comm.gather({k: estimate for k, (estimate, _) in solved.items()})
+    maps = maps_at_root({k: volume for k, (_, volume) in solved.items()}, n_classes, team)
+    if gathered is None or maps is None:
+        return None
+    estimates = {k: estimate for part in gathered for k, estimate in part.items()}
+    shown = np.zeros(n_shells) if fsc is None else fsc
+    return HalfMaps(maps, tuple(estimates[k] for k in range(n_classes)), shown)
+
+
+def _updated(
+    job: Job, schedule: Schedule, old: HalfModel, statistics: HalfStatistics, made: HalfMaps
+) -> HalfModel:
+    """Re-estimate the statistics of a half."""
     by_correlation = job.compares_by_correlation(schedule.iteration)
     rules = UpdateRules(
         noise=not (job.options.fix_sigma_noise or by_correlation),
@@ -176,30 +222,7 @@ def _solve(
         norm=job.options.corrects_norm,
         scale=job.options.corrects_scale and not by_correlation,
     )
-    statistics = HalfStatistics(summed.noise, job.noise_pixels, summed.directions, totals)
-    shown = np.zeros(job.box // 2 + 1) if fsc is None else fsc
-    return updated_model(old, statistics, HalfMaps(maps, estimates, shown), rules)
-
-
-def _hand_out(job: Job, new: dict[int, HalfModel], *, last: bool) -> dict[int, HalfModel]:
-    """Give each team the model of its half, and the leader all of them without maps."""
-    ranks, models = job.ranks, {}
-    halves = range(1 if last else ranks.n_halves)
-    for half in halves:
-        if half in ranks.teams:
-            models[half] = _share_with_team(new.get(half), ranks.teams[half])
-    if ranks.council is not None:
-        for half in halves:
-            mine = new.get(half)
-            small = None if mine is None else mine.without_maps()
-            told = share(small, ranks.council, place(ranks, ranks.council, half))
-            models.setdefault(half, told)
-    return models
-
-
-def _share_with_team(model: HalfModel | None, team: Team) -> HalfModel:
-    frame = None if model is None else (model.without_maps(), model.maps.shape)
-    small, shape = share(frame, team.comm)
-    maps = np.empty(shape, np.float32) if model is None else np.ascontiguousarray(model.maps)
-    broadcast(maps, team.comm)
-    return replace(small, maps=maps)
+    model = updated_model(old, statistics, made, rules)
+    if by_correlation and job.options.seeds_classes:
+        return with_equal_classes(model)
+    return model

@@ -5,8 +5,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float32
-from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
 from halfmap.model.half_model import HalfModel
@@ -38,17 +36,21 @@ def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[
         for half, team in job.ranks.teams.items():
             memory = stack.enter_context(NodeArrays(team.node))
             references[half] = tuple(
-                _reference(volume, size, job.options.padding, memory)
-                for volume in models[half].maps
+                _reference(models[half], k, (size, job.options.padding), memory)
+                for k in range(job.options.n_classes)
             )
         yield references
 
 
 def _reference(
-    volume: Float32[Array, "z y x"], size: int, padding: float, memory: NodeArrays
+    model: HalfModel, class_index: int, how: tuple[int, float], memory: NodeArrays
 ) -> FourierReference:
-    """Transform one map on the first rank of the node and share it with the others."""
-    made = fourier_reference(volume, size, padding) if memory.node.rank == 0 else None
+    """Transform a map on the first rank of the node, which holds it, and share the transform.
+
+    ``how``: Fourier window and padding.
+    """
+    holds = memory.node.rank == 0
+    made = fourier_reference(model.maps[class_index], *how) if holds else None
     frame = None if made is None else replace(made, values=np.empty((0, 0, 0), np.complex64))
     shape, frame = share((None if made is None else made.values.shape, frame), memory.node)
     assert shape is not None
@@ -70,6 +72,7 @@ def searches(
             coarse_size=schedule.coarse_size,
             rules=job.search_rules_at(schedule.iteration),
             n_particles=len(job.particles),
+            seed_class=job.seed_classes_at(schedule.iteration),
         )
         for images in job.images
     ]

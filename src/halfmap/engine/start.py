@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from mpi4py import MPI
 from numpy import ndarray as Array
 
@@ -15,6 +15,7 @@ from halfmap.engine.console import Console
 from halfmap.engine.first_noise import first_noise_variance
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
+from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.state import State
 from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_room
 from halfmap.io.particle_table import ParticleTable
@@ -23,12 +24,16 @@ from halfmap.model.fourier import low_pass
 from halfmap.model.half_model import HalfModel
 from halfmap.model.noise import initial_signal_to_noise
 from halfmap.model.orientations import direction_pixels
+from halfmap.model.particles import Poses
 from halfmap.model.sampling import Sampling
 from halfmap.parallel.collectives import from_root, share
 from halfmap.parallel.halves import LEADER, Ranks, organise
 from halfmap.parallel.launcher import check_launcher, is_launched
 from halfmap.steps.resolution import first_schedule
 from halfmap.steps.sampling_schedule import LOCAL_SIGMA_STEPS
+
+References = tuple[tuple[Float32[Array, "z y x"], ...], ...]
+"""Starting maps of each half: one a class, or one for all."""
 
 
 def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Console]:
@@ -51,20 +56,24 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
     options = share(_with_seed(options), world, LEADER)
     table: ParticleTable | None = None
     existing: list[Path] = []
+    references: References = ()
 
     def read() -> Inputs:
-        nonlocal table, existing
+        nonlocal table, existing, references
         problems, root = Problems(), options.output_root
         existing = problems.attempt(check_output, root, overwrite=options.overwrite) or []
         inputs, table = read_inputs(options, options.random_seed, console, problems)
         optics, n = inputs.particles.optics[0], len(inputs.particles)
-        needed = iteration_bytes(optics.box, n, len(table.particles), ranks.n_halves)
+        references = inputs.references  # not for all ranks: maps are held once on each node
+        n_maps = max(options.n_classes, *map(len, references)) * ranks.n_halves
+        needed = iteration_bytes(optics.box, n, len(table.particles), n_maps)
         check_disc_space(root.parent, 2 * needed)
-        return inputs
+        return replace(inputs, references=())
 
     inputs = from_root(read, world, LEADER)
+    options = share(_with_classes(options, references, console), world, LEADER)
     job = make_job(options, command, (ranks, console), inputs, table)
-    state = first_state(job, inputs)
+    state = first_state(job, inputs.poses, references)
     # Not before the images have been looked at: an old result is worth more than a failed start.
     from_root(lambda: make_room(options.output_root.parent, existing), world, LEADER)
     return job, state
@@ -77,18 +86,41 @@ def _with_seed(options: RefineOptions) -> RefineOptions:
     return options.model_copy(update={"random_seed": int(time.time())})
 
 
-def first_state(job: Job, inputs: Inputs) -> State:
-    """Make the models that know nothing but the starting map and the noise. Collective."""
+def _with_classes(
+    options: RefineOptions, references: References, console: Console
+) -> RefineOptions:
+    """Return the options with the number of classes there will be, on the leader."""
+    n_listed = len(references[0]) if references and not options.seeds_classes else 1
+    if n_listed in (1, options.n_classes):
+        return options
+    if options.n_classes > 1:
+        console.notice(
+            f"--K {options.n_classes} does not count: {options.reference_file} lists {n_listed} "
+            "references"
+        )
+    return options.model_copy(update={"n_classes": n_listed})
+
+
+def first_state(job: Job, poses: Poses, references: References) -> State:
+    """Make the models that know nothing but the starting maps and the noise. Collective.
+
+    Parameters
+    ----------
+    references
+        Starting maps of each half, one a class or one for all; on the leader.
+    """
     noise = first_noise_variance(job)
     sampling = first_sampling(job)
-    models = {half: _first_model(job, inputs, sampling, noise, half) for half in job.told_halves}
-    if job.ranks.leads:
-        data_vs_prior = models[0].data_vs_prior
-        models = {h: m if h in job.ranks.teams else m.without_maps() for h, m in models.items()}
-    data_vs_prior = share(data_vs_prior if job.ranks.leads else None, job.ranks.world, LEADER)
+    made = {
+        half: _first_model(job, volumes, sampling, noise, half)
+        for half, volumes in enumerate(references)
+    }
+    models = from_leader(job.ranks, made)
+    data_vs_prior = models[0].data_vs_prior if job.ranks.leads else None
+    data_vs_prior = share(data_vs_prior, job.ranks.world, LEADER)
     increment = job.options.size_increment_shells
     schedule = first_schedule(sampling, data_vs_prior, job.schedule_rules, increment)
-    return State(schedule, inputs.poses, models)
+    return State(schedule, poses, models)
 
 
 def first_sampling(job: Job) -> Sampling:
@@ -111,21 +143,28 @@ def first_sampling(job: Job) -> Sampling:
 
 
 def _first_model(
-    job: Job, inputs: Inputs, sampling: Sampling, noise: Float[Array, "optics shell"], half: int
+    job: Job,
+    volumes: tuple[Float32[Array, "z y x"], ...],
+    sampling: Sampling,
+    noise: Float[Array, "optics shell"],
+    half: int,
 ) -> HalfModel:
-    volume = inputs.references[half]
+    """Make a half's first model; a single map is that of all classes."""
+    n_classes = job.options.n_classes
     if job.options.initial_lowpass_A > 0.0:
-        volume = low_pass(volume, job.pixel_size_A, job.options.initial_lowpass_A)
-    n_particles = float(np.count_nonzero(job.particles.half == half))
-    signal, ratio = initial_signal_to_noise(
-        volume, noise * job.pixel_share, n_particles, job.options.data_weight, job.of_map.tau2
-    )
-    n_directions = len(direction_pixels(sampling)[0])
+        limit_A = job.options.initial_lowpass_A
+        volumes = tuple(low_pass(volume, job.pixel_size_A, limit_A) for volume in volumes)
+    each = np.count_nonzero(job.particles.half == half) / n_classes
+    weight, tau2 = job.options.data_weight, job.of_map.tau2
+    of_map = noise * job.pixel_share
+    known = [initial_signal_to_noise(v, of_map, each, weight, tau2) for v in volumes]
+    signal, ratio = (np.array(spectra) for spectra in zip(*known, strict=True))
+    copies = n_classes // len(volumes)
     model = HalfModel.untrained(
-        maps=np.ascontiguousarray(volume[None], np.float32),
+        maps=np.repeat(np.array(volumes, np.float32), copies, axis=0),
         noise_variance=noise,
-        data_vs_prior=ratio[None],
+        data_vs_prior=np.repeat(ratio, copies, axis=0),
         offset_sigma_A=job.options.offset_sigma_A,
-        counts=(n_directions, len(job.particles.scale_groups)),
+        counts=(len(direction_pixels(sampling)[0]), len(job.particles.scale_groups)),
     )
-    return replace(model, signal_variance=signal[None])
+    return replace(model, signal_variance=np.repeat(signal, copies, axis=0))

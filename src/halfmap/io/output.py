@@ -85,7 +85,7 @@ def check_output(root: Path, *, overwrite: bool) -> list[Path]:
     return existing
 
 
-def iteration_bytes(box: int, n_particles: int, n_columns: int, n_halves: int) -> int:
+def iteration_bytes(box: int, n_particles: int, n_columns: int, n_maps: int) -> int:
     """Estimate the size of the files that one iteration writes.
 
     Parameters
@@ -94,16 +94,16 @@ def iteration_bytes(box: int, n_particles: int, n_columns: int, n_halves: int) -
         Box of the map, px.
     n_particles, n_columns
         Size of the particle table.
-    n_halves
-        2 when the set is split, else 1.
+    n_maps
+        Classes of all halves.
 
-    >>> iteration_bytes(box=256, n_particles=100_000, n_columns=25, n_halves=2) // 2**20
+    >>> iteration_bytes(box=256, n_particles=100_000, n_columns=25, n_maps=2) // 2**20
     176
     """
-    maps = 4 * box**3 * n_halves
+    maps = 4 * box**3 * n_maps
     table = n_particles * n_columns * _BYTES_PER_VALUE
     exact = n_particles * 9 * 8
-    statistics = 200_000 * 8 * n_halves
+    statistics = 200_000 * 8 * n_maps
     return maps + table + exact + statistics
 
 

@@ -25,6 +25,19 @@ def broadcast(array: Array, comm: MPI.Intracomm, root: int = 0) -> None:
         comm.Bcast(flat[start : start + CHUNK_BYTES], root=root)
 
 
+def hand_over(array: Array, comm: MPI.Intracomm, source: int, target: int) -> None:
+    """Overwrite the target's ``array`` by the source's; the others do nothing. In chunks."""
+    if source == target or comm.rank not in (source, target):
+        return
+    flat = array.reshape(-1, copy=False).view(np.uint8)
+    for start in range(0, flat.size, CHUNK_BYTES):
+        chunk = flat[start : start + CHUNK_BYTES]
+        if comm.rank == source:
+            comm.Send(chunk, dest=target)
+        else:
+            comm.Recv(chunk, source=source)
+
+
 def share(value: T | None, comm: MPI.Intracomm, root: int = 0) -> T:
     """Return the root's ``value`` (small: it is pickled) on every rank. Collective."""
     shared: T = comm.bcast(value, root=root)

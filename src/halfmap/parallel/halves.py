@@ -50,11 +50,21 @@ class Team:
     comm: MPI.Intracomm
     node: MPI.Intracomm
     """Those of them that share this rank's memory."""
+    holders: MPI.Intracomm | None
+    """The first rank of each node, which alone holds the maps; None on all other ranks."""
 
     @property
     def is_root(self) -> bool:
-        """Whether this rank sums up and reconstructs for the half."""
+        """Whether this rank sums up and speaks for the half."""
         return self.comm.rank == 0
+
+    def classes(self, n_classes: int) -> range:
+        """Return the classes whose maps this rank makes: they are dealt to the ranks in turn."""
+        return range(self.comm.rank, n_classes, self.comm.size)
+
+    def maker(self, class_index: int) -> int:
+        """Return the rank, within the team, that makes the map of a class."""
+        return class_index % self.comm.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,9 @@ def organise(world: MPI.Intracomm, n_halves: int) -> Ranks:
         if world.rank in members:
             comm = world.Create_group(group.Incl(members), tag=half)
             node = MPI.Intracomm(comm.Split_type(MPI.COMM_TYPE_SHARED))
-            teams[half] = Team(half, comm, node)
+            kind = 0 if node.rank == 0 else MPI.UNDEFINED
+            first = MPI.Intracomm(comm.Split(kind, comm.rank))
+            teams[half] = Team(half, comm, node, first if node.rank == 0 else None)
     roots = half_roots(served, n_halves)
     council = _circle(world, {LEADER, *roots}, tag=n_halves)
     meeting = _circle(world, set(roots), tag=n_halves + 1)

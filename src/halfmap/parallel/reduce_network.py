@@ -14,27 +14,31 @@ CHUNK_VOXELS = 2 * 2**20
 def reduce_sums(
     sums: ExpectationSums, inside: Int[Array, " voxel_inside"], comm: MPI.Intracomm
 ) -> ExpectationSums:
-    """Return on rank 0 of ``comm`` the sums over all its ranks; elsewhere the local ones.
+    """Return the sums over all ranks of ``comm``: of each class on the rank that makes its map.
+
+    The classes are dealt to the ranks in turn; noise and directions are complete on rank 0. What
+    is complete elsewhere has the local values here.
 
     Collective. In place. Integers: the result has the same bits for any number of ranks and
     any order the MPI library chooses. Only the voxels ``inside`` the current radius travel;
     nothing was added to the others.
     """
-    for volume in sums.volume:
+    for k, volume in enumerate(sums.volume):
+        root = k % comm.size
         for start in range(0, inside.size, CHUNK_VOXELS):
             rows = inside[start : start + CHUNK_VOXELS]
             packed = np.take(volume, rows, axis=0)
-            _reduce(packed, comm)
-            if comm.rank == 0:
+            _reduce(packed, comm, root)
+            if comm.rank == root:
                 volume[rows] = packed
-    _reduce(sums.noise, comm)
-    _reduce(sums.directions, comm)
+    _reduce(sums.noise, comm, 0)
+    _reduce(sums.directions, comm, 0)
     return sums
 
 
-def _reduce(array: Int[Array, "..."], comm: MPI.Intracomm) -> None:
+def _reduce(array: Int[Array, "..."], comm: MPI.Intracomm, root: int) -> None:
     flat = array.reshape(-1, copy=False)  # refuses an array it would have to copy
-    if comm.rank == 0:
-        comm.Reduce(MPI.IN_PLACE, flat, op=MPI.SUM, root=0)
+    if comm.rank == root:
+        comm.Reduce(MPI.IN_PLACE, flat, op=MPI.SUM, root=root)
     else:
-        comm.Reduce(flat, None, op=MPI.SUM, root=0)
+        comm.Reduce(flat, None, op=MPI.SUM, root=root)

@@ -1,6 +1,6 @@
 """First pass: compare images with coarse slices at coarse shifts; keep what is significant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -45,6 +45,11 @@ class CoarseResult:
         """Which images have no state of any weight: all are forbidden, or not a number."""
         found = np.isfinite(self.total) & (self.total > 0.0) & (self.peak > 0.5 * NEVER)
         return np.asarray(~found)
+
+    def seeded(self, seed_class: Int[Array, " image"]) -> "CoarseResult":
+        """Return the results as those of one class for each image."""
+        class_index = np.repeat(seed_class, np.diff(self.samples.first_group))
+        return replace(self, groups=replace(self.groups, class_index=class_index))
 
     def part(self, keep: Bool[Array, " image"]) -> "CoarseResult":
         """Return the results of some images."""
@@ -133,12 +138,17 @@ def _cone_scores(
 ) -> tuple[Float32[Array, "1 shift row"], Float32[Array, "1 row"]]:
     scores = np.empty((1, len(copies), len(axes)), np.float32)
     norms = np.empty((1, len(axes)), np.float32)
-    n = len(axes) // search.n_classes
-    for k, volume in enumerate(search.volumes):
-        own = slice(k * n, (k + 1) * n)
+    searched = search.searched_classes
+    n = len(axes) // len(searched)
+    for i, k in enumerate(searched):
+        own = slice(i * n, (i + 1) * n)
         part = np.empty((len(copies), n), np.float32)
         search.kernels.cone_scores(
-            (volume, search.coarse_pixels), axes[own], copies, power, (part, norms[0, own])
+            (search.volumes[k], search.coarse_pixels),
+            axes[own],
+            copies,
+            power,
+            (part, norms[0, own]),
         )
         scores[0, :, own] = part
     return scores, norms
@@ -171,13 +181,17 @@ def _merged(found: list[CoarseResult]) -> CoarseResult:
 
 
 def _local_candidates(prior_deg: Float[Array, " 3"], search: Search) -> Candidates:
-    """List the orientations near the prior, once for each class; class priors are not used."""
+    """List the orientations near the prior, once for each class that is not empty.
+
+    Class priors are not used.
+    """
     assert search.local is not None
     near = local_orientations(search.local, prior_deg)
     mean = np.logaddexp.reduce(near.log_prior) - np.log(len(near.log_prior))
-    k, n = search.n_classes, len(near.psi)
+    searched, n = search.searched_classes, len(near.psi)
+    k = len(searched)
     return Candidates(
-        class_index=np.repeat(np.arange(k), n),
+        class_index=np.repeat(searched, n),
         direction=np.tile(near.direction, k),
         psi=np.tile(near.psi, k),
         log_prior=np.tile(near.log_prior - mean, k).astype(np.float32),

@@ -150,8 +150,10 @@ def _coarse_search(
     batch: Batch, images: PreparedImages, search: Search, workspace: Workspace
 ) -> CoarseResult:
     if search.local is None:
-        return global_search(images, search, workspace)
-    return local_search(images, batch.poses.angles_deg, search)
+        found = global_search(images, search, workspace)
+    else:
+        found = local_search(images, batch.poses.angles_deg, search)
+    return found if search.seed_class is None else found.seeded(search.seed_class[batch.rows])
 
 
 def _store(

@@ -121,6 +121,18 @@ class Search:
         return len(self.references)
 
     @property
+    def seed_class(self) -> Int[Array, " particle"] | None:
+        """Class that each particle is forced into; None if classes are free."""
+        return self.plan.seed_class
+
+    @property
+    def searched_classes(self) -> Int[Array, " searched"]:
+        """Classes that poses are looked for in: not the empty ones; of equal ones the first."""
+        if self.seed_class is not None:
+            return np.zeros(1, np.int64)
+        return np.flatnonzero(self.model.class_fraction > 0.0)
+
+    @property
     def n_directions(self) -> int:
         """Number of directions of the sampling."""
         return len(direction_pixels(self.plan.sampling)[0])
@@ -175,7 +187,7 @@ def make_search(
 
 def _global_candidates(model: HalfModel, plan: SearchPlan) -> Candidates:
     """List every class, direction and psi but those of prior zero."""
-    fraction = model.direction_fraction
+    fraction = model.direction_fraction[: 1 if plan.seed_class is not None else None]
     n_psi = len(psi_angles_deg(plan.sampling))
     class_index, direction = np.nonzero(fraction > 0.0)
     log_prior = np.log(fraction[class_index, direction] / fraction.mean())

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Int
+from numpy import ndarray as Array
+
 from halfmap.model.ctf import CtfOptions
 from halfmap.model.geometry import ImageGeometry
 from halfmap.model.optics import Optics
@@ -67,3 +70,6 @@ class SearchPlan:
     rules: SearchRules
     n_particles: int
     """Of the whole run, both halves: the sums must have room for all of them."""
+    seed_class: Int[Array, " particle"] | None = None
+    """The class that each particle of the run is forced into while all references are equal: poses
+    are searched for in the first class only. None: classes are free."""

@@ -100,6 +100,25 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
     return model
 
 
+def with_equal_classes(model: HalfModel) -> HalfModel:
+    """Give all classes the map and the spectra of the first, and equal shares."""
+    n = len(model.class_fraction)
+
+    def repeated(of_classes: Float[Array, "class ..."]) -> Float[Array, "class ..."]:
+        return np.repeat(of_classes[:1], n, axis=0)
+
+    return replace(
+        model,
+        maps=repeated(model.maps),
+        signal_variance=repeated(model.signal_variance),
+        data_vs_prior=repeated(model.data_vs_prior),
+        map_variance=repeated(model.map_variance),
+        fourier_coverage=repeated(model.fourier_coverage),
+        class_fraction=np.full(n, 1.0 / n),
+        direction_fraction=repeated(model.direction_fraction) / n,
+    )
+
+
 def with_uniform_directions(model: HalfModel, n_directions: int) -> HalfModel:
     """Forget which directions were occupied: the sampling has others now."""
     share = model.class_fraction[:, None] / n_directions

@@ -1,0 +1,73 @@
+"""Which files a run starts from: one map for all classes, or one for each."""
+
+from pathlib import Path
+
+import numpy as np
+
+from halfmap.config.options import RefineOptions
+from halfmap.errors import DataError
+from halfmap.io.image_names import find_beside
+from halfmap.io.star import TEXT, read_star
+
+TABLE, LABEL = "model_classes", "rlnReferenceImage"
+"""Where a STAR file names its references; a ``_model.star`` has them there too."""
+
+
+def reference_files(options: RefineOptions) -> tuple[tuple[Path, ...], ...]:
+    """Return the starting maps of each half, one a class or a single one for all classes.
+
+    A half map is swapped for its twin in the other half.
+
+    Raises
+    ------
+    DataError
+        If the STAR file does not name references, or one or a twin is missing.
+    """
+    if options.continue_from is not None:
+        return ()
+    assert options.reference_file is not None
+    path = options.reference_file
+    files = _listed(path) if path.suffix == ".star" else (path,)
+    if not options.split_random_halves:
+        return (files,)
+    if len(files) > 1:
+        raise DataError(
+            f"--ref {path}: found {len(files)} references with --split_random_halves, expected "
+            "one. Classify without halves, then refine each class"
+        )
+    return tuple((file,) for file in _of_halves(files[0]))
+
+
+def _listed(path: Path) -> tuple[Path, ...]:
+    star = read_star(path)
+    names = star.tables.get(TABLE, {}).get(LABEL)
+    if names is None and TABLE in star.lists and LABEL in star.lists[TABLE]:
+        names = np.array([star.lists[TABLE][LABEL]], TEXT)
+    if names is None or len(names) == 0:
+        found = ", ".join(f"data_{name}" for name in (*star.lists, *star.tables)) or "no table"
+        raise DataError(
+            f"--ref {path}: found no references ({found}), expected a table data_{TABLE} with a "
+            f"column {LABEL}, one map in each row. Add it, or give one map (MRC)"
+        )
+    files = tuple(find_beside(str(name), path.parent) for name in names)
+    absent = [str(file) for file in files if not file.is_file()]
+    if absent:
+        raise DataError(
+            f"--ref {path}: found no {', no '.join(absent)}, expected the maps that it lists, "
+            "counted from the working folder or from that of the list. Correct the names"
+        )
+    return files
+
+
+def _of_halves(path: Path) -> tuple[Path, Path]:
+    for own, other in (("half1", "half2"), ("half2", "half1")):
+        if own in path.name:
+            twin = path.with_name(path.name.replace(own, other))
+            if not twin.is_file():
+                raise DataError(
+                    f"--ref {path} is named like a half map: expected {twin} for the other half, "
+                    "found no such file. Put it there, or rename the map to begin both halves "
+                    "with it"
+                )
+            return (path, twin) if own == "half1" else (twin, path)
+    return (path, path)
