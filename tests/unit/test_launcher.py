@@ -19,6 +19,9 @@ def test_singletons_started_by_a_launcher_are_refused(variable: str) -> None:
         ({"OMPI_COMM_WORLD_SIZE": "4"}, 4),
         ({"PMI_SIZE": "1"}, 1),
         ({"SLURM_NTASKS": "8"}, 1),
+        # salloc -N 3 mpirun -n 1: mpirun's daemons are three tasks of srun
+        ({"OMPI_COMM_WORLD_SIZE": "1", "SLURM_STEP_NUM_TASKS": "3"}, 1),
+        ({"PMI_SIZE": "1", "SLURM_STEP_NUM_TASKS": "3"}, 1),
     ],
 )
 def test_a_consistent_start_is_accepted(environment: dict[str, str], size: int) -> None:

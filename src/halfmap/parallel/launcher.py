@@ -11,11 +11,14 @@ from halfmap.errors import OptionError
 
 LAUNCHER_SIZES = {
     "OMPI_COMM_WORLD_SIZE": "Open MPI's mpirun",
-    "PMI_SIZE": "mpiexec (PMI)",
+    "PMI_SIZE": "mpiexec or srun (PMI)",
     "MV2_COMM_WORLD_SIZE": "MVAPICH's mpirun",
     "SLURM_STEP_NUM_TASKS": "srun",
 }
 """Environment variables in which launchers state the number of ranks they started.
+
+Inner ones first: on a cluster mpirun starts its daemons with srun, one on each node, and the
+ranks inherit srun's number, that of the daemons. What mpirun says counts.
 
 ``SLURM_NTASKS`` is left out: it describes the allocation, and is also set in a batch script
 that starts a single process. ``SLURM_STEP_NUM_TASKS`` is too, with value 1.
@@ -44,17 +47,17 @@ def check_launcher(environment: Mapping[str, str], world_size: int, library: str
     OptionError
         When a launcher says it started more ranks than MPI knows of.
     """
-    for variable, launcher in LAUNCHER_SIZES.items():
-        promised = environment.get(variable, "")
-        if promised.isdigit() and int(promised) > 1 and world_size == 1:
-            name = library.splitlines()[0]
-            raise OptionError(
-                f"{launcher} started {promised} ranks, but MPI sees a world of one: these would be "
-                f"{promised} independent runs writing the same files.\n"
-                f"  found:    {variable}={promised}, world size 1, library {name}\n"
-                "  expected: the launcher and the MPI library to be of one family\n"
-                "  to do:    use the mpirun of the MPI that halfmap loads (in a virtual "
-                "environment: .venv/bin/mpirun), or with srun the matching plug-in "
-                "(--mpi=pmix for Open MPI, --mpi=pmi2 for MPICH); MPI4PY_LIBMPI names another "
-                "library"
-            )
+    variable = next((v for v in LAUNCHER_SIZES if environment.get(v, "").isdigit()), None)
+    if variable is None or world_size != 1 or int(environment[variable]) <= 1:
+        return
+    launcher, promised = LAUNCHER_SIZES[variable], environment[variable]
+    name = library.splitlines()[0]
+    raise OptionError(
+        f"{launcher} started {promised} ranks, but MPI sees a world of one: these would be "
+        f"{promised} independent runs writing the same files.\n"
+        f"  found:    {variable}={promised}, world size 1, library {name}\n"
+        "  expected: the launcher and the MPI library to be of one family\n"
+        "  to do:    use the mpirun of the MPI that halfmap loads (in a virtual environment: "
+        ".venv/bin/mpirun), or with srun the matching plug-in (--mpi=pmix for Open MPI, "
+        "--mpi=pmi2 for MPICH); MPI4PY_LIBMPI names another library"
+    )
