@@ -67,6 +67,11 @@ class RefineOptions(
         return self.n_classes > 1 and self.reference_file.suffix != ".star"
 
     @property
+    def samples_automatically(self) -> bool:
+        """Whether the run chooses its steps and ranges itself."""
+        return self.auto_refine or self.auto_sampling
+
+    @property
     def data_weight(self) -> float:
         """Factor of the prior spectrum tau2 in the reconstruction."""
         return self.tau2_fudge if self.tau2_fudge > 0.0 else 1.0

@@ -7,6 +7,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
+from halfmap.engine.first_sampling import resumed_schedule
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
@@ -56,7 +57,8 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     n_classes = len(run_state.halves[0].class_fraction)
     options = options.model_copy(update={"n_classes": n_classes})
     job = make_job(options, began, (ranks, console), inputs, table)
-    return job, State(run_state.schedule, run_state.poses, from_leader(ranks, models))
+    schedule, models = resumed_schedule(job, run_state.schedule, from_leader(ranks, models))
+    return job, State(schedule, run_state.poses, models)
 
 
 def _check_unfinished(optimiser: Path, state: RunState) -> None:

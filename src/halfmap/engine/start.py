@@ -13,6 +13,7 @@ from numpy import ndarray as Array
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.first_noise import first_noise_variance
+from halfmap.engine.first_sampling import first_sampling
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
@@ -30,7 +31,6 @@ from halfmap.parallel.collectives import from_root, share
 from halfmap.parallel.halves import LEADER, Ranks, organise
 from halfmap.parallel.launcher import check_launcher, is_launched
 from halfmap.steps.resolution import first_schedule
-from halfmap.steps.sampling_schedule import LOCAL_SIGMA_STEPS
 
 References = tuple[tuple[Float32[Array, "z y x"], ...], ...]
 """Starting maps of each half: one a class, or one for all."""
@@ -121,25 +121,6 @@ def first_state(job: Job, poses: Poses, references: References) -> State:
     increment = job.options.size_increment_shells
     schedule = first_schedule(sampling, data_vs_prior, job.schedule_rules, increment)
     return State(schedule, poses, models)
-
-
-def first_sampling(job: Job) -> Sampling:
-    """Return the sampling as it was asked for."""
-    options = job.options
-    order, step = options.healpix_order, options.psi_step_deg
-    sampling = Sampling(
-        healpix_order=order,
-        psi_step_deg=360.0 / np.ceil(360.0 / step) if step > 0.0 else 60.0 / 2**order,
-        offset_range_A=options.offset_range_px * job.pixel_size_A,
-        offset_step_A=options.offset_step_px * job.pixel_size_A,
-        oversampling=options.oversampling,
-        symmetry=options.symmetry.upper(),
-        limit_tilt_deg=options.limit_tilt_deg,
-    )
-    sigma = options.sigma_ang_deg
-    if options.auto_refine and order >= options.local_search_healpix_order and sigma <= 0.0:
-        sigma = LOCAL_SIGMA_STEPS * sampling.fine_angular_step_deg
-    return replace(sampling, prior_sigma_deg=(sigma, sigma, sigma)) if sigma > 0.0 else sampling
 
 
 def _first_model(

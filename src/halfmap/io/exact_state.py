@@ -181,7 +181,12 @@ def _identity(particles: Particles) -> dict[str, Array]:
     defocus = {
         field.name: getattr(particles.defocus, field.name) for field in fields(particles.defocus)
     }
-    return {name: getattr(particles, name) for name in names} | defocus
+    priors = {
+        name: values
+        for name in ("prior_deg", "prior_offset_A")
+        if (values := getattr(particles, name)) is not None
+    }
+    return {name: getattr(particles, name) for name in names} | defocus | priors
 
 
 def _digest(arrays: Mapping[str, Array], text: str = "") -> str:

@@ -21,7 +21,7 @@ def note_unsupported_particles(particles: ColumnReader) -> None:
     for label in ("rlnCtfImage", "rlnReconstructImageName"):
         if label in particles:
             particles.problems.append(f"{particles.name}: {label} is present; {_LATER}.")
-    for label in ("rlnOriginXPriorAngst", "rlnOriginYPriorAngst", "rlnOriginZAngst"):
+    for label in ("rlnOriginZAngst",):
         _note(particles, label, np.abs(particles.floats(label, 0.0)) > _SMALLEST)
 
 

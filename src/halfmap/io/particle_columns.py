@@ -3,12 +3,14 @@
 import re
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
 from halfmap.io.star_columns import ColumnReader
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Poses
+
+Priors = Float[Array, "particle axis"] | None
 
 _JOB_PREFIX = re.compile(r"^(?:.*?/)?job\d{3,}/")
 """Of RELION's pipeline: ``MotionCorr/job002/a.mrc`` and ``a.mrc`` are one micrograph."""
@@ -77,6 +79,25 @@ def read_halves(columns: ColumnReader, seed: int | None) -> Int[Array, " particl
                 + " particles."
             )
     return np.asarray(subset - 1, dtype=np.int64)
+
+
+def read_priors(columns: ColumnReader) -> tuple[Priors, Priors]:
+    """Read where the priors on angles and offsets sit: None if the table does not say.
+
+    Angles that it has no column for are NaN, offsets are zero.
+    """
+    angles = [f"rlnAngle{name}Prior" for name in ("Rot", "Tilt", "Psi")]
+    offsets = [f"rlnOrigin{axis}PriorAngst" for axis in "XY"]
+    return _priors(columns, angles, np.nan), _priors(columns, offsets, 0.0)
+
+
+def _priors(columns: ColumnReader, labels: list[str], absent: float) -> Priors:
+    if not any(label in columns for label in labels):
+        return None
+    nothing = np.full(columns.n, absent)
+    return np.column_stack(
+        [columns.floats(label) if label in columns else nothing for label in labels]
+    )
 
 
 def read_poses(columns: ColumnReader) -> Poses:

@@ -21,6 +21,7 @@ from halfmap.io.particle_columns import (
     read_defocus,
     read_halves,
     read_poses,
+    read_priors,
     read_scale_groups,
 )
 from halfmap.io.problems import refuse
@@ -82,6 +83,7 @@ def read_particles(
     scale_groups, scale_group = read_scale_groups(columns)
     half = read_halves(columns, half_seed)
     poses = read_poses(columns)
+    prior_deg, prior_offset_A = read_priors(columns)
     refuse(path, problems)
 
     particles = Particles(
@@ -94,6 +96,8 @@ def read_particles(
         scale_group=scale_group,
         half=half,
         defocus=defocus,
+        prior_deg=prior_deg,
+        prior_offset_A=prior_offset_A,
     )
     optics.table["rlnOpticsGroup"] = np.arange(1, optics.n + 1)
     columns.table["rlnOpticsGroup"] = group + 1

@@ -32,6 +32,11 @@ class Particles:
     half: Int[Array, " particle"]
     """0 or 1; all 0 when the set is not split."""
     defocus: Defocus
+    prior_deg: Float[Array, "particle 3"] | None = None
+    """Where the priors on rot, tilt, psi sit that do not follow the poses; NaN where the table does
+    not say. None: it says nothing."""
+    prior_offset_A: Float[Array, "particle 2"] | None = None
+    """Where the prior on the offset sits, x and y; None: at zero."""
 
     def __len__(self) -> int:
         return len(self.stack)

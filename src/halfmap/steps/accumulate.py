@@ -63,12 +63,12 @@ def accumulate(
     np.add.at(workspace.noise, batch.optics, noise)
     workspace.n_particles += n_images
     signal, power = _scale_sums(batch, sums, search)
-    centre_A = images.centre_px * search.plan.images.pixel_size_A
+    from_prior = images.applied_A - images.prior_offset_A
     return ImageSums(
         weight=weight,
         class_weight=of_class[:, :, 0],
-        class_offset_A=of_class[:, :, :1] * centre_A[:, None] + of_class[:, :, 1:3],
-        offset_power_A2=_spread(of_class, centre_A[:, None] - search.model.offset_mean_A),
+        class_offset_A=of_class[:, :, :1] * images.applied_A[:, None] + of_class[:, :, 1:3],
+        offset_power_A2=_spread(of_class, from_prior[:, None] - search.model.offset_mean_A),
         scale_signal=signal,
         scale_power=power,
         residual=noise.sum(axis=1),

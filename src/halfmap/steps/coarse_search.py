@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import LogPriors, Samples, Spectra
-from halfmap.model.local_orientations import local_orientations
+from halfmap.model.local_orientations import LocalOrientations, local_orientations
+from halfmap.model.orientations import psi_angles_deg
 from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import (
     Candidates,
@@ -74,14 +75,19 @@ class CoarseResult:
 
 
 def log_shift_prior(
-    centre_px: Int[Array, "image 2"], search: Search
+    applied_A: Float[Array, "image 2"], search: Search
 ) -> Float32[Array, "image class shift"]:
     """Return the logarithm of the offset prior over its mean, at the coarse shifts.
 
-    A Gaussian around the class's mean of the *whole* offset: the shift already applied plus the
-    one searched.
+    A Gaussian of the *whole* offset: the shift already applied plus the one searched. It sits at
+    the class's mean offset from where the particle's prior sits.
+
+    Parameters
+    ----------
+    applied_A
+        Relative to where the particle's prior sits.
     """
-    offset = centre_px[:, None] * search.plan.images.pixel_size_A + search.shifts.coarse_A
+    offset = applied_A[:, None] + search.shifts.coarse_A
     square = np.sum((offset[:, None] - search.model.offset_mean_A[:, None]) ** 2, axis=3)
     variance = search.model.offset_sigma_A**2
     if variance < 1e-4:
@@ -94,12 +100,20 @@ def log_shift_prior(
     return np.asarray(np.where(possible, log_prior - mean, NEVER).astype(np.float32))
 
 
-def global_search(images: PreparedImages, search: Search, workspace: Workspace) -> CoarseResult:
-    """Search all orientations, for several images at once: two matrix products."""
+def global_search(
+    images: PreparedImages,
+    prior_deg: Float[Array, "image 3"],
+    search: Search,
+    workspace: Workspace,
+) -> CoarseResult:
+    """Search all orientations, for several images at once: two matrix products.
+
+    If there are priors, they are so wide that those outside are searched as well, in vain.
+    """
     if search.coarse_slices is None or search.candidates is None:
         raise ValueError("a global search needs its coarse slices: see fill_coarse_slices")
     kernels, shifts, disc = search.kernels, search.shifts, search.disc
-    n, n_shifts, width = len(images.centre_px), len(shifts.coarse_A), disc.coarse_width
+    n, n_shifts, width = len(images), len(shifts.coarse_A), disc.coarse_width
     slices, power = search.coarse_slices[:, :width], search.coarse_slices[:, width:]
     copies = workspace.array("coarse copies", (n, n_shifts, width))
     kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
@@ -107,21 +121,46 @@ def global_search(images: PreparedImages, search: Search, workspace: Workspace) 
     norms = workspace.array("coarse norms", (n, len(slices)))
     kernels.products(copies.reshape(-1, width), slices, scores.reshape(-1, len(slices)))
     kernels.products(_coarse_power(images.compared, search), power, norms)
-    log_shift = log_shift_prior(images.centre_px, search)
+    log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
+    if search.local is not None:
+        _add_priors(scores, norms, [local_orientations(search.local, p) for p in prior_deg], search)
     return _significant(scores, norms, search.candidates, log_shift, search)
+
+
+def _add_priors(
+    scores: Float32[Array, "image shift row"],
+    norms: Float32[Array, "image row"],
+    allowed: list[LocalOrientations],
+    search: Search,
+) -> None:
+    """Subtract each image's log-priors, relative to their mean, from what is subtracted anyway.
+
+    By correlation priors do not count, but what they forbid stays forbidden.
+    """
+    n_psi = len(psi_angles_deg(search.plan.sampling))
+    by_pair = norms.reshape(len(norms), -1, search.n_directions, n_psi)
+    for i, those in enumerate(allowed):
+        relative = np.full(by_pair.shape[2:], NEVER)
+        mean = np.logaddexp.reduce(those.log_prior) - np.log(len(those.log_prior))
+        relative[those.direction, those.psi] = those.log_prior - mean
+        if search.plan.rules.cross_correlation:
+            forbidden = np.tile((relative == NEVER).ravel(), by_pair.shape[1])
+            scores[i][:, forbidden] = NEVER
+        else:
+            by_pair[i] -= relative
 
 
 def local_search(
     images: PreparedImages, prior_deg: Float[Array, "image 3"], search: Search
 ) -> CoarseResult:
-    """Search, for each image, the orientations around its last pose."""
+    """Search, for each image, the orientations around the centre of its prior."""
     near = [_local_candidates(prior, search) for prior in prior_deg]
     ends = np.cumsum([0, *(len(candidates) for candidates in near)])
     axes = coarse_axes(search, joined(near))
     shifts, disc = search.shifts, search.disc
     copies = np.empty((len(images), len(shifts.coarse_A), disc.coarse_width), np.float32)
     search.kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
-    log_shift = log_shift_prior(images.centre_px, search)
+    log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
     found = []
     for i, candidates in enumerate(near):
         power = images.compared.power[i, : disc.n_coarse]

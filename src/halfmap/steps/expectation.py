@@ -50,7 +50,7 @@ class UnitResult:
     class_offset_A: Float[Array, "particle class 2"]
     """Offset, times posterior."""
     offset_power_A2: Float[Array, " particle"]
-    """Squared distance of the offset from the mean of its class, times posterior."""
+    """Squared distance of the offset from its prior, times posterior."""
     scale_signal: Float[Array, " particle"]
     scale_power: Float[Array, " particle"]
     """The intensity scale of a group is the ratio of the sums of these two."""
@@ -149,10 +149,10 @@ def fine_batches(coarse: CoarseResult, search: Search) -> Iterator[Bool[Array, "
 def _coarse_search(
     batch: Batch, images: PreparedImages, search: Search, workspace: Workspace
 ) -> CoarseResult:
-    if search.local is None:
-        found = global_search(images, search, workspace)
+    if search.candidates is None:
+        found = local_search(images, batch.prior_deg, search)
     else:
-        found = local_search(images, batch.poses.angles_deg, search)
+        found = global_search(images, batch.prior_deg, search, workspace)
     return found if search.seed_class is None else found.seeded(search.seed_class[batch.rows])
 
 
@@ -166,7 +166,7 @@ def _store(
     images, coarse, fine, sums = found
     shifted = search.shifts.fine_A.reshape(-1, 2)[fine.best_shift]
     result.angles_deg[own] = _best_angles_deg(fine, search)
-    result.offset_A[own] = images.centre_px * search.plan.images.pixel_size_A + shifted
+    result.offset_A[own] = images.applied_A + shifted
     result.class_index[own] = fine.slices.rows.class_index[fine.slices.slot[fine.best_group]]
     result.log_likelihood[own] = _log_likelihood(batch, images, fine, search)
     result.max_probability[own] = fine.max_probability

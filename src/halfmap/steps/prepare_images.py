@@ -16,6 +16,7 @@ from halfmap.model.ctf import contrast_transfer
 from halfmap.model.disc import interleaved
 from halfmap.model.fourier import crop_transform, round_half_away
 from halfmap.model.particles import Particles, Poses
+from halfmap.model.sampling import Sampling
 from halfmap.steps.search import Search
 
 Rows = slice | Array
@@ -37,6 +38,10 @@ class Batch:
     optics: Int[Array, " image"]
     scale: Float[Array, " image"]
     poses: Poses
+    prior_deg: Float[Array, "image 3"]
+    """Where the priors on rot, tilt, psi sit."""
+    prior_offset_A: Float[Array, "image 2"]
+    """Where the prior on the offset sits."""
 
     def __getitem__(self, some: Rows) -> "Batch":
         """Return some of the images."""
@@ -46,6 +51,8 @@ class Batch:
             optics=self.optics[some],
             scale=self.scale[some],
             poses=self.poses[some],
+            prior_deg=self.prior_deg[some],
+            prior_offset_A=self.prior_offset_A[some],
         )
 
     def __len__(self) -> int:
@@ -56,8 +63,10 @@ class Batch:
 class PreparedImages:
     """Images of a batch, ready to be compared and summed."""
 
-    centre_px: Int[Array, "image 2"]
-    """Whole-pixel shift that was applied, x and y."""
+    applied_A: Float[Array, "image 2"]
+    """Shift that was applied, x and y: a whole number of pixels."""
+    prior_offset_A: Float[Array, "image 2"]
+    """Where the prior on the whole offset sits."""
     compared: Spectra
     """For the scores; no k = 0 unless compared by correlation."""
     summed: Spectra
@@ -70,7 +79,8 @@ class PreparedImages:
     def __getitem__(self, some: Rows) -> "PreparedImages":
         """Return some of the images."""
         return PreparedImages(
-            centre_px=self.centre_px[some],
+            applied_A=self.applied_A[some],
+            prior_offset_A=self.prior_offset_A[some],
             compared=Spectra(*(rows[some] for rows in self.compared)),
             summed=Spectra(*(rows[some] for rows in self.summed)),
             power=self.power[some],
@@ -119,7 +129,25 @@ def make_batch(
         optics=particles.optics_group[rows],
         scale=search.weighting.group_scale[particles.scale_group[rows]],
         poses=poses,
+        prior_deg=_prior_deg(rows, particles, poses, search.plan.sampling),
+        prior_offset_A=_rows_or_zero(particles.prior_offset_A, rows),
     )
+
+
+def _prior_deg(
+    rows: Int[Array, " image"], particles: Particles, poses: Poses, sampling: Sampling
+) -> Float[Array, "image 3"]:
+    """Return the present poses, or what the table says where it says something."""
+    if sampling.priors_follow_poses or particles.prior_deg is None:
+        return poses.angles_deg
+    said = particles.prior_deg[rows]
+    return np.where(np.isnan(said), poses.angles_deg, said)
+
+
+def _rows_or_zero(
+    offset_A: Float[Array, "particle 2"] | None, rows: Int[Array, " image"]
+) -> Float[Array, "image 2"]:
+    return np.zeros((len(rows), 2)) if offset_A is None else offset_A[rows]
 
 
 def prepare_images(batch: Batch, particles: Particles, search: Search) -> PreparedImages:
@@ -160,7 +188,8 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
         compared = _without_mean(summed)
         constant = _constant_misfit(own_power, batch, search)
     return PreparedImages(
-        centre_px=centre,
+        applied_A=centre * settings.pixel_size_A,
+        prior_offset_A=batch.prior_offset_A,
         compared=compared,
         summed=summed,
         power=own_power,

@@ -17,7 +17,7 @@ from halfmap.kernels.protocol import Kernels, Pixels, Volume
 from halfmap.model.disc import Disc, make_disc, row_width
 from halfmap.model.exact import SumScales, scales_of_square, sum_scales
 from halfmap.model.half_model import HalfModel
-from halfmap.model.local_orientations import LocalGrid, local_grid
+from halfmap.model.local_orientations import LocalGrid, allowed_share, local_grid
 from halfmap.model.orientations import (
     child_angles_deg,
     direction_pixels,
@@ -30,6 +30,12 @@ from halfmap.model.sums import ExpectationSums
 from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
 from halfmap.steps.shifts import Shifts, make_shifts
 from halfmap.steps.weighting import Weighting, make_weighting
+
+BROAD_SHARE = 0.1
+"""Priors that allow more of all orientations than this are searched globally: slices that all
+particles share cost a tenth of slices that each cuts for itself."""
+BROAD_BYTES = 2**31
+"""Unless the shared slices would take more memory than this."""
 
 __all__ = [
     "Candidates",
@@ -83,6 +89,7 @@ class Search:
     candidates: Candidates | None
     """Of a global search; None if each particle has its own."""
     local: LocalGrid | None
+    """Priors on orientations; None if there are none."""
     coarse_slices: Float32[Array, "row float"] | None
     """Of ``candidates``: slice and half power of each pixel, side by side; see `coarse_shape`."""
 
@@ -169,7 +176,7 @@ def make_search(
         Backend.
     """
     disc = make_disc(plan.current_size, plan.coarse_size, plan.images.geometry)
-    is_local = plan.sampling.prior_sigma_deg is not None
+    local = local_grid(plan.sampling) if plan.sampling.prior_sigma_deg is not None else None
     return Search(
         plan=plan,
         kernels=kernels,
@@ -179,15 +186,28 @@ def make_search(
         weighting=make_weighting(model, plan, disc),
         shifts=make_shifts(plan, disc),
         scales=sum_scales(model, plan.n_particles),
-        candidates=None if is_local else _global_candidates(model, plan),
-        local=local_grid(plan.sampling) if is_local else None,
+        candidates=_candidates(model, plan, disc, local),
+        local=local,
         coarse_slices=None,
     )
 
 
-def _global_candidates(model: HalfModel, plan: SearchPlan) -> Candidates:
-    """List every class, direction and psi but those of prior zero."""
+def _candidates(
+    model: HalfModel, plan: SearchPlan, disc: Disc, local: LocalGrid | None
+) -> Candidates | None:
+    """List what all particles search: everything, or nothing if each has its own list."""
     fraction = model.direction_fraction[: 1 if plan.seed_class is not None else None]
+    if local is None:
+        return _every_orientation(fraction, plan)
+    every = np.ones_like(fraction)
+    n_bytes = 4 * every.size * len(local.psi_deg) * (disc.coarse_width + power_width(disc))
+    if allowed_share(local) < BROAD_SHARE or n_bytes > BROAD_BYTES:
+        return None
+    return _every_orientation(every, plan)
+
+
+def _every_orientation(fraction: Float[Array, "class direction"], plan: SearchPlan) -> Candidates:
+    """List every class, direction and psi but those of prior zero."""
     n_psi = len(psi_angles_deg(plan.sampling))
     class_index, direction = np.nonzero(fraction > 0.0)
     log_prior = np.log(fraction[class_index, direction] / fraction.mean())
