@@ -47,6 +47,9 @@ PRIORS = np.array([[170.0, 100.0, 20.0], [10.0, np.nan, 310.0]])
 PRIOR_OFFSETS_A = np.array([[3.0, -2.0], [0.0, 5.0]])
 
 
+VOLUMES = np.stack([density(3), density(5)])
+
+
 def gaussian(away: Array, sigma: float) -> Array:
     """Prior of an angle: 1 if it is free, 0 beyond three sigma."""
     if sigma == 0.0:
@@ -98,9 +101,7 @@ def prior_on_grid(centre: Array, sampling: Sampling) -> Array:
     return total
 
 
-def log_likelihoods(
-    picture: Array, i: int, volumes: Array, those: Particles, sampling: Sampling
-) -> Array:
+def log_likelihoods(picture: Array, i: int, those: Particles) -> Array:
     """Return -½ Σ |C P - X|² / σ² of each (class, direction, psi, shift)."""
     disc = make_disc(SIZE, SIZE)
     masked = fill_outside_mean(picture.astype(float), soft_circle(BOX, 10.0, 2.0))
@@ -108,18 +109,18 @@ def log_likelihoods(
     plane = plane * centring_signs(plane.shape)
     x = plane.ravel()[plane_index(disc, BOX)]
     ctf = contrast_transfer(disc.kx, disc.ky, those.defocus[i : i + 1], those.optics[0])[0]
-    _, directions = direction_pixels(sampling)
-    psi = psi_angles_deg(sampling)
+    _, directions = direction_pixels(ONE_PASS)
+    psi = psi_angles_deg(ONE_PASS)
     angles = np.empty((len(directions), len(psi), 3))
     angles[..., :2], angles[..., 2] = directions[:, None], psi
     axes = (euler_matrices(angles)[..., :2, :] * 2.0).reshape(-1, 6).astype(np.float32)
-    shifts = translations_A(sampling) / PIXEL_A
+    shifts = translations_A(ONE_PASS) / PIXEL_A
     ramps = np.exp(
         -2j * np.pi * (np.outer(shifts[:, 0], disc.kx) + np.outer(shifts[:, 1], disc.ky)) / BOX
     )
     moved = (ramps * x)[:, 1:]
-    found = np.empty((len(volumes), len(axes), len(shifts)))
-    for k, volume in enumerate(volumes):
+    found = np.empty((len(VOLUMES), len(axes), len(shifts)))
+    for k, volume in enumerate(VOLUMES):
         reference = fourier_reference(volume, SIZE, 2.0)
         rows = np.zeros((len(axes), disc.width), np.float32)
         pixels = Pixels(disc.kx.astype(np.float32), disc.ky.astype(np.float32))
@@ -128,10 +129,21 @@ def log_likelihoods(
         slices = (rows.view(np.complex64)[:, : len(disc)] * ctf)[:, 1:]
         misfit = np.abs(slices[:, None] - moved[None]) ** 2
         found[k] = -0.5 * misfit.sum(axis=2) / (0.5 * NOISE**2 / BOX**2)
-    return found.reshape(len(volumes), *angles.shape[:2], len(shifts))
+    return found.reshape(len(VOLUMES), *angles.shape[:2], len(shifts))
 
 
-def posteriors(pictures: Array, volumes: Array, those: Particles, sampling: Sampling) -> Array:
+@pytest.fixture(scope="module")
+def pictures() -> Array:
+    return images(VOLUMES[0], particles(2), TRUTH, np.zeros((2, 2)), noise=6.0)
+
+
+@pytest.fixture(scope="module")
+def enumerated(pictures: Array) -> Array:
+    """Log-likelihood of every state of each particle."""
+    return np.array([log_likelihoods(p, i, particles(2)) for i, p in enumerate(pictures)])
+
+
+def posteriors(enumerated: Array, those: Particles, sampling: Sampling) -> Array:
     """Return the posterior of every state of each particle."""
     offset = translations_A(sampling)
     centres = POSES.copy()
@@ -139,10 +151,10 @@ def posteriors(pictures: Array, volumes: Array, those: Particles, sampling: Samp
         centres = np.where(np.isnan(those.prior_deg), POSES, those.prior_deg)
     at = np.zeros((2, 2)) if those.prior_offset_A is None else those.prior_offset_A
     found = []
-    for i, picture in enumerate(pictures):
+    for i, log_likelihood in enumerate(enumerated):
         log_shift = -0.5 * np.sum((offset - at[i]) ** 2, axis=1) / OFFSET_SIGMA_A**2
         prior = prior_on_grid(centres[i], sampling)
-        joint = log_likelihoods(picture, i, volumes, those, sampling) + log_shift
+        joint = log_likelihood + log_shift
         weights = np.exp(joint - joint.max()) * prior[:, :, None]
         found.append(weights / weights.sum())
     return np.array(found)
@@ -167,20 +179,22 @@ CASES = {
 @pytest.mark.parametrize("shared_slices", [False, True], ids=["own", "shared"])
 @pytest.mark.parametrize("case", CASES)
 def test_the_posterior_is_that_of_an_enumeration(
-    case: str, shared_slices: bool, monkeypatch: pytest.MonkeyPatch
+    case: str,
+    shared_slices: bool,
+    pictures: Array,
+    enumerated: Array,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(search_module, "BROAD_SHARE", 0.0 if shared_slices else 2.0)
     sampling = replace(ONE_PASS, **CASES[case])
     those = particles(2)
     if case == "columns":
         those = replace(those, prior_deg=PRIORS, prior_offset_A=PRIOR_OFFSETS_A)
-    volumes = np.stack([density(3), density(5)])
-    pictures = images(volumes[0], those, TRUTH, np.zeros((2, 2)), noise=6.0)
-    known = replace(model(volumes, sampling, NOISE), offset_sigma_A=OFFSET_SIGMA_A)
+    known = replace(model(VOLUMES, sampling, NOISE), offset_sigma_A=OFFSET_SIGMA_A)
     made = search(known, plan(those, sampling, ALL_STATES), make_kernels())
     assert (made.candidates is not None) == shared_slices
 
-    expected = posteriors(pictures, volumes, those, sampling)
+    expected = posteriors(enumerated, those, sampling)
     found, directions = searched(pictures, those, made)
 
     # scores of a few hundred in single precision

@@ -42,13 +42,10 @@ CONTRADICTIONS: tuple[Rule, ...] = (
     ),
     (
         lambda o: (
-            o.auto_refine
-            and o.sigma_ang_deg > 0.0
-            and o.healpix_order < o.local_search_healpix_order
+            o.sigma_ang_deg > 0.0 and max(o.sigma_rot_deg, o.sigma_tilt_deg, o.sigma_psi_deg) > 0.0
         ),
-        "--sigma_ang: found with --auto_refine and a --healpix_order below "
-        "--auto_local_healpix_order, expected local searches from the start. "
-        "Raise --healpix_order, lower --auto_local_healpix_order, or leave --sigma_ang out",
+        "--sigma_ang: found with --sigma_rot, --sigma_tilt or --sigma_psi, expected either one "
+        "width for all three angles or one for each. Leave one of them out",
     ),
 )
 
@@ -81,11 +78,14 @@ NOTICES: tuple[Rule, ...] = (
     ),
 )
 
+_PRIORS = ("sigma_ang", "sigma_rot", "sigma_tilt", "sigma_psi", "auto_refine", "auto_sampling")
+
 NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auto_iter_max", ("auto_refine",)),
     ("auto_ignore_angles", ("auto_refine",)),
     ("auto_resol_angles", ("auto_refine",)),
     ("auto_local_healpix_order", ("auto_refine",)),
+    ("bimodal_psi", _PRIORS),
     ("low_resol_join_halves", ("split_random_halves",)),
     ("solvent_mask", ("flatten_solvent", "solvent_correct_fsc")),
     ("solvent_mask2", ("flatten_solvent",)),

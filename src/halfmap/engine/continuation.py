@@ -7,7 +7,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.first_sampling import resumed_schedule
+from halfmap.engine.first_sampling import check_relaxed_symmetry, resumed_schedule
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
@@ -31,6 +31,7 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     digits. With the exact state beside it the run goes on to the last bit; without, from
     the rounded numbers of the STAR files, and says so.
     """
+    check_relaxed_symmetry(options)
     ranks, console = join_ranks(options, world)
     table: ParticleTable | None = None
     models: dict[int, HalfModel] = {}

@@ -6,16 +6,20 @@ import numpy as np
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.job import Job
+from halfmap.errors import OptionError
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.sampling import Sampling
 from halfmap.model.schedule import Schedule
+from halfmap.model.symmetry import point_group
 from halfmap.steps.sampling_schedule import LOCAL_SIGMA_STEPS
 from halfmap.steps.statistics_update import with_uniform_directions
 
 Sigmas = tuple[float, float, float]
 NEAREST_ONLY_DEG = 0.0033
 """Width that keeps the nearest orientation alone: that of a relaxed symmetry without widths."""
+
+SAME_OPERATOR = 1e-6
 
 
 def first_sampling(job: Job) -> Sampling:
@@ -32,6 +36,27 @@ def first_sampling(job: Job) -> Sampling:
         limit_tilt_deg=options.limit_tilt_deg,
     )
     return _with_priors(sampling, options)
+
+
+def check_relaxed_symmetry(options: RefineOptions) -> None:
+    """Check that there is something to relax.
+
+    Raises
+    ------
+    OptionError
+        If the relaxed symmetry has no operator that the symmetry lacks.
+    """
+    if not options.relaxed_symmetry:
+        return
+    kept = np.concatenate([np.eye(3)[None], point_group(options.symmetry).right])
+    asked = point_group(options.relaxed_symmetry).right
+    away = np.abs(asked[:, None] - kept).max(axis=(2, 3))
+    if (away.min(axis=1) < SAME_OPERATOR).all():
+        raise OptionError(
+            f"--relax_sym: found {options.relaxed_symmetry} with --sym {options.symmetry}, "
+            "expected a group with operators that --sym lacks: there is nothing to relax. "
+            "Name the group that the particle has nearly, and in --sym the one it has"
+        )
 
 
 def resumed_schedule(

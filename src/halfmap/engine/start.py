@@ -13,7 +13,7 @@ from numpy import ndarray as Array
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.first_noise import first_noise_variance
-from halfmap.engine.first_sampling import first_sampling
+from halfmap.engine.first_sampling import check_relaxed_symmetry, first_sampling
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
@@ -52,6 +52,7 @@ def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Con
 
 def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple[Job, State]:
     """Read and check everything, and make the state before the first iteration. Collective."""
+    check_relaxed_symmetry(options)
     ranks, console = join_ranks(options, world)
     options = share(_with_seed(options), world, LEADER)
     table: ParticleTable | None = None
