@@ -130,7 +130,7 @@ def make_batch(
         scale=search.weighting.group_scale[particles.scale_group[rows]],
         poses=poses,
         prior_deg=_prior_deg(rows, particles, poses, search.plan.sampling),
-        prior_offset_A=_rows_or_zero(particles.prior_offset_A, rows),
+        prior_offset_A=_prior_offset_A(rows, particles, search.plan.sampling),
     )
 
 
@@ -144,10 +144,13 @@ def _prior_deg(
     return np.where(np.isnan(said), poses.angles_deg, said)
 
 
-def _rows_or_zero(
-    offset_A: Float[Array, "particle 2"] | None, rows: Int[Array, " image"]
+def _prior_offset_A(
+    rows: Int[Array, " image"], particles: Particles, sampling: Sampling
 ) -> Float[Array, "image 2"]:
-    return np.zeros((len(rows), 2)) if offset_A is None else offset_A[rows]
+    """Return what the table says, but for 2D references: there each class has a mean offset."""
+    if sampling.flat or particles.prior_offset_A is None:
+        return np.zeros((len(rows), 2))
+    return np.asarray(particles.prior_offset_A[rows])
 
 
 def prepare_images(batch: Batch, particles: Particles, search: Search) -> PreparedImages:
