@@ -6,7 +6,7 @@ Built identically on every rank of the half. The slices of a global coarse searc
 the largest part; they may live in memory that the ranks of a node share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -199,11 +199,13 @@ def _candidates(
     fraction = model.direction_fraction[: 1 if plan.seed_class is not None else None]
     if local is None:
         return _every_orientation(fraction, plan)
-    every = np.ones_like(fraction)
-    n_bytes = 4 * every.size * len(local.psi_deg) * (disc.coarse_width + power_width(disc))
+    # each particle adds its own priors; those of classes and directions do not count
+    fraction = np.ones_like(fraction) * (model.class_fraction[: len(fraction)] > 0.0)[:, None]
+    n_bytes = 4 * fraction.size * len(local.psi_deg) * (disc.coarse_width + power_width(disc))
     if allowed_share(local) < BROAD_SHARE or n_bytes > BROAD_BYTES:
         return None
-    return _every_orientation(every, plan)
+    every = _every_orientation(fraction, plan)
+    return replace(every, log_prior=np.zeros_like(every.log_prior))
 
 
 def _every_orientation(fraction: Float[Array, "class direction"], plan: SearchPlan) -> Candidates:

@@ -81,7 +81,7 @@ def test_all_mistakes_are_listed_at_once() -> None:
 
     lines = problems(
         *["bad.yaml", "--ref", "no.mrc", "--o", "run", "--auto_refine", "--sym", "C0"],
-        *["--tau", "t.star", "--nonsense"],
+        *["--helix", "--nonsense"],
     )
 
     starts = [
@@ -91,7 +91,7 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "--i: missing",
         "--sym: found 'C0'",
         "--auto_refine: found without",
-        "--tau t.star: halfmap",
+        "--helix: halfmap",
         "--ref no.mrc: found no such file",
     ]
     assert len(lines) == len(starts)
