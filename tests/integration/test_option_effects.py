@@ -52,6 +52,8 @@ EFFECTS: list[tuple[dict[str, object], str]] = [
     ({"ctf_intact_first_peak": True}, "map"),
     ({"ctf_phase_flipped": True}, "map"),
     ({"only_flip_phases": True}, "map"),
+    ({"ctf_uncorrected_ref": True}, "poses"),
+    ({"pad_ctf": True}, "map"),
     ({"norm": False}, "norm"),
     ({"no_norm": True}, "norm"),
     ({"scale": False}, "scale"),

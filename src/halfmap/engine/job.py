@@ -109,7 +109,15 @@ class Job:
 
     def search_rules_at(self, iteration: int) -> SearchRules:
         """Return the rules of the expectation in an iteration."""
-        return replace(self.search_rules, cross_correlation=self.compares_by_correlation(iteration))
+        return replace(
+            self.search_rules,
+            cross_correlation=self.compares_by_correlation(iteration),
+            reference_without_ctf=self.reference_has_ctf(iteration),
+        )
+
+    def reference_has_ctf(self, iteration: int) -> bool:
+        """Whether the reference was not corrected: only the starting map, and only if told so."""
+        return self.options.reference_not_ctf_corrected and iteration == 1
 
     def read_images(
         self, rows: Int[Array, " image"], settings: ImageSettings
@@ -206,6 +214,7 @@ def _ctf_options(options: RefineOptions) -> CtfOptions | None:
         intact_first_peak=options.ctf_intact_first_peak,
         phase_flipped=options.ctf_phase_flipped,
         only_flip_phases=options.only_flip_phases,
+        padded=options.pad_ctf,
     )
 
 

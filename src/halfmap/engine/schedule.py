@@ -143,5 +143,6 @@ def _with_accuracy(
 def _trial_rules(
     job: Job, schedule: Schedule, images: ImageSettings
 ) -> tuple[TrialRules, ImageGeometry]:
-    rules = TrialRules(schedule.current_size, job.options.random_seed, images.ctf)
+    ctf = None if job.reference_has_ctf(schedule.iteration) else images.ctf
+    rules = TrialRules(schedule.current_size, job.options.random_seed, ctf)
     return rules, images.geometry

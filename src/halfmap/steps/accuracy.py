@@ -12,10 +12,11 @@ from jaxtyping import Complex64, Float, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Kernels, Pixels, Volume
-from halfmap.model.ctf import CtfOptions, contrast_transfer
+from halfmap.model.ctf import CtfOptions
 from halfmap.model.disc import Disc, make_disc
 from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
+from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.reference import FourierReference
 from halfmap.model.rotations import euler_matrices
@@ -121,7 +122,7 @@ def make_trials(
         power = np.ones((len(members), 1))
         if how.ctf is not None:
             defocus = particles.defocus[rows[members]]
-            power = contrast_transfer(disc.kx, disc.ky, defocus, optics, how.ctf) ** 2
+            power = image_ctf(disc.kx, disc.ky, defocus, optics, how.ctf) ** 2
         precision[members] = power * inverse
     return Trials(
         disc=disc,

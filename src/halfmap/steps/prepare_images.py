@@ -12,9 +12,9 @@ from jaxtyping import Complex64, Float, Float32, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Spectra
-from halfmap.model.ctf import contrast_transfer
 from halfmap.model.disc import interleaved
 from halfmap.model.fourier import crop_transform, round_half_away
+from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.sampling import Sampling
 from halfmap.steps.search import Search
@@ -180,12 +180,12 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     listed, power = search.kernels.read_planes(planes, weighting.layout)
     if weighting.demodulation is not None:
         listed *= weighting.demodulation[of_plane]
-    ctf = _ctf(batch, particles, search) * batch.scale.astype(np.float32)[:, None]
-    precision = weighting.precision[batch.optics]
-    summed = _summed(listed, ctf, precision, search, batch)
+    ctf = _ctf(batch, particles, search)
+    shown = np.ones_like(ctf) if search.plan.rules.reference_without_ctf else ctf
+    summed = _summed(listed, (ctf, shown), search, batch)
     own_power = power[1::2].copy()
     if search.plan.rules.cross_correlation:
-        compared = _by_correlation(listed[1::2], ctf, search)
+        compared = _by_correlation(listed[1::2], shown * _column(batch.scale), search)
         constant = _window_norm(planes[1::2], search)
     else:
         compared = _without_mean(summed)
@@ -202,21 +202,29 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
 
 def _summed(
     listed: Complex64[Array, "plane pixel"],
-    ctf: Float32[Array, "image pixel"],
-    precision: Float32[Array, "image pixel"],
+    transfers: tuple[Float32[Array, "image pixel"], Float32[Array, "image pixel"]],
     search: Search,
     batch: Batch,
 ) -> Spectra:
-    """Weight the spectra for the sums: premultiplied images hold one factor of the CTF already."""
+    """Weight the spectra for the sums: premultiplied images hold one factor of the CTF already.
+
+    ``transfers`` are the CTF of the images, and that which the reference still needs.
+    """
     width = search.disc.width
+    precision = search.weighting.precision[batch.optics]
+    ctf, shown = (transfer * _column(batch.scale) for transfer in transfers)
     weighted = ctf * precision
     done = np.array([search.plan.images.optics[g].ctf_premultiplied for g in batch.optics])[:, None]
     return Spectra(
-        masked=interleaved(listed[1::2] * weighted, width),
+        masked=interleaved(listed[1::2] * (shown * precision), width),
         unmasked=interleaved(listed[0::2] * np.where(done, precision, weighted), width),
-        power=weighted * ctf,
+        power=shown * precision * shown,
         weight=np.where(done, weighted, weighted * ctf),
     )
+
+
+def _column(values: Float[Array, " image"]) -> Float32[Array, "image 1"]:
+    return values.astype(np.float32)[:, None]
 
 
 def _without_mean(spectra: Spectra) -> Spectra:
@@ -267,9 +275,7 @@ def _ctf(batch: Batch, particles: Particles, search: Search) -> Float32[Array, "
     for group in np.unique(batch.optics):
         own = np.flatnonzero(batch.optics == group)
         defocus = particles.defocus[batch.rows[own]]
-        ctf[own] = contrast_transfer(
-            disc.kx, disc.ky, defocus, settings.optics[group], settings.ctf
-        )
+        ctf[own] = image_ctf(disc.kx, disc.ky, defocus, settings.optics[group], settings.ctf)
     return ctf
 
 

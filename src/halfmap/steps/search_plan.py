@@ -54,6 +54,8 @@ class SearchRules:
     """At most so many coarse states are significant; not limited if not positive."""
     cross_correlation: bool = False
     """Take the single state of best normalised correlation; no noise model, no priors."""
+    reference_without_ctf: bool = False
+    """The reference shows what images show: it is compared as it is."""
     single_precision_sums: bool = False
     """Only for tests: find the threshold from running sums in single precision, as RELION does."""
 
