@@ -89,7 +89,8 @@ class _Summing:
             workspace = self._idle[half].pop() if self._idle[half] else None
         workspace = workspace or Workspace(self.searches[half][0])
         search = self.searches[half][unit.geometry]
-        images = job.read_images(unit.rows, search.plan.images)
+        read = job.read_pairs if search.plan.rules.inserts_others else job.read_images
+        images = read(unit.rows, search.plan.images)
         result = run_unit(
             images,
             unit.rows,
@@ -102,7 +103,8 @@ class _Summing:
             try:
                 workspace.add_to(self.sums[half])
             except DataError as error:
-                highest = np.where(result.fault == 0, np.abs(images).max(axis=(1, 2)), 0.0)
+                brightest = np.abs(images.reshape(len(images), -1)).max(axis=1)
+                highest = np.where(result.fault == 0, brightest, 0.0)
                 name = job.particles.name(int(unit.rows[np.argmax(highest)]))
                 raise DataError(f"{name}, the brightest of {len(images)}: {error}") from error
             self._idle[half].append(workspace)

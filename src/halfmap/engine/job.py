@@ -21,7 +21,7 @@ from halfmap.model.ctf import CtfOptions
 from halfmap.model.geometry import geometries
 from halfmap.model.optics import Optics
 from halfmap.model.padded_transform import padded_box
-from halfmap.model.particles import Particles
+from halfmap.model.particles import ImagePlaces, Particles
 from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import PointGroup, point_group
 from halfmap.parallel.halves import Ranks
@@ -46,6 +46,8 @@ class Job:
     table: ParticleTable | None
     """The input table, to be written again; on the leader only."""
     source: ImageSource
+    inserted_source: ImageSource | None
+    """Of the other images of the last iteration, if there are any."""
     images: tuple[ImageSettings, ...]
     """Of each image geometry."""
     geometry: Int[Array, " optics"]
@@ -123,8 +125,25 @@ class Job:
         self, rows: Int[Array, " image"], settings: ImageSettings
     ) -> Float32[Array, "image y x"]:
         """Read some particles of one geometry, repaired if that was asked for."""
-        source, particles = self.source, self.particles
-        images = source.read(particles.stack[rows], particles.slice[rows], settings.box)
+        return self._read(self.source, self.particles, rows, settings)
+
+    def read_pairs(
+        self, rows: Int[Array, " image"], settings: ImageSettings
+    ) -> Float32[Array, "image 2 y x"]:
+        """Read what is compared and, beside it, what is inserted in the last iteration."""
+        assert self.inserted_source is not None
+        assert self.particles.inserted is not None
+        others = self._read(self.inserted_source, self.particles.inserted, rows, settings)
+        return np.stack([self.read_images(rows, settings), others], axis=1)
+
+    def _read(
+        self,
+        source: ImageSource,
+        places: Particles | ImagePlaces,
+        rows: Int[Array, " image"],
+        settings: ImageSettings,
+    ) -> Float32[Array, "image y x"]:
+        images = source.read(places.stack[rows], places.slice[rows], settings.box)
         return normalised(images, settings.mask_radius_px) if self.options.normalise else images
 
     def by_geometry(
@@ -193,6 +212,7 @@ def make_job(
         particles=particles,
         table=table,
         source=ImageSource(particles.stacks),
+        inserted_source=ImageSource(particles.inserted.stacks) if particles.inserted else None,
         images=images,
         geometry=geometry,
         group=point_group(options.symmetry),

@@ -13,7 +13,14 @@ from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import share
 from halfmap.parallel.node_memory import NodeArrays
-from halfmap.steps.search import Search, SearchPlan, coarse_shape, fill_coarse_slices, make_search
+from halfmap.steps.search import (
+    Search,
+    SearchPlan,
+    SearchRules,
+    coarse_shape,
+    fill_coarse_slices,
+    make_search,
+)
 
 References = dict[int, tuple[FourierReference, ...]]
 Searches = dict[int, tuple[Search, ...]]
@@ -70,7 +77,7 @@ def searches(
             images=images,
             current_size=schedule.current_size,
             coarse_size=schedule.coarse_size,
-            rules=job.search_rules_at(schedule.iteration),
+            rules=_rules(job, schedule),
             n_particles=len(job.particles),
             seed_class=job.seed_classes_at(schedule.iteration),
         )
@@ -83,6 +90,12 @@ def searches(
             made = [make_search(models[half], references[half], p, job.kernels) for p in plans]
             found[half] = tuple(_with_slices(search, memory) for search in made)
         yield found
+
+
+def _rules(job: Job, schedule: Schedule) -> SearchRules:
+    """Return the rules of an iteration; in the last one other images may make the map."""
+    others = schedule.converged and job.inserted_source is not None
+    return replace(job.search_rules_at(schedule.iteration), inserts_others=others)
 
 
 def _with_slices(search: Search, memory: NodeArrays) -> Search:

@@ -28,8 +28,9 @@ from halfmap.io.problems import refuse
 from halfmap.io.star import StarFile, Table, as_numbers, read_star
 from halfmap.io.star_columns import ColumnReader
 from halfmap.model.optics import Optics
-from halfmap.model.particles import Particles, Poses
+from halfmap.model.particles import ImagePlaces, Particles, Poses
 
+_OTHER_IMAGES = "rlnReconstructImageName"
 _PIXEL_ORIGINS = ("rlnOriginX", "rlnOriginY", "rlnOriginXPrior", "rlnOriginYPrior")
 
 
@@ -76,6 +77,9 @@ def read_particles(
     if "rlnImageSize" not in optics and len(problems) == n_before:
         optics.table["rlnImageSize"] = _boxes(stacks, stack, group, optics)
     all_optics = read_optics(optics, path.parent, ctf=ctf)
+    inserted = None
+    if _OTHER_IMAGES in columns:
+        inserted = ImagePlaces(*read_image_names(columns, path.parent, _OTHER_IMAGES))
     note_unsupported_particles(columns)
     _origins_in_angstrom(columns, all_optics, group)
     defocus = read_defocus(columns, ctf=ctf)
@@ -98,6 +102,7 @@ def read_particles(
         defocus=defocus,
         prior_deg=prior_deg,
         prior_offset_A=prior_offset_A,
+        inserted=inserted,
     )
     optics.table["rlnOpticsGroup"] = np.arange(1, optics.n + 1)
     columns.table["rlnOpticsGroup"] = group + 1

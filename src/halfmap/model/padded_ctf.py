@@ -7,8 +7,8 @@ edge: where it oscillates faster than the sampling, it is aliased.
 
 Here the CTF is computed at the frequencies of a box so many times larger that nothing comes in
 again, transformed to real space (the image of a point), cut to the image's box, and transformed
-back. Within the box, less the radius of the particle, the model then agrees with the cut-out image; with
-a box of twice the particle's diameter that is all that its mask leaves.
+back. Within the box, less the radius of the particle, the model then agrees with the cut-out image;
+with a box of twice the particle's diameter that is all that its mask leaves.
 """
 
 from dataclasses import replace

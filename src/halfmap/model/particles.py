@@ -14,6 +14,15 @@ from halfmap.model.optics import Defocus, Optics
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePlaces:
+    """Where one image of each particle lies, as `Particles` has it."""
+
+    stacks: tuple[str, ...]
+    stack: Int[Array, " particle"]
+    slice: Int[Array, " particle"]
+
+
+@dataclass(frozen=True, slots=True)
 class Particles:
     """What never changes during a run."""
 
@@ -37,6 +46,8 @@ class Particles:
     not say. None: it says nothing."""
     prior_offset_A: Float[Array, "particle 2"] | None = None
     """Where the prior on the offset sits, x and y; None: at zero."""
+    inserted: ImagePlaces | None = None
+    """Other images that the map of the last iteration is made of (rlnReconstructImageName)."""
 
     def __len__(self) -> int:
         return len(self.stack)

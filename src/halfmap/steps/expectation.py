@@ -74,7 +74,7 @@ class UnitResult:
 
 
 def run_unit(
-    images: Float32[Array, "particle y x"],
+    images: Float32[Array, "particle *two y x"],
     rows: Int[Array, " particle"],
     particles: Particles,
     poses: Poses,
@@ -89,7 +89,8 @@ def run_unit(
     Parameters
     ----------
     images
-        Pixels of the unit's particles.
+        Pixels of the unit's particles: one image each, or one that is compared and one that is
+        inserted (`SearchRules.inserts_others`).
     rows
         Their rows in ``particles``.
     particles

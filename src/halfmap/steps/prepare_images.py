@@ -32,7 +32,8 @@ LARGEST_PIXEL = 1e15
 class Batch:
     """Images and what is known of them: rows of the run's tables."""
 
-    images: Float32[Array, "image y x"]
+    images: Float32[Array, "image *two y x"]
+    """One each, or one that is compared and one that is inserted."""
     rows: Int[Array, " image"]
     """In the table of all particles."""
     optics: Int[Array, " image"]
@@ -91,7 +92,7 @@ class PreparedImages:
         return len(self.constant)
 
 
-def find_faults(images: Float32[Array, "image y x"]) -> UInt8[Array, " image"]:
+def find_faults(images: Float32[Array, "image *two y x"]) -> UInt8[Array, " image"]:
     """Return `NOT_NUMBERS` or `CONSTANT` for images that cannot be used, 0 for the others."""
     flat = images.reshape(len(images), -1)
     low, high = flat.min(axis=1), flat.max(axis=1)  # NaN if there is one
@@ -102,7 +103,7 @@ def find_faults(images: Float32[Array, "image y x"]) -> UInt8[Array, " image"]:
 
 
 def make_batch(
-    images: Float32[Array, "image y x"],
+    images: Float32[Array, "image *two y x"],
     rows: Int[Array, " image"],
     particles: Particles,
     poses: Poses,
@@ -161,17 +162,19 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     DataError
         If the CTF of an optics group cannot be computed.
     """
-    settings, weighting = search.plan.images, search.weighting
-    box = settings.box
+    settings, weighting, box = search.plan.images, search.weighting, search.plan.images.box
+    others = search.plan.rules.inserts_others
     centre = round_half_away(batch.poses.offset_A / settings.pixel_size_A)
     gain = search.model.mean_norm / batch.poses.norm if settings.do_norm else np.ones(len(centre))
     pairs = search.kernels.shift_and_mask(
-        batch.images,
+        np.ascontiguousarray(batch.images[:, 0] if others else batch.images),
         gain.astype(np.float32),
         centre,
         weighting.background,
         _noise_fill(batch, search),
     )
+    if others:
+        pairs[:, 0] = _shifted(batch.images[:, 1], centre, search)
     planes = scipy.fft.rfft2(pairs.reshape(-1, box, box), overwrite_x=True)
     planes = planes.astype(np.complex64, copy=False)
     of_plane = np.repeat(batch.optics, 2)
@@ -198,6 +201,17 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
         power=own_power,
         constant=constant,
     )
+
+
+def _shifted(
+    images: Float32[Array, "image y x"], centre_px: Int[Array, "image 2"], search: Search
+) -> Float32[Array, "image y x"]:
+    """Shift the images that are inserted; the norm was measured on others, and is not theirs."""
+    unit_gain = np.ones(len(images), np.float32)
+    own_mean = np.zeros((0, *images.shape[1:]), np.float32)
+    background, contiguous = search.weighting.background, np.ascontiguousarray(images)
+    moved = search.kernels.shift_and_mask(contiguous, unit_gain, centre_px, background, own_mean)
+    return np.asarray(moved[:, 0])
 
 
 def _summed(

@@ -56,6 +56,8 @@ class SearchRules:
     """Take the single state of best normalised correlation; no noise model, no priors."""
     reference_without_ctf: bool = False
     """The reference shows what images show: it is compared as it is."""
+    inserts_others: bool = False
+    """Each particle comes with a second image, which is inserted instead of the compared one."""
     single_precision_sums: bool = False
     """Only for tests: find the threshold from running sums in single precision, as RELION does."""
 
