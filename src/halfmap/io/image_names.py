@@ -15,7 +15,7 @@ def read_image_names(
     """Read a column of image names.
 
     A stack is looked for relative to the working directory, as RELION does, then relative
-    to the folder of the STAR file. One that is in neither place keeps its name.
+    to the folder of the STAR file or the one above. One that is nowhere keeps its name.
 
     Returns
     -------
@@ -37,9 +37,12 @@ def read_image_names(
 
 
 def find_beside(name: str, folder: Path) -> Path:
-    """Return where a file is: as written, else relative to ``folder``, else as written."""
-    as_written, beside = Path(name), folder / name
-    return beside if not as_written.exists() and beside.exists() else as_written
+    """Return where a file is: as written, else relative to ``folder`` or the one above.
+
+    A job of cryoSPARC writes into a folder of its project, and names files from the project.
+    """
+    places = (Path(name), folder / name, folder.parent / name)
+    return next((place for place in places if place.exists()), places[0])
 
 
 def split_image_name(name: str) -> tuple[int, str]:

@@ -85,4 +85,6 @@ OWN = """
 hlfReason | - | written | why an image was left out
 hlfColumn | - | read | field of a cryoSPARC file that travels along
 hlfType | - | read | type of its values in that file
+hlfKept | - | read | how it is kept: as a column, as one constant, or made from other columns
+hlfValue | - | read | the constant
 """

@@ -48,6 +48,24 @@ def note_absent_ctf(
         )
 
 
+def note_dark_images(
+    columns: ColumnReader,
+    optics: tuple[Optics, ...],
+    group: Int[Array, " particle"],
+    defocus: Defocus,
+    *,
+    ctf: bool,
+) -> None:
+    """Note dark particles (a CTF of the other sign) where nothing would turn them over."""
+    squared = np.array([o.ctf_premultiplied for o in optics])[group]
+    columns.note(
+        "rlnCtfScalefactor",
+        (defocus.scale < 0) & (squared | (not ctf)),
+        "a number below 0 says that particles are dark, which --ctf turns over unless images are "
+        "premultiplied. Add --ctf, or write a stack of bright ones: halfmap check --deep --fix",
+    )
+
+
 def read_scale_groups(columns: ColumnReader) -> tuple[tuple[str, ...], Int[Array, " particle"]]:
     """Read the scale groups (group names, else micrographs), in order of first appearance."""
     if "rlnGroupName" in columns:
