@@ -92,10 +92,10 @@ def particles_of(
     group = optics_rows(optics, columns)
     if "rlnImageSize" not in optics and len(problems) == n_before:
         optics.table["rlnImageSize"] = _boxes(stacks, stack, group, optics)
-    all_optics = read_optics(optics, path.parent, ctf=ctf)
+    all_optics = read_optics(optics, star.path.parent, ctf=ctf)
     inserted = None
     if _OTHER_IMAGES in columns:
-        inserted = ImagePlaces(*read_image_names(columns, path.parent, _OTHER_IMAGES))
+        inserted = ImagePlaces(*read_image_names(columns, star.path.parent, _OTHER_IMAGES))
     note_unsupported_particles(columns)
     _origins_in_angstrom(columns, all_optics, group)
     defocus = read_defocus(columns, ctf=ctf)
