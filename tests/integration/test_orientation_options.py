@@ -204,3 +204,76 @@ def test_bimodal_angles_without_priors_are_told_to_have_no_effect(run: Run) -> N
 
     assert_ran(said)
     assert "--bimodal_psi has no effect without --sigma_ang or" in said.out
+
+
+def poses_of(root: Path, iteration: int = 1) -> np.ndarray:
+    table = read_star(Path(f"{root}_it{iteration:03d}_data.star")).table("particles")
+    labels = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi", "rlnOriginXAngst", "rlnOriginYAngst")
+    return np.array([[float(x) for x in table[label]] for label in labels]).T
+
+
+def start_at(*pose: float) -> None:
+    labels = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi", "rlnOriginXAngst", "rlnOriginYAngst")
+    for label, value in zip(labels, pose, strict=True):
+        set_column(label, value)
+
+
+def test_poses_that_are_kept_are_those_of_the_table(refined: Refined) -> None:
+    start_at(40.0, 50.0, 60.0, 2.5, -3.25)
+
+    found = poses_of(refined("kept", "--skip_align", "--iter", "2"), 2)
+
+    np.testing.assert_array_equal(found, np.tile([40.0, 50.0, 60.0, 2.5, -3.25], (24, 1)))
+
+
+def test_angles_that_are_kept_leave_offsets_free(refined: Refined) -> None:
+    start_at(40.0, 50.0, 60.0, 2.5, -3.25)
+
+    found = poses_of(refined("kept", "--skip_rotate", "--iter", "2"), 2)
+
+    np.testing.assert_array_equal(found[:, :3], np.tile([40.0, 50.0, 60.0], (24, 1)))
+    assert len(np.unique(found[:, 3])) > 1
+
+
+@pytest.mark.parametrize("flag", ["--skip_align", "--skip_rotate"])
+def test_kept_angles_give_the_same_on_any_number_of_ranks(flag: str, halfmap: Launch) -> None:
+    start_at(40.0, 50.0, 60.0, 2.5, -3.25)
+    for n in (1, 3):
+        command = refine(flag, "--K", "2", "--iter", "2", "--o", "out/run", "--verb", "0")
+        done = halfmap(Path(), *command, ranks=n)
+        assert done.returncode == 0, done.stderr
+        Path("out").rename(f"ranks{n}")
+
+    alone, three = results(Path("ranks1")), results(Path("ranks3"))
+    assert [name for name in alone if alone[name] != three[name]] == []
+
+
+def test_a_run_with_kept_poses_can_be_continued(refined: Refined, run: Run) -> None:
+    start_at(40.0, 50.0, 60.0, 2.5, -3.25)
+    whole = results(refined("whole", "--skip_align", "--iter", "2").parent)
+    refined("out", "--skip_align", "--iter", "1")
+
+    assert_ran(run(["refine", "--continue", "out/run_it001_optimiser.star", "--iter", "2"]))
+
+    continued = results(Path("out"))
+    assert continued["run_it002_class001.mrc"] == whole["run_it002_class001.mrc"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--skip_align", "--sigma_ang", "5"),
+        ("--skip_rotate", "--relax_sym", "C2"),
+        ("--skip_rotate", "--sigma_psi", "5"),
+    ],
+)
+def test_kept_angles_have_no_priors(run: Run, words: tuple[str, ...]) -> None:
+    said = run(refine(*words))
+
+    assert_one_message(said, 2, "--skip_align or --skip_rotate: found with --sigma_ang, --sigma_r")
+
+
+def test_kept_angles_need_no_finer_steps(run: Run) -> None:
+    said = run(refine("--skip_align", halves=True))
+
+    assert_one_message(said, 2, "--skip_align or --skip_rotate: found with --auto_refine or --auto")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from enumeration import log_likelihoods
 from numpy import ndarray as Array
 from small_search import (
-    BOX,
     PIXEL_A,
     density,
     images,
@@ -17,17 +17,10 @@ from small_search import (
     search,
 )
 
-from halfmap.kernels.protocol import Pixels, Volume
-from halfmap.kernels.reference import ReferenceKernels
 from halfmap.kernels.registry import make_kernels
-from halfmap.model.ctf import contrast_transfer
-from halfmap.model.disc import make_disc, plane_index
 from halfmap.model.exact import decode
-from halfmap.model.fourier import centring_signs, transform_2d
-from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.orientations import direction_pixels, psi_angles_deg, translations_A
 from halfmap.model.particles import Particles
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import direction_vectors, euler_angles, euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.model.symmetry import point_group
@@ -101,35 +94,15 @@ def prior_on_grid(centre: Array, sampling: Sampling) -> Array:
     return total
 
 
-def log_likelihoods(picture: Array, i: int, those: Particles) -> Array:
-    """Return -½ Σ |C P - X|² / σ² of each (class, direction, psi, shift)."""
-    disc = make_disc(SIZE, SIZE)
-    masked = fill_outside_mean(picture.astype(float), soft_circle(BOX, 10.0, 2.0))
-    plane = transform_2d(masked)
-    plane = plane * centring_signs(plane.shape)
-    x = plane.ravel()[plane_index(disc, BOX)]
-    ctf = contrast_transfer(disc.kx, disc.ky, those.defocus[i : i + 1], those.optics[0])[0]
+def every_state(picture: Array, i: int) -> Array:
+    """Return the log-likelihoods of each (class, direction, psi, shift)."""
     _, directions = direction_pixels(ONE_PASS)
     psi = psi_angles_deg(ONE_PASS)
     angles = np.empty((len(directions), len(psi), 3))
     angles[..., :2], angles[..., 2] = directions[:, None], psi
-    axes = (euler_matrices(angles)[..., :2, :] * 2.0).reshape(-1, 6).astype(np.float32)
-    shifts = translations_A(ONE_PASS) / PIXEL_A
-    ramps = np.exp(
-        -2j * np.pi * (np.outer(shifts[:, 0], disc.kx) + np.outer(shifts[:, 1], disc.ky)) / BOX
-    )
-    moved = (ramps * x)[:, 1:]
-    found = np.empty((len(VOLUMES), len(axes), len(shifts)))
-    for k, volume in enumerate(VOLUMES):
-        reference = fourier_reference(volume, SIZE, 2.0)
-        rows = np.zeros((len(axes), disc.width), np.float32)
-        pixels = Pixels(disc.kx.astype(np.float32), disc.ky.astype(np.float32))
-        source = Volume(reference.values.reshape(-1).view(np.float32), reference.half)
-        ReferenceKernels().project(source, axes, pixels, rows)
-        slices = (rows.view(np.complex64)[:, : len(disc)] * ctf)[:, 1:]
-        misfit = np.abs(slices[:, None] - moved[None]) ** 2
-        found[k] = -0.5 * misfit.sum(axis=2) / (0.5 * NOISE**2 / BOX**2)
-    return found.reshape(len(VOLUMES), *angles.shape[:2], len(shifts))
+    states = angles.reshape(-1, 3), translations_A(ONE_PASS) / PIXEL_A
+    found = log_likelihoods(picture, (particles(2), i), VOLUMES, states, (SIZE, SIZE, NOISE))
+    return found.reshape(len(VOLUMES), *angles.shape[:2], -1)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +113,7 @@ def pictures() -> Array:
 @pytest.fixture(scope="module")
 def enumerated(pictures: Array) -> Array:
     """Log-likelihood of every state of each particle."""
-    return np.array([log_likelihoods(p, i, particles(2)) for i, p in enumerate(pictures)])
+    return np.array([every_state(p, i) for i, p in enumerate(pictures)])
 
 
 def posteriors(enumerated: Array, those: Particles, sampling: Sampling) -> Array:

@@ -72,6 +72,11 @@ class RefineOptions(
         return self.auto_refine or self.auto_sampling
 
     @property
+    def keeps_angles(self) -> bool:
+        """Whether no orientation is looked for."""
+        return self.skip_align or self.skip_rotate
+
+    @property
     def data_weight(self) -> float:
         """Factor of the prior spectrum tau2 in the reconstruction."""
         return self.tau2_fudge if self.tau2_fudge > 0.0 else 1.0

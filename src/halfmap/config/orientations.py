@@ -220,8 +220,9 @@ class Orientations(OptionGroup):
         bool,
         Option(
             "skip_align",
-            LATER,
-            "Keep all poses and only classify.",
+            IMPLEMENTED,
+            "Keep all angles and offsets and only classify. Nothing is searched, so --oversampling "
+            "and --perturb do not count.",
             label="rlnDoSkipAlign",
         ),
     ] = False
@@ -229,7 +230,7 @@ class Orientations(OptionGroup):
         bool,
         Option(
             "skip_rotate",
-            LATER,
+            IMPLEMENTED,
             "Keep all angles and only shift and classify.",
             label="rlnDoSkipRotate",
         ),

@@ -9,6 +9,12 @@ from halfmap.config.options import RefineOptions, by_spelling, declarations
 Rule = tuple[Callable[[RefineOptions], bool], str]
 """When it applies, and what to say then."""
 
+
+def _has_priors(options: RefineOptions) -> bool:
+    widths = (options.sigma_rot_deg, options.sigma_tilt_deg, options.sigma_psi_deg)
+    return max(options.sigma_ang_deg, *widths) > 0.0 or bool(options.relaxed_symmetry)
+
+
 CONTRADICTIONS: tuple[Rule, ...] = (
     (
         lambda o: o.auto_refine and not o.split_random_halves,
@@ -39,6 +45,18 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         lambda o: o.lowpass_mask_file is not None and o.lowpass_mask_resolution_A <= 0.0,
         "--lowpass_mask: found without --lowpass, expected the resolution to keep the region at. "
         "Give it in Å with --lowpass",
+    ),
+    (
+        lambda o: o.keeps_angles and o.samples_automatically,
+        "--skip_align or --skip_rotate: found with --auto_refine or --auto_sampling, expected "
+        "fixed steps: angles that stay need no finer ones. For half maps at given poses take "
+        "--split_random_halves and --iter",
+    ),
+    (
+        lambda o: o.keeps_angles and _has_priors(o),
+        "--skip_align or --skip_rotate: found with --sigma_ang, --sigma_rot, --sigma_tilt, "
+        "--sigma_psi or --relax_sym, expected no priors: angles that stay are not searched around. "
+        "Leave one of them out",
     ),
     (
         lambda o: (

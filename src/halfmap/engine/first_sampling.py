@@ -31,9 +31,11 @@ def first_sampling(job: Job) -> Sampling:
         psi_step_deg=360.0 / np.ceil(360.0 / step) if step > 0.0 else 60.0 / 2**order,
         offset_range_A=options.offset_range_px * job.pixel_size_A,
         offset_step_A=options.offset_step_px * job.pixel_size_A,
-        oversampling=options.oversampling,
+        oversampling=0 if options.skip_align else options.oversampling,
         symmetry=options.symmetry.upper(),
         limit_tilt_deg=options.limit_tilt_deg,
+        fixed_angles=options.keeps_angles,
+        fixed_offsets=options.skip_align,
     )
     return _with_priors(sampling, options)
 

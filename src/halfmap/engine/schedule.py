@@ -53,7 +53,8 @@ def begin(schedule: Schedule, job: Job) -> Schedule:
         schedule, iteration=iteration, converged=has_converged(schedule, job.schedule_rules)
     )
     size, coarse_size = image_sizes(opened, job.schedule_rules)
-    factor, seed = job.options.perturbation, job.options.random_seed
+    factor = 0.0 if job.options.skip_align else job.options.perturbation
+    seed = job.options.random_seed
     turned = draw_perturbation(opened.sampling.perturbation, factor, seed, iteration)
     return replace(
         opened,
@@ -75,7 +76,8 @@ def update_sampling(
         half: replace(state.models[half], signal_variance=_prior_power(job, references[half]))
         for half in references
     }
-    if not job.compares_by_correlation(schedule.iteration):
+    nothing_to_tell = job.options.skip_align and job.options.skip_rotate
+    if not (job.compares_by_correlation(schedule.iteration) or nothing_to_tell):
         schedule, models = _with_accuracy(job, schedule, state.poses, models, references)
     refined = next_sampling(schedule, job.schedule_rules)
     if refined.sampling.healpix_order != schedule.sampling.healpix_order:

@@ -54,7 +54,8 @@ def accumulate(
     _insert(images, fine, sums, search, workspace)
     moments = search.kernels.moments(hits, search.shifts.fine_A.reshape(-1, 2))
     rows = slices.rows[slices.slot[hits.group]]
-    np.add.at(workspace.directions, (rows.class_index, rows.direction), moments[:, 0])
+    if search.given_deg is None:
+        np.add.at(workspace.directions, (rows.class_index, rows.direction), moments[:, 0])
     of_class = np.zeros((n_images, search.n_classes, 4))
     image_of_hit = np.repeat(np.arange(n_images), np.diff(hits.first_hit))
     np.add.at(of_class, (image_of_hit, rows.class_index), moments)

@@ -10,8 +10,9 @@ from numpy import ndarray as Array
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.rotations import euler_angles
 from halfmap.steps.accumulate import ImageSums, accumulate
-from halfmap.steps.coarse_search import CoarseResult, global_search, local_search
+from halfmap.steps.coarse_search import global_search, local_search
 from halfmap.steps.fine_search import FineResult, fine_search
+from halfmap.steps.fixed_search import fixed_batch_size, fixed_search
 from halfmap.steps.prepare_images import (
     NO_WEIGHT,
     Batch,
@@ -21,6 +22,7 @@ from halfmap.steps.prepare_images import (
     prepare_images,
 )
 from halfmap.steps.search import Search, child_matrices
+from halfmap.steps.significance import CoarseResult
 from halfmap.steps.workspace import Workspace
 
 COARSE_BYTES = 64 * 2**20
@@ -112,20 +114,23 @@ def run_unit(
     size = batch_size(search)
     for first in range(0, len(good), size):
         some = slice(first, first + size)
-        coarse = _coarse_search(unit[some], prepared[some], search, workspace)
+        at_hand = search.at(unit.poses.angles_deg[some])
+        coarse = _coarse_search(unit[some], prepared[some], at_hand, workspace)
         result.fault[good[some][coarse.lost]] = NO_WEIGHT
         for keep in fine_batches(coarse, search):
             part = first + np.flatnonzero(keep)
             batch, own = unit[part], good[part]
             pictures, found = prepared[part], coarse.part(keep)
-            fine = fine_search(pictures, found, search, workspace)
-            sums = accumulate(batch, pictures, fine, search, workspace)
-            _store(result, own, batch, (pictures, found, fine, sums), search)
+            fine = fine_search(pictures, found, at_hand, workspace)
+            sums = accumulate(batch, pictures, fine, at_hand, workspace)
+            _store(result, own, batch, (pictures, found, fine, sums), at_hand)
     return result
 
 
 def batch_size(search: Search) -> int:
     """Return how many particles are searched together; it depends on the search alone."""
+    if search.plan.sampling.fixed_angles:
+        return fixed_batch_size(search)
     if search.candidates is None:
         return LOCAL_BATCH
     scores = len(search.candidates) * len(search.shifts.coarse_A)
@@ -150,7 +155,9 @@ def fine_batches(coarse: CoarseResult, search: Search) -> Iterator[Bool[Array, "
 def _coarse_search(
     batch: Batch, images: PreparedImages, search: Search, workspace: Workspace
 ) -> CoarseResult:
-    if search.candidates is None:
+    if search.given_deg is not None:
+        found = fixed_search(images, search)
+    elif search.candidates is None:
         found = local_search(images, batch.prior_deg, search)
     else:
         found = global_search(images, batch.prior_deg, search, workspace)
@@ -181,6 +188,8 @@ def _store(
 def _best_angles_deg(fine: FineResult, search: Search) -> Float[Array, "image 3"]:
     """Return the (perturbed) Euler angles of the best state."""
     rows = fine.slices.rows[fine.slices.slot[fine.best_group]]
+    if search.given_deg is not None:
+        return np.asarray(search.given_deg[rows.direction])
     matrices = child_matrices(search, rows)[np.arange(len(rows)), fine.best_child]
     return euler_angles(matrices)
 

@@ -12,7 +12,7 @@ from jaxtyping import Complex64, Float, Float32, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Spectra
-from halfmap.model.disc import interleaved
+from halfmap.model.disc import interleaved, phase_ramps
 from halfmap.model.fourier import crop_transform, round_half_away
 from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Particles, Poses
@@ -65,7 +65,7 @@ class PreparedImages:
     """Images of a batch, ready to be compared and summed."""
 
     applied_A: Float[Array, "image 2"]
-    """Shift that was applied, x and y: a whole number of pixels."""
+    """Shift that was applied, x and y: a whole number of pixels, unless offsets are fixed."""
     prior_offset_A: Float[Array, "image 2"]
     """Where the prior on the whole offset sits."""
     compared: Spectra
@@ -183,6 +183,7 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     listed, power = search.kernels.read_planes(planes, weighting.layout)
     if weighting.demodulation is not None:
         listed *= weighting.demodulation[of_plane]
+    applied_A = _applied_A(listed, centre, batch.poses.offset_A, search)
     ctf = _ctf(batch, particles, search)
     shown = np.ones_like(ctf) if search.plan.rules.reference_without_ctf else ctf
     summed = _summed(listed, (ctf, shown), search, batch)
@@ -194,7 +195,7 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
         compared = _without_mean(summed)
         constant = _constant_misfit(own_power, batch, search)
     return PreparedImages(
-        applied_A=centre * settings.pixel_size_A,
+        applied_A=applied_A,
         prior_offset_A=batch.prior_offset_A,
         compared=compared,
         summed=summed,
@@ -212,6 +213,21 @@ def _shifted(
     background, contiguous = search.weighting.background, np.ascontiguousarray(images)
     moved = search.kernels.shift_and_mask(contiguous, unit_gain, centre_px, background, own_mean)
     return np.asarray(moved[:, 0])
+
+
+def _applied_A(
+    listed: Complex64[Array, "plane pixel"],
+    centre_px: Int[Array, "image 2"],
+    offset_A: Float[Array, "image 2"],
+    search: Search,
+) -> Float[Array, "image 2"]:
+    """Return what the images are shifted by; where offsets are fixed, shift by the rest as well."""
+    pixel_A = search.plan.images.pixel_size_A
+    if not search.plan.sampling.fixed_offsets:
+        return np.asarray(centre_px * pixel_A)
+    ramps = phase_ramps(search.disc, offset_A / pixel_A - centre_px, search.plan.images.box)
+    listed *= np.repeat(ramps.view(np.complex64)[:, : listed.shape[1]], 2, axis=0)
+    return offset_A
 
 
 def _summed(

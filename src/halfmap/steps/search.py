@@ -26,6 +26,7 @@ from halfmap.model.orientations import (
 )
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.reference import FourierReference
+from halfmap.model.rotations import euler_matrices
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
 from halfmap.steps.shifts import Shifts, make_shifts
@@ -92,6 +93,16 @@ class Search:
     """Priors on orientations; None if there are none."""
     coarse_slices: Float32[Array, "row float"] | None
     """Of ``candidates``: slice and half power of each pixel, side by side; see `coarse_shape`."""
+    given_deg: Float[Array, "image 3"] | None = None
+    """With fixed angles: rot, tilt, psi of the images at hand. The direction of a candidate is then
+    its image."""
+
+    def at(self, angles_deg: Float[Array, "image 3"]) -> "Search":
+        """Return the search for some images whose present orientations are these."""
+        if not self.plan.sampling.fixed_angles:
+            return self
+        in_plane = angles_deg * np.array([0.0, 0.0, 1.0])
+        return replace(self, given_deg=in_plane if self.plan.sampling.flat else angles_deg)
 
     @cached_property
     def volumes(self) -> tuple[Volume, ...]:
@@ -186,7 +197,7 @@ def make_search(
         weighting=make_weighting(model, plan, disc),
         shifts=make_shifts(plan, disc),
         scales=sum_scales(model, plan.n_particles),
-        candidates=_candidates(model, plan, disc, local),
+        candidates=None if plan.sampling.fixed_angles else _candidates(model, plan, disc, local),
         local=local,
         coarse_slices=None,
     )
@@ -271,6 +282,8 @@ def project_classes(
 def coarse_axes(search: Search, rows: Candidates) -> Float32[Array, "row 6"]:
     """Return where kx and ky of each coarse slice point, in padded voxels."""
     sampling = search.plan.sampling
+    if search.given_deg is not None:
+        return slice_axes(search, euler_matrices(search.given_deg[rows.direction]))
     _, directions = direction_pixels(sampling)
     psi = psi_angles_deg(sampling)[rows.psi]
     angles = np.column_stack([directions[rows.direction], psi])
@@ -280,6 +293,8 @@ def coarse_axes(search: Search, rows: Candidates) -> Float32[Array, "row 6"]:
 def child_matrices(search: Search, rows: Candidates) -> Float[Array, "row child 3 3"]:
     """Return the orientations below each coarse one, as perturbed matrices."""
     sampling = search.plan.sampling
+    if search.given_deg is not None:
+        return euler_matrices(search.given_deg[rows.direction])[:, None]
     pixel, _ = direction_pixels(sampling)
     psi = psi_angles_deg(sampling)[rows.psi]
     return perturbed_matrices(child_angles_deg(sampling, pixel[rows.direction], psi), sampling)
