@@ -109,6 +109,7 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("solvent_mask2", ("flatten_solvent",)),
     ("lowpass_mask", ("flatten_solvent",)),
     ("lowpass", ("lowpass_mask",)),
+    ("r_min_nn", ("NN",)),
     ("ctf_intact_first_peak", ("ctf",)),
     ("ctf_phase_flipped", ("ctf",)),
     ("only_flip_phases", ("ctf",)),

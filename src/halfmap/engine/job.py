@@ -18,15 +18,20 @@ from halfmap.io.stacks import ImageSource
 from halfmap.kernels.protocol import Kernels
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import CtfOptions
+from halfmap.model.fourier import resolution_shell
 from halfmap.model.geometry import geometries
+from halfmap.model.interpolation import Interpolation
 from halfmap.model.optics import Optics
 from halfmap.model.padded_transform import padded_box
 from halfmap.model.particles import ImagePlaces, Particles
+from halfmap.model.projection import ReferenceFilter
 from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import PointGroup, point_group
 from halfmap.parallel.halves import Ranks
 from halfmap.parallel.units import Unit, cut_units
+from halfmap.steps.gridding import GRIDDING_ITERATIONS
 from halfmap.steps.normalisation import normalised
+from halfmap.steps.reconstruction import Inversion
 from halfmap.steps.search import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
 
@@ -89,6 +94,25 @@ class Job:
     def padding(self) -> float:
         """Padding of the transforms: the option, made to fit an even padded box."""
         return padded_box(self.box, self.options.padding) / self.box
+
+    @property
+    def interpolation(self) -> Interpolation:
+        """How slices are cut and inserted."""
+        options = self.options
+        return Interpolation(options.nearest_neighbour, options.nearest_neighbour_min_shell)
+
+    @property
+    def shown(self) -> ReferenceFilter:
+        """What projections show of the map."""
+        limit_A = self.options.likelihood_lowres_limit_A
+        above = resolution_shell(limit_A, self.box, self.pixel_size_A) if limit_A > 0.0 else 0
+        return ReferenceFilter(above, self.of_map.shown_frequencies)
+
+    @property
+    def inversion(self) -> Inversion:
+        """How sums become a map."""
+        iterations = GRIDDING_ITERATIONS if self.options.iterative_gridding else 0
+        return Inversion(iterations, self.interpolation)
 
     def compares_by_correlation(self, iteration: int) -> bool:
         """Whether an iteration compares by correlation: only the first, and only when asked."""

@@ -77,7 +77,7 @@ def maximisation(
         fsc = None
         if job.ranks.n_halves == 2 and job.ranks.meeting is not None:
             if schedule.converged or job.options.solvent_correct_fsc:
-                unfiltered = {h: reconstruct(s.fourier[0], job.box, None) for h, s in sums.items()}
+                unfiltered = {h: _without_prior(job, s.fourier[0]) for h, s in sums.items()}
             sums = _join_low_resolution(job, schedule, sums)
             fsc = _compare(job, schedule, sums, unfiltered)
             if schedule.converged:
@@ -174,6 +174,10 @@ def _compare(
     return half_map_fsc(averages[0], averages[1], job.box)
 
 
+def _without_prior(job: Job, sums: FourierSums) -> Float32[Array, "z y x"]:
+    return reconstruct(sums, job.box, None, inversion=job.inversion)
+
+
 def _solve(
     job: Job,
     schedule: Schedule,
@@ -189,7 +193,7 @@ def _solve(
             sums, job.box, old.signal_variance[k], weight, fsc, joined=schedule.converged
         )
         if sums.weight.any():
-            volume = reconstruct(sums, job.box, estimate.signal_variance, weight)
+            volume = reconstruct(sums, job.box, estimate.signal_variance, weight, job.inversion)
             volume = finished(job, schedule, volume)
         else:  # no particle was here: the class stays, and stays empty
             volume = np.zeros(old.maps.shape[1:], np.float32)

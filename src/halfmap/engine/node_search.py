@@ -43,21 +43,24 @@ def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[
         for half, team in job.ranks.teams.items():
             memory = stack.enter_context(NodeArrays(team.node))
             references[half] = tuple(
-                _reference(models[half], k, (size, job.options.padding), memory)
+                _reference(job, models[half], (k, size), memory)
                 for k in range(job.options.n_classes)
             )
         yield references
 
 
 def _reference(
-    model: HalfModel, class_index: int, how: tuple[int, float], memory: NodeArrays
+    job: Job, model: HalfModel, which: tuple[int, int], memory: NodeArrays
 ) -> FourierReference:
     """Transform a map on the first rank of the node, which holds it, and share the transform.
 
-    ``how``: Fourier window and padding.
+    ``which``: its class, and the Fourier window.
     """
-    holds = memory.node.rank == 0
-    made = fourier_reference(model.maps[class_index], *how) if holds else None
+    made = None
+    if memory.node.rank == 0:
+        class_index, size = which
+        padding, shown = job.options.padding, job.shown
+        made = fourier_reference(model.maps[class_index], size, padding, job.interpolation, shown)
     frame = None if made is None else replace(made, values=np.empty((0, 0, 0), np.complex64))
     shape, frame = share((None if made is None else made.values.shape, frame), memory.node)
     assert shape is not None
@@ -79,6 +82,7 @@ def searches(
             coarse_size=schedule.coarse_size,
             rules=_rules(job, schedule),
             n_particles=len(job.particles),
+            interpolation=job.interpolation,
             seed_class=job.seed_classes_at(schedule.iteration),
         )
         for images in job.images

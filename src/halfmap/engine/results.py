@@ -108,6 +108,7 @@ def _run_state(job: Job, state: State) -> RunState:
             padding=job.options.padding,
             tau2_fudge=job.options.data_weight,
             perturbation_factor=job.options.perturbation,
+            interpolation=job.interpolation,
         ),
         directions_deg=direction_pixels(state.schedule.sampling)[1],
         options=labels,

@@ -146,5 +146,6 @@ def _trial_rules(
     job: Job, schedule: Schedule, images: ImageSettings
 ) -> tuple[TrialRules, ImageGeometry]:
     ctf = None if job.reference_has_ctf(schedule.iteration) else images.ctf
-    rules = TrialRules(schedule.current_size, job.options.random_seed, ctf)
+    seed = job.options.random_seed
+    rules = TrialRules(schedule.current_size, seed, ctf, job.interpolation)
     return rules, images.geometry

@@ -19,6 +19,7 @@ from halfmap.errors import DataError
 from halfmap.io.atomic import replacing
 from halfmap.io.run_folder import ModelSettings, RunState
 from halfmap.model.half_model import HalfModel
+from halfmap.model.interpolation import Interpolation
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.sampling import Sampling
 from halfmap.model.schedule import Changes, Schedule
@@ -115,9 +116,13 @@ def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, A
         halves=tuple(halves),
         poses=_from_arrays(Poses, arrays, "poses"),
         schedule=_schedule(notes["schedule"]),
-        settings=ModelSettings(**notes["settings"]),
+        settings=_settings(notes["settings"]),
     )
     return exact, notes["said"]
+
+
+def _settings(noted: dict[str, Any]) -> ModelSettings:
+    return ModelSettings(**{**noted, "interpolation": Interpolation(**noted["interpolation"])})
 
 
 _REMEDY = (

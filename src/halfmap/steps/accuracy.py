@@ -16,6 +16,7 @@ from halfmap.model.ctf import CtfOptions
 from halfmap.model.disc import Disc, make_disc
 from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
+from halfmap.model.interpolation import LINEAR, Interpolation
 from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.reference import FourierReference
@@ -56,6 +57,7 @@ class TrialRules:
     """With the row of a particle it decides what is varied: the same in all iterations."""
     ctf: CtfOptions | None
     """None: the images have no CTF."""
+    interpolation: Interpolation = LINEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Trials:
     choice: Float[Array, " trial"]
     """Uniform in [0, 1): which angle, and which axis, is varied."""
     geometry: ImageGeometry
+    interpolation: Interpolation = LINEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ def make_trials(
         precision=precision,
         choice=np.array([np.random.default_rng((how.seed, int(row))).random() for row in rows]),
         geometry=geometry,
+        interpolation=how.interpolation,
     )
 
 
@@ -190,7 +194,9 @@ class _Projector:
         disc = trials.disc
         flat = reference.values.reshape(-1).view(np.float32)
         self.volume = Volume(flat, reference.half)
-        self.pixels = Pixels(disc.kx.astype(np.float32), disc.ky.astype(np.float32))
+        linear_square = trials.interpolation.linear_square(trials.geometry.scale)
+        kx, ky = disc.kx.astype(np.float32), disc.ky.astype(np.float32)
+        self.pixels = Pixels(kx, ky, linear_square)
         self.to_padded = trials.geometry.to_model * reference.padding
         self.width, self.flat = disc.width, reference.sphere.flat
         self.n_shells = reference.box // 2 + 1

@@ -115,13 +115,17 @@ class Search:
     @cached_property
     def pixels(self) -> Pixels:
         """Pixels of the fine window."""
-        return Pixels(self.disc.kx.astype(np.float32), self.disc.ky.astype(np.float32))
+        images = self.plan.images
+        linear_square = self.plan.interpolation.linear_square(images.geometry.scale)
+        return Pixels(
+            self.disc.kx.astype(np.float32), self.disc.ky.astype(np.float32), linear_square
+        )
 
     @cached_property
     def coarse_pixels(self) -> Pixels:
         """Pixels of the coarse window."""
         n = self.disc.n_coarse
-        return Pixels(self.pixels.kx[:n].copy(), self.pixels.ky[:n].copy())
+        return self.pixels._replace(kx=self.pixels.kx[:n].copy(), ky=self.pixels.ky[:n].copy())
 
     @cached_property
     def scale_of_square(self) -> Float[Array, "square 2"]:

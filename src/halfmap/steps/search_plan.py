@@ -7,6 +7,7 @@ from numpy import ndarray as Array
 
 from halfmap.model.ctf import CtfOptions
 from halfmap.model.geometry import ImageGeometry
+from halfmap.model.interpolation import LINEAR, Interpolation
 from halfmap.model.optics import Optics
 from halfmap.model.sampling import Sampling
 
@@ -74,6 +75,8 @@ class SearchPlan:
     rules: SearchRules
     n_particles: int
     """Of the whole run, both halves: the sums must have room for all of them."""
+    interpolation: Interpolation = LINEAR
+    """In the transforms of the maps."""
     seed_class: Int[Array, " particle"] | None = None
     """The class that each particle of the run is forced into while all references are equal: poses
     are searched for in the first class only. None: classes are free."""
