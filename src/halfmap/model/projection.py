@@ -45,9 +45,11 @@ class ReferenceFilter:
 def _unpadded(sphere: PaddedSphere, x: slice, shape: tuple[int, ...]) -> list[Int[Array, " k"]]:
     """Return, along z, y and x, where an unpadded half transform has each padded frequency."""
     n_z, n_y, n_x = sphere.shape
-    axes = (np.arange(n_z) - n_z // 2, np.arange(n_y) - n_y // 2, np.arange(n_x)[x])
-    whole = (shape[0], shape[1], 2 * shape[2])
-    return [round_half_away(k / sphere.padding) % n for k, n in zip(axes, whole, strict=True)]
+    z = round_half_away((np.arange(n_z) - n_z // 2) / sphere.padding) % shape[0]
+    y = round_half_away((np.arange(n_y) - n_y // 2) / sphere.padding) % shape[1]
+    # The margin of the sphere, where nothing is, may lie beyond Nyquist.
+    x_of_slab = np.minimum(round_half_away(np.arange(n_x)[x] / sphere.padding), shape[2] - 1)
+    return [z, y, x_of_slab]
 
 
 WHOLE = ReferenceFilter()
