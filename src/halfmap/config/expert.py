@@ -228,8 +228,13 @@ class Expert(OptionGroup):
         bool,
         Option(
             "external_reconstruct",
-            LATER,
-            "Let another program make the map from the sums.",
+            IMPLEMENTED,
+            "Let another program make each map from the sums: the one that the environment "
+            "variable RELION_EXTERNAL_RECONSTRUCT_EXECUTABLE names (arguments may follow it), "
+            "relion_external_reconstruct without it. It gets the name of a STAR file.",
+            differs="What the program says goes to <root>_external_reconstruct.log; it is ended "
+            "after --external_time_limit. A map that is missing, of another box or not finite "
+            "stops the run.",
             label="rlnDoExternalReconstruct",
             on_continue=FREE,
         ),

@@ -91,6 +91,11 @@ class RefineOptions(
         """Whether intensity scales are corrected: ``--no_scale`` wins."""
         return self.scale_correction and not self.no_scale_correction
 
+    @property
+    def has_helper(self) -> bool:
+        """Whether a program that is not ours works on the maps."""
+        return self.external_reconstruct or self.prior_plug_in != ""
+
 
 @dataclass(frozen=True, slots=True)
 class Declaration:

@@ -42,6 +42,11 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "no FSC between halves",
     ),
     (
+        lambda o: o.external_reconstruct and o.prior_plug_in != "",
+        "--prior: found with --external_reconstruct, expected one of them: both make the map. "
+        "Leave one out",
+    ),
+    (
         lambda o: o.lowpass_mask_file is not None and o.lowpass_mask_resolution_A <= 0.0,
         "--lowpass_mask: found without --lowpass, expected the resolution to keep the region at. "
         "Give it in Å with --lowpass",
@@ -109,7 +114,12 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("solvent_mask2", ("flatten_solvent",)),
     ("lowpass_mask", ("flatten_solvent",)),
     ("lowpass", ("lowpass_mask",)),
+<<<<<<< HEAD
     ("r_min_nn", ("NN",)),
+=======
+    ("external_time_limit", ("external_reconstruct",)),
+    ("prior_time_limit", ("prior",)),
+>>>>>>> cec2430 (Let another program make the maps, or a plug-in regularise them)
     ("ctf_intact_first_peak", ("ctf",)),
     ("ctf_phase_flipped", ("ctf",)),
     ("only_flip_phases", ("ctf",)),

@@ -7,10 +7,12 @@ from pathlib import Path
 from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
+from halfmap.engine.external import check_program
 from halfmap.engine.first_sampling import check_relaxed_symmetry, resumed_schedule
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
+from halfmap.engine.priors import check_prior
 from halfmap.engine.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
@@ -39,6 +41,8 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     def read() -> tuple[Inputs, RunState, str]:
         nonlocal table, models
         assert options.continue_from is not None
+        check_program(options)
+        check_prior(options)
         inputs, table = read_inputs(options, options.random_seed, console, Problems())
         state = replace(read_run(options.continue_from), particles=inputs.particles, table=table)
         _check_unfinished(options.continue_from, state)

@@ -12,6 +12,7 @@ from halfmap.engine.console import Console
 from halfmap.engine.inputs import Inputs
 from halfmap.engine.map_inputs import MapInputs
 from halfmap.engine.map_masks import MapMasks
+from halfmap.engine.priors import Priors
 from halfmap.engine.quarantine import Quarantine
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
@@ -62,6 +63,7 @@ class Job:
     """Its mask of the solvent is None only when nobody asked for one."""
     search_rules: SearchRules
     schedule_rules: ScheduleRules
+    priors: Priors
     units: tuple[Unit, ...]
     quarantine: Quarantine
 
@@ -247,6 +249,7 @@ def make_job(
         ),
         schedule_rules=_schedule_rules(options, optics, diameter_A),
         units=cut_units(particles.half, geometry[particles.optics_group]),
+        priors=Priors(options),
         quarantine=Quarantine(particles, options.max_quarantined),
     )
 

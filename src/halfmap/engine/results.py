@@ -14,6 +14,7 @@ from halfmap.engine.class_text import ClassSummary
 from halfmap.engine.console_text import Ending, IterationLine
 from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
+from halfmap.engine.prior_record import report_priors
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.io.atomic import replacing
@@ -162,6 +163,7 @@ def _ranks_text(job: Job) -> str:
 
 def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> None:
     """Say what an iteration gave, and keep where its time went. Collective."""
+    report_priors(job, state.schedule.iteration)
     watch.add("units", found.busy_seconds)
     by_rank = job.ranks.world.gather(watch.seconds, root=LEADER)
     if by_rank is None:

@@ -12,11 +12,13 @@ from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
+from halfmap.engine.external import check_program
 from halfmap.engine.first_noise import first_noise_variance
 from halfmap.engine.first_sampling import check_relaxed_symmetry, first_sampling
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
+from halfmap.engine.priors import check_prior
 from halfmap.engine.state import State
 from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_room
 from halfmap.io.particle_table import ParticleTable
@@ -61,6 +63,9 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
 
     def read() -> Inputs:
         nonlocal table, existing, references
+        nonlocal table, existing
+        check_program(options)
+        check_prior(options)
         problems, root = Problems(), options.output_root
         existing = problems.attempt(check_output, root, overwrite=options.overwrite) or []
         inputs, table = read_inputs(options, options.random_seed, console, problems)
