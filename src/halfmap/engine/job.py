@@ -30,6 +30,7 @@ from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import PointGroup, point_group
 from halfmap.parallel.halves import Ranks
 from halfmap.parallel.units import Unit, cut_units
+from halfmap.steps.ctf_power import mean_ctf_power
 from halfmap.steps.gridding import GRIDDING_ITERATIONS
 from halfmap.steps.normalisation import normalised
 from halfmap.steps.reconstruction import Inversion
@@ -187,6 +188,11 @@ class Job:
         """
         share = np.array([images.geometry.scale**2 for images in self.images])
         return np.asarray(share[self.geometry][:, None])
+
+    @cached_property
+    def ctf_power(self) -> Float[Array, " shell"]:
+        """Mean CTF² of premultiplied images in each shell; ones if there are none."""
+        return mean_ctf_power(self.particles, self.images, self.geometry)
 
     @cached_property
     def noise_pixels(self) -> Int[Array, "optics shell"]:

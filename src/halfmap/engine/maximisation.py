@@ -174,11 +174,13 @@ def _solve(
 ) -> Solved:
     """Estimate the spectra of this rank's classes and reconstruct their maps."""
     weight = job.options.data_weight
+    # A spectrum from a file is what the user says it is; with an FSC there is no such prior.
+    given = fsc is not None or job.of_map.tau2 is not None
+    share = np.ones(job.box // 2 + 1) if given else job.ctf_power
     solved = {}
     for k, sums in summed.fourier.items():
-        estimate = spectra(
-            sums, job.box, old.signal_variance[k], weight, fsc, joined=schedule.converged
-        )
+        power = old.signal_variance[k] * share
+        estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
         if sums.weight.any():
             volume = reconstruct(sums, job.box, estimate.signal_variance, weight, job.inversion)
             volume = finished(job, schedule, volume)
