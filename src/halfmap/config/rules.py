@@ -114,12 +114,9 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("solvent_mask2", ("flatten_solvent",)),
     ("lowpass_mask", ("flatten_solvent",)),
     ("lowpass", ("lowpass_mask",)),
-<<<<<<< HEAD
     ("r_min_nn", ("NN",)),
-=======
     ("external_time_limit", ("external_reconstruct",)),
     ("prior_time_limit", ("prior",)),
->>>>>>> cec2430 (Let another program make the maps, or a plug-in regularise them)
     ("ctf_intact_first_peak", ("ctf",)),
     ("ctf_phase_flipped", ("ctf",)),
     ("only_flip_phases", ("ctf",)),

@@ -160,42 +160,11 @@ def _compare(
     return half_map_fsc(averages[0], averages[1], job.box)
 
 
-<<<<<<< HEAD
 def _without_prior(job: Job, sums: FourierSums) -> Float32[Array, "z y x"]:
     return reconstruct(sums, job.box, None, inversion=job.inversion)
 
 
-def _solve(
-    job: Job,
-    schedule: Schedule,
-    old: HalfModel,
-    summed: Summed,
-    fsc: Float[Array, " shell"] | None,
-) -> Solved:
-    """Estimate the spectra of this rank's classes and reconstruct their maps."""
-    weight = job.options.data_weight
-    # A spectrum from a file is what the user says it is; with an FSC there is no such prior.
-    given = fsc is not None or job.of_map.tau2 is not None
-    share = np.ones(job.box // 2 + 1) if given else job.ctf_power
-    solved = {}
-    for k, sums in summed.fourier.items():
-        power = old.signal_variance[k] * share
-        estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
-        if sums.weight.any():
-            volume = reconstruct(sums, job.box, estimate.signal_variance, weight, job.inversion)
-            volume = finished(job, schedule, volume)
-        else:  # no particle was here: the class stays, and stays empty
-            volume = np.zeros(old.maps.shape[1:], np.float32)
-        solved[k] = (estimate, volume)
-    return solved
-
-
-def _collected(
-    team: Team, old: HalfModel, solved: Solved, fsc: Float[Array, " shell"] | None
-) -> HalfMaps | None:
-=======
 def _collected(team: Team, old: HalfModel, solved: Solved) -> HalfMaps | None:
->>>>>>> cec2430 (Let another program make the maps, or a plug-in regularise them)
     """Collect the classes of a half on its root; None on its other ranks. Collective."""
     n_classes = len(old.class_fraction)
     gathered = team.comm.gather({k: made.spectra for k, made in solved.items()})

@@ -50,10 +50,14 @@ def solve(
 ) -> Solved:
     """Estimate the spectra of this rank's classes and reconstruct their maps."""
     shown = np.zeros(job.box // 2 + 1) if fsc is None else fsc
+    weight = job.options.data_weight
+    # A spectrum from a file is what the user says it is; with an FSC there is no such prior.
+    given = fsc is not None or job.of_map.tau2 is not None
+    share = np.ones(job.box // 2 + 1) if given else job.ctf_power
     reconstructed = _reconstructor(job, schedule, summed.half)
     solved = {}
     for k, sums in summed.fourier.items():
-        power, weight = old.signal_variance[k], job.options.data_weight
+        power = old.signal_variance[k] * share
         estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
         if sums.weight.any():
             made = reconstructed(k, sums, (estimate, shown))
@@ -79,7 +83,8 @@ def _reconstructor(
 def _reconstructed(job: Job, k: int, sums: FourierSums, known: Known) -> Reconstructed:
     del k  # all classes are made alike
     estimate, fsc = known
-    volume = reconstruct(sums, job.box, estimate.signal_variance, job.options.data_weight)
+    weight = job.options.data_weight
+    volume = reconstruct(sums, job.box, estimate.signal_variance, weight, job.inversion)
     return Reconstructed(volume, estimate, fsc)
 
 
