@@ -27,6 +27,16 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "Leave --K out, or classify without halves and refine each class afterwards",
     ),
     (
+        lambda o: o.fast_subsets and o.auto_refine,
+        "--fast_subsets: found with --auto_refine, expected without: convergence is judged from "
+        "all particles. Leave --fast_subsets out",
+    ),
+    (
+        lambda o: o.fast_subsets and not o.auto_refine and o.last_iteration < 20,
+        "--fast_subsets: found with an --iter below 20, expected at least 20: all particles take "
+        "part from the sixteenth iteration on. Raise --iter, or leave --fast_subsets out",
+    ),
+    (
         lambda o: o.ctf_phase_flipped and o.only_flip_phases,
         "--only_flip_phases: found with --ctf_phase_flipped, expected one of them: phases that "
         "were flipped cannot be flipped again",

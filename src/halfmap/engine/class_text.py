@@ -41,7 +41,7 @@ def shares_text(shares: Sequence[float], changed: float) -> str:
         n_empty = len(shares) - len(filled)
         listed = f"{min(filled):.2g} to {max(filled):.2g} %"
         listed += f", {n_empty} empty" if n_empty else ""
-    moved = f", {100 * changed:.1f} % changed" if changed <= 1.0 else ""
+    moved = f", {100 * changed:.1f} % changed" if changed < 1.0 else ""
     return f"classes {listed}{moved}"
 
 

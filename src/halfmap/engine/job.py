@@ -26,6 +26,7 @@ from halfmap.model.optics import Optics
 from halfmap.model.padded_transform import padded_box
 from halfmap.model.particles import ImagePlaces, Particles
 from halfmap.model.projection import ReferenceFilter
+from halfmap.model.schedule import Schedule
 from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import PointGroup, point_group
 from halfmap.parallel.halves import Ranks
@@ -36,6 +37,7 @@ from halfmap.steps.normalisation import normalised
 from halfmap.steps.reconstruction import Inversion
 from halfmap.steps.search import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
+from halfmap.steps.subsets import drawn_rows, subset_size
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Job:
     schedule_rules: ScheduleRules
     priors: Priors
     units: tuple[Unit, ...]
+    """Of all particles."""
     quarantine: Quarantine
 
     @property
@@ -135,6 +138,26 @@ class Job:
             return None
         rng = np.random.default_rng((self.options.random_seed, iteration))
         return rng.integers(0, self.options.n_classes, len(self.particles))
+
+    def rows_at(self, schedule: Schedule) -> Int[Array, " row"]:
+        """Return the rows of the particles that take part in an iteration."""
+        n, half = len(self.particles), self.particles.half
+        size = n
+        if self.options.fast_subsets:
+            flat = schedule.sampling.flat
+            size = subset_size(schedule.iteration, n, self.options.n_classes, flat=flat)
+        if size == n:
+            return np.arange(n)
+        return drawn_rows(half, size, (self.options.random_seed, schedule.iteration))
+
+    def units_at(self, schedule: Schedule) -> tuple[Unit, ...]:
+        """Return the work of an iteration."""
+        rows = self.rows_at(schedule)
+        if len(rows) == len(self.particles):
+            return self.units
+        particles = self.particles
+        own = cut_units(particles.half[rows], self.geometry[particles.optics_group[rows]])
+        return tuple(replace(unit, rows=rows[unit.rows]) for unit in own)
 
     def search_rules_at(self, iteration: int) -> SearchRules:
         """Return the rules of the expectation in an iteration."""

@@ -201,8 +201,8 @@ def _class_shares(state: State) -> tuple[float, ...]:
 
 
 def _class_summaries(job: Job, state: State) -> tuple[ClassSummary, ...]:
-    model, counts = state.models[0], np.bincount(state.poses.class_index.clip(min=0))
-    counts = np.pad(counts, (0, len(model.class_fraction) - len(counts)))
+    model, known = state.models[0], state.poses.class_index[state.poses.class_index >= 0]
+    counts = np.bincount(known, minlength=len(model.class_fraction))
     return tuple(
         ClassSummary(
             number=k + 1,

@@ -96,7 +96,9 @@ def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Ma
     schedule = replace(schedule, mean_max_probability=told.mean_max_probability)
     if job.ranks.n_halves == 2:
         schedule = after_fsc(schedule, told.fsc)
-    changes = pose_changes(before, poses, job.group, flat=schedule.sampling.flat)
+    rows = job.rows_at(schedule)
+    flat = schedule.sampling.flat
+    changes = pose_changes(before[rows], poses[rows], job.group, flat=flat)
     schedule = count_changes(schedule, changes)
     schedule = next_resolution(schedule, told.data_vs_prior, job.schedule_rules)
     return State(schedule, poses, models)
