@@ -24,6 +24,12 @@ class DataError(HalfmapError):
     exit_code = 3
 
 
+class ProgramError(HalfmapError):
+    """A program that was asked to help failed, or did not end in time."""
+
+    exit_code = 5
+
+
 class CollectiveError(HalfmapError):
     """At least one rank failed; raised on all of them, with the exit code of the first."""
 

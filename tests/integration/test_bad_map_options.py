@@ -73,3 +73,26 @@ def test_a_mask_of_another_grid_is_written_as_it_is_used(run: Run) -> None:
     assert pixel_size_A == pytest.approx(PIXEL_A)
     assert not Path("out/run_solvent_mask.mrc").exists()
     assert "already holds" in run(refine(FLAT)).err
+
+
+def test_a_fourier_mask_of_another_shape(run: Run) -> None:
+    write(Path("mask.mrc"), np.ones((BOX,) * 3, np.float32))
+
+    said = run(refine("--fourier_mask", "mask.mrc"))
+
+    assert_one_message(said, 3, "mask.mrc has 24 x 24 x 24 voxels; expected half a transform")
+
+
+def test_a_fourier_mask_of_another_box(run: Run) -> None:
+    write(Path("mask.mrc"), np.ones((32, 32, 17), np.float32))
+
+    said = run(refine("--fourier_mask", "mask.mrc"))
+
+    assert_one_message(said, 3, "mask.mrc is for maps of 32 px; expected 24 px. Make it again")
+
+
+def test_the_linear_shells_alone_have_no_effect(run: Run) -> None:
+    said = run(refine("--r_min_nn", "3"))
+
+    assert_ran(said)
+    assert "--r_min_nn has no effect without --NN" in said.out

@@ -6,7 +6,7 @@ message, and for no traceback. One process; what ranks add is in ``test_errors_o
 
 import pytest
 
-from .spoilt_project import Spoil, replaced, with_column, with_subsets, with_value, without_column
+from .spoilt_project import Spoil, replaced, with_subsets, with_value, without_column
 from .tiny_project import (
     BOX,
     STACK,
@@ -114,14 +114,6 @@ def too_large_diameter() -> list[str]:
                 "Remove the column rlnRandomSubset",
             ),
             id="an empty half",
-        ),
-        pytest.param(
-            with_column("optics", "rlnCtfDataAreCtfPremultiplied", "1"),
-            (
-                "found premultiplied images in a run without halves",
-                "expected --split_random_halves",
-            ),
-            id="premultiplied images without halves",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from halfmap.io.model_reading import read_model_star
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.star import write_star
 from halfmap.model.fourier import radial_mean, shells_3d, transform_3d
-from halfmap.steps.centring import centre_of_mass
+from halfmap.steps.centring import centre_of_mass, centred
 from halfmap.steps.local_symmetry import symmetrise_locally
 from halfmap.steps.solvent import solvent_mask
 
@@ -182,13 +182,30 @@ def test_a_map_is_moved_to_its_centre_of_mass(refined: Refined) -> None:
     # The reference lies 2 px from the centre, so the particles are found there too.
     start, _ = read_map("particles/start.mrc")
     write_map(Path("moved.mrc"), np.roll(start, 2, axis=1), PIXEL_A)
-    words = ("--ref", "moved.mrc", "--offset_range", "4", "--flatten_solvent")
+    words = ("--ref", "moved.mrc", "--offset_range", "4", "--flatten_solvent", "--iter", "2")
 
     plain = centre_of_mass(map_of(refined("plain", *words)))
     found = centre_of_mass(map_of(refined("centred", *words, "--center_classes")))
 
     # Flattening, which comes after it, and linear interpolation leave a part of a px.
     assert np.linalg.norm(found) < 0.4 * np.linalg.norm(plain)
+
+
+def test_the_last_map_stays_where_its_offsets_are(refined: Refined) -> None:
+    plain, last = refined("plain"), refined("last", "--center_classes")
+
+    np.testing.assert_array_equal(map_of(last), map_of(plain))
+
+
+def test_a_map_is_not_moved_further_than_the_offset_range(refined: Refined) -> None:
+    words = ("--iter", "2", "--offset_range", "0.125", "--offset_step", "0.125")
+    plain, found = (
+        map_of(refined("plain", *words)),
+        map_of(refined("c", *words, "--center_classes")),
+    )
+
+    np.testing.assert_array_equal(found, centred(plain, 0.125))
+    assert np.linalg.norm(centre_of_mass(plain)) > 0.125
 
 
 def test_steps_come_in_their_order(refined: Refined) -> None:

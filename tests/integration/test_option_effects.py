@@ -52,12 +52,20 @@ EFFECTS: list[tuple[dict[str, object], str]] = [
     ({"ctf_intact_first_peak": True}, "map"),
     ({"ctf_phase_flipped": True}, "map"),
     ({"only_flip_phases": True}, "map"),
+    ({"ctf_uncorrected_ref": True}, "poses"),
+    ({"pad_ctf": True}, "map"),
     ({"norm": False}, "norm"),
     ({"no_norm": True}, "norm"),
     ({"scale": False}, "scale"),
     ({"no_scale": True}, "scale"),
     ({"maxsig": 2}, "map"),
     ({"pad": 1}, "map"),
+    ({"pad": 3}, "map"),
+    ({"NN": True, "r_min_nn": 3}, "map"),
+    ({"NN": True, "r_min_nn": 0}, "map"),
+    ({"dont_skip_gridding": True}, "map"),
+    ({"strict_lowres_exp": 70}, "poses"),
+    ({"fourier_mask": "frequencies.mrc"}, "poses"),
     ({"random_seed": 4}, "poses"),
     ({"coarse_size": 8}, "significant"),
     ({"adaptive_fraction": 0.6}, "map"),
@@ -82,6 +90,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_map(Path("other.mrc"), np.ascontiguousarray(start[:, ::-1]), pixel_A)
         maps = np.array(["data/start.mrc", "other.mrc"], TEXT)
         write_star(Path("refs.star"), {"model_classes": {"rlnReferenceImage": maps}})
+        frequencies = np.ones((24, 24, 13), np.float32)
+        frequencies[:, :, 2] = 0.0
+        write_map(Path("frequencies.mrc"), frequencies, 6.0)
         write_map(Path("shell.mrc"), 1.0 - solvent_mask(24, 6.0, 80.0, 3.0), 6.0)
     return folder
 

@@ -1,8 +1,11 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from halfmap.engine.class_text import ClassSummary, classes_text
 from halfmap.engine.console import Console
 from halfmap.engine.console_text import (
     COLUMNS_EVERY,
@@ -74,6 +77,39 @@ def test_the_columns_stand_below_their_heads() -> None:
     for head, cell in [("resolution", "35.56"), ("Pmax", "0.956"), ("size", "38"), ("busy", "93")]:
         assert names.index(head) + len(head) == line.index(cell) + len(cell)
     assert units.index("px") + 2 == line.index("38") + 2
+
+
+def test_the_line_of_several_classes_ends_with_their_shares() -> None:
+    moved = replace(THIRD.changes, classes=0.041)
+    two = replace(THIRD, class_shares=(0.664, 0.336), changes=moved)
+    fifty = replace(THIRD, class_shares=(*(np.arange(1, 50) / 1225.0), 0.0), changes=moved)
+
+    assert iteration_text(two).endswith("1.5; classes 66, 34 %, 4.1 % changed")
+    assert iteration_text(fifty).endswith("classes 0.082 to 4 %, 1 empty, 4.1 % changed")
+
+
+def test_the_end_tells_of_each_class_and_names_the_empty_ones() -> None:
+    classes = (
+        ClassSummary(1, 0.664, 1992, 18.04),
+        ClassSummary(2, 0.0, 0, 999.0),
+        ClassSummary(3, 0.336, 1008, 24.3),
+    )
+
+    text = ending_text(replace(CONVERGED, converged=False, classes=classes), 0)
+
+    assert "  class 1    66.4 %     1,992 particles  18.0 Å\n" in text
+    assert "  class 3    33.6 %     1,008 particles  24.3 Å\n" in text
+    assert "  empty: class 2\n" in text
+    assert text.endswith("\nfiles:\n  map  job/run_class001.mrc")
+
+
+def test_of_many_classes_the_largest_are_listed() -> None:
+    classes = [ClassSummary(k + 1, (k + 1) / 820.0, 10 * k, 20.0) for k in range(40)]
+
+    lines = classes_text(classes).splitlines()
+
+    assert [line.split()[1] for line in lines[:-1]] == [str(k) for k in range(29, 41)]
+    assert lines[-1] == "  and 28 smaller ones"
 
 
 def test_what_is_not_known_yet_is_a_dash_not_999() -> None:

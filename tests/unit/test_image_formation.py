@@ -20,7 +20,7 @@ from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Particles
 from halfmap.model.rotations import euler_matrices
 from halfmap.steps.prepare_images import PreparedImages, make_batch, prepare_images
-from halfmap.steps.search import Search, SearchPlan
+from halfmap.steps.search import Search, SearchPlan, SearchRules
 
 STRETCH = np.array([[1.03, 0.01], [-0.02, 0.96]])
 TILT_MRAD = (4.0, -7.0)
@@ -84,7 +84,7 @@ def lens_particles() -> Particles:
     return replace(small.particles(1), optics=GROUPS, defocus=defocus)
 
 
-def prepared(image: Array) -> tuple[PreparedImages, Search]:
+def prepared(image: Array, rules: SearchRules = small.RULES) -> tuple[PreparedImages, Search]:
     those = lens_particles()
     geometry = ImageGeometry(GROUP.box, GROUP.pixel_size_A, BOX, PIXEL_A, GROUP.magnification)
     settings = replace(
@@ -92,7 +92,7 @@ def prepared(image: Array) -> tuple[PreparedImages, Search]:
     )
     known = small.model(phantom.density(BOX, PIXEL_A)[None], GLOBAL, 1.0, n_optics=2)
     known = replace(known, noise_variance=np.full((2, BOX // 2 + 1), 4.0))
-    plan = SearchPlan(GLOBAL, settings, BOX, 8, small.RULES, n_particles=10)
+    plan = SearchPlan(GLOBAL, settings, BOX, 8, rules, n_particles=10)
     made = small.search(known, plan, make_kernels())
     pose = small.poses_at(np.zeros((1, 3)), np.zeros((1, 2)))
     batch = make_batch(image[None], np.array([0]), those, pose, made)
@@ -143,3 +143,18 @@ def test_the_power_of_an_image_is_that_of_the_mean_detector() -> None:
 
     # The mask takes little away; shells at the edge are cut by the disc.
     np.testing.assert_allclose(images.power[0, 1:8], by_shell[1:8], rtol=0.15)
+
+
+def test_an_uncorrected_reference_is_compared_without_ctf_and_inserted_with_it() -> None:
+    uncorrected = SearchRules(reference_without_ctf=True)
+    plain, search = prepared(picture())
+    images, _ = prepared(picture(), uncorrected)
+
+    ctf = ctf_there(of_disc(search))
+    np.testing.assert_array_equal(images.summed.unmasked, plain.summed.unmasked)
+    np.testing.assert_array_equal(images.summed.weight, plain.summed.weight)
+    np.testing.assert_array_equal(images.summed.power, 0.25)
+    seen = images.summed.masked.view(np.complex64)[0, : len(search.disc)] * ctf
+    usual = plain.summed.masked.view(np.complex64)[0, : len(search.disc)]
+    # The wavelength above has six digits.
+    np.testing.assert_allclose(seen, usual, atol=1e-3 * np.abs(usual).max())

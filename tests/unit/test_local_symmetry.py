@@ -15,8 +15,10 @@ def operator(angles_deg: Sequence[float], shift_A: Sequence[float] = (0.0, 0.0, 
 
 
 def at(volume: np.ndarray, point: np.ndarray) -> float:
-    """Return the trilinear value at (x, y, z) from the centre; zeros lie around the map."""
-    place = np.asarray(point, float)[::-1] + BOX // 2
+    """Return the trilinear value at (x, y, z) from the centre; zero beyond the outermost voxels."""
+    place = np.round(np.asarray(point, float)[::-1] + BOX // 2, 9)
+    if (place < 0).any() or (place > BOX - 1).any():
+        return 0.0
     low = np.floor(place).astype(int)
     total = 0.0
     for corner in np.ndindex(2, 2, 2):

@@ -7,6 +7,7 @@ import pytest
 from written_run import write_run
 
 from halfmap.cli.main import main
+from halfmap.io.prior_star import write_verdicts
 from halfmap.report.page import report_page
 
 SECTIONS = ("Maps", "Resolution", "Search", "Particles", "Signal and noise", "Time", "Iterations")
@@ -166,3 +167,22 @@ def test_importing_the_report_loads_no_plot_library() -> None:
     )
 
     assert result.stdout == "[]\n"
+
+
+def test_the_use_of_a_prior_plug_in_is_counted(tmp_path: Path) -> None:
+    root = write_run(tmp_path)
+    why = "gave no answer within 600 s and was ended"
+    write_verdicts(
+        tmp_path / "run_prior.star",
+        [(1, 1, 1, "used"), (1, 2, 1, why), (2, 1, 1, "used"), (2, 2, 1, "used")],
+    )
+
+    page = report_page(root)
+
+    assert "<dt>Prior plug-in</dt><dd>used for 3 of 4 maps</dd>" in page
+    assert "1 map of 4 kept the ordinary prior" in page
+
+
+def test_a_run_without_a_plug_in_says_nothing_of_it(page: str) -> None:
+    assert "Prior plug-in" not in page
+    assert "ordinary prior" not in page

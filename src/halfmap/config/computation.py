@@ -121,8 +121,10 @@ class Computation(OptionGroup):
         bool,
         Option(
             "fast_subsets",
-            LATER,
-            "Use growing random subsets of the particles in the first 15 iterations.",
+            IMPLEMENTED,
+            "Use growing random subsets of the particles in the first 15 iterations: 1,500 a class "
+            "(100 a 2D class), from the sixth three times as many, from the eleventh at least 0.3 "
+            "of all. Statistics are those of the subset.",
             label="rlnDoFastSubsetOptimisation",
         ),
     ] = False

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from halfmap.config.declare import FREE, IMPLEMENTED, LATER, Option, OptionGroup
+from halfmap.config.declare import FREE, IMPLEMENTED, Option, OptionGroup
 
 
 class Corrections(OptionGroup):
@@ -21,9 +21,11 @@ class Corrections(OptionGroup):
         bool,
         Option(
             "pad_ctf",
-            LATER,
-            "Apply the CTF in a larger box, so that a delocalised signal is not folded back.",
-            differs="RELION knows the option and stops at it.",
+            IMPLEMENTED,
+            "Compute the CTF in a larger box, so that a signal which defocus spread beyond the "
+            "image does not come in again at the opposite edge. Slower.",
+            differs="RELION knows the option and stops at it. Here the image of a point is "
+            "computed in a box of at least twice the size and cut to that of the images.",
         ),
     ] = False
     ctf_intact_first_peak: Annotated[
@@ -39,7 +41,7 @@ class Corrections(OptionGroup):
         bool,
         Option(
             "ctf_uncorrected_ref",
-            LATER,
+            IMPLEMENTED,
             "The starting map was made without amplitude correction: compare it without CTF in the "
             "first iteration.",
         ),

@@ -39,12 +39,21 @@ class Expert(OptionGroup):
     ] = -1.0
     nearest_neighbour: Annotated[
         bool,
-        Option("NN", LATER, "Interpolate in Fourier space by the nearest point, not linearly."),
+        Option(
+            "NN",
+            IMPLEMENTED,
+            "Cut and insert slices at the nearest points of the padded transform, instead of "
+            "interpolating linearly.",
+        ),
     ] = False
     nearest_neighbour_min_shell: Annotated[
         int,
         Range(0),
-        Option("r_min_nn", LATER, "Shells below this are interpolated linearly in spite of --NN."),
+        Option(
+            "r_min_nn",
+            IMPLEMENTED,
+            "Shells below this are interpolated linearly in spite of --NN.",
+        ),
     ] = 10
     verbosity: Annotated[
         int,
@@ -161,8 +170,9 @@ class Expert(OptionGroup):
         OffOrResolution,
         Option(
             "strict_lowres_exp",
-            LATER,
-            "Coarser detail than this does not count when poses are compared.",
+            IMPLEMENTED,
+            "Coarser detail than this does not count when poses are compared: projections do not "
+            "show it. -1 sets no limit.",
             label="rlnLowresLimitExpectation",
         ),
     ] = -1.0
@@ -218,8 +228,13 @@ class Expert(OptionGroup):
         bool,
         Option(
             "external_reconstruct",
-            LATER,
-            "Let another program make the map from the sums.",
+            IMPLEMENTED,
+            "Let another program make each map from the sums: the one that the environment "
+            "variable RELION_EXTERNAL_RECONSTRUCT_EXECUTABLE names (arguments may follow it), "
+            "relion_external_reconstruct without it. It gets the name of a STAR file.",
+            differs="What the program says goes to <root>_external_reconstruct.log; it is ended "
+            "after --external_time_limit. A map that is missing, of another box or not finite "
+            "stops the run.",
             label="rlnDoExternalReconstruct",
             on_continue=FREE,
         ),
@@ -282,12 +297,15 @@ class Expert(OptionGroup):
             "Particles of each optics group from which the first noise spectra are taken.",
         ),
     ] = 1000
-    dont_skip_gridding: Annotated[
+    iterative_gridding: Annotated[
         bool,
         Option(
             "dont_skip_gridding",
-            LATER,
-            "Iterate the gridding correction of the reconstruction, as RELION 3 did.",
+            IMPLEMENTED,
+            "Weight the reconstruction by ten iterations of gridding, as RELION 3 did, instead of "
+            "dividing each Fourier voxel by its own weight.",
+            differs="The weights are compared with the largest, where RELION compares them with "
+            "the number of particles; it matters only where there are almost no data.",
         ),
     ] = False
     version: Annotated[

@@ -220,8 +220,8 @@ class General(OptionGroup):
         Option(
             "center_classes",
             IMPLEMENTED,
-            "Move each map to the centre of mass of its positive voxels after each iteration, by "
-            "--offset_range at most; not with --split_random_halves.",
+            "Move each map to the centre of mass of its positive voxels after each iteration but "
+            "the last, by --offset_range at most; not with --split_random_halves.",
             label="rlnDoCenterClasses",
         ),
     ] = False

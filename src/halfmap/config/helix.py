@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from halfmap.config.declare import FREE, LATER, File, Option, OptionGroup
+from halfmap.config.declare import FREE, IMPLEMENTED, LATER, File, Option, OptionGroup
 
 
 class Helix(OptionGroup):
@@ -155,8 +155,9 @@ class Helix(OptionGroup):
         File,
         Option(
             "fourier_mask",
-            LATER,
-            "Mask in Fourier space that multiplies the projections of the map.",
+            IMPLEMENTED,
+            "Factors on the frequencies of the map, when slices are cut: an MRC file of "
+            "n/2+1 × n × n real numbers for a map of n px, frequency 0 first.",
             label="rlnFourierMask",
         ),
     ] = None

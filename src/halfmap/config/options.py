@@ -67,6 +67,16 @@ class RefineOptions(
         return self.n_classes > 1 and self.reference_file.suffix != ".star"
 
     @property
+    def samples_automatically(self) -> bool:
+        """Whether the run chooses its steps and ranges itself."""
+        return self.auto_refine or self.auto_sampling
+
+    @property
+    def keeps_angles(self) -> bool:
+        """Whether no orientation is looked for."""
+        return self.skip_align or self.skip_rotate
+
+    @property
     def data_weight(self) -> float:
         """Factor of the prior spectrum tau2 in the reconstruction."""
         return self.tau2_fudge if self.tau2_fudge > 0.0 else 1.0
@@ -80,6 +90,11 @@ class RefineOptions(
     def corrects_scale(self) -> bool:
         """Whether intensity scales are corrected: ``--no_scale`` wins."""
         return self.scale_correction and not self.no_scale_correction
+
+    @property
+    def has_helper(self) -> bool:
+        """Whether a program that is not ours works on the maps."""
+        return self.external_reconstruct or self.prior_plug_in != ""
 
 
 @dataclass(frozen=True, slots=True)

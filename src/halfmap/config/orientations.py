@@ -28,10 +28,12 @@ def _point_group(name: str) -> str:
     return name.upper()
 
 
-PointGroupName = Annotated[
-    str,
-    AfterValidator(_point_group),
-    Expected("a point group: C1, C2, ..., D2, ..., T, O, I (also I1 to I4, CI, CS, CnH, ...)"),
+_EXPECTED = Expected(
+    "a point group: C1, C2, ..., D2, ..., T, O, I (also I1 to I4, CI, CS, CnH, ...)"
+)
+PointGroupName = Annotated[str, AfterValidator(_point_group), _EXPECTED]
+NoneOrPointGroupName = Annotated[
+    str, AfterValidator(lambda name: _point_group(name) if name else ""), _EXPECTED
 ]
 Sigma = Annotated[float, Range(0.0, 180.0, above=True, off=-1.0)]
 
@@ -93,11 +95,15 @@ class Orientations(OptionGroup):
         ),
     ] = "C1"
     relaxed_symmetry: Annotated[
-        str,
+        NoneOrPointGroupName,
         Option(
             "relax_sym",
-            LATER,
-            "Group whose operators are tried as alternative poses around each pose.",
+            IMPLEMENTED,
+            "Point group that the particle has only nearly. Priors on the orientation are the same "
+            "at all its mates under this group, so each image finds the mate that fits. Without "
+            "--sigma_ang or the like only the present poses and their mates are searched.",
+            differs="Any point group, where RELION has cyclic ones only, and in-plane angles turn "
+            "with the mates. An auto-refinement searches everywhere until its searches are local.",
             on_continue=FREE,
         ),
     ] = ""
@@ -177,29 +183,46 @@ class Orientations(OptionGroup):
             IMPLEMENTED,
             "Search only around the given poses, with Gaussian priors of this width on all three "
             "angles, cut off at three widths; -1 searches everywhere.",
-            differs="With --auto_refine only when it starts with local searches (--healpix_order "
-            "at least --auto_local_healpix_order).",
+            differs="With --auto_refine these hold until its searches are local.",
             on_continue=FREE,
         ),
     ] = -1.0
     sigma_rot_deg: Annotated[
         Sigma,
-        Option("sigma_rot", LATER, "The same for the angle rot alone.", on_continue=FREE),
+        Option(
+            "sigma_rot",
+            IMPLEMENTED,
+            "The same for the angle rot alone; of --sigma_rot, --sigma_tilt and --sigma_psi those "
+            "left out leave their angle free. Unless all three are given the priors sit where "
+            "rlnAngleRotPrior, rlnAngleTiltPrior and rlnAnglePsiPrior say, if the table has them.",
+            on_continue=FREE,
+        ),
     ] = -1.0
     sigma_tilt_deg: Annotated[
         Sigma,
-        Option("sigma_tilt", LATER, "The same for the angle tilt alone.", on_continue=FREE),
+        Option(
+            "sigma_tilt",
+            IMPLEMENTED,
+            "The same for the angle tilt alone; see --sigma_rot.",
+            on_continue=FREE,
+        ),
     ] = -1.0
     sigma_psi_deg: Annotated[
         Sigma,
-        Option("sigma_psi", LATER, "The same for the in-plane angle alone.", on_continue=FREE),
+        Option(
+            "sigma_psi",
+            IMPLEMENTED,
+            "The same for the in-plane angle alone; see --sigma_rot.",
+            on_continue=FREE,
+        ),
     ] = -1.0
     skip_align: Annotated[
         bool,
         Option(
             "skip_align",
-            LATER,
-            "Keep all poses and only classify.",
+            IMPLEMENTED,
+            "Keep all angles and offsets and only classify. Nothing is searched, so --oversampling "
+            "and --perturb do not count.",
             label="rlnDoSkipAlign",
         ),
     ] = False
@@ -207,7 +230,7 @@ class Orientations(OptionGroup):
         bool,
         Option(
             "skip_rotate",
-            LATER,
+            IMPLEMENTED,
             "Keep all angles and only shift and classify.",
             label="rlnDoSkipRotate",
         ),
@@ -216,7 +239,9 @@ class Orientations(OptionGroup):
         bool,
         Option(
             "bimodal_psi",
-            LATER,
-            "Local searches look at the prior in-plane angle and at its opposite.",
+            IMPLEMENTED,
+            "An in-plane angle opposite to its prior is as probable as the prior, and so is a "
+            "direction opposite to its prior.",
+            differs="Always; RELION's accelerated paths ignore it.",
         ),
     ] = False

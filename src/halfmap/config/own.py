@@ -12,6 +12,7 @@ from halfmap.config.declare import (
     File,
     Option,
     OptionGroup,
+    Range,
 )
 
 
@@ -48,6 +49,39 @@ class Own(OptionGroup):
             "Bring the background of each image to mean 0 and deviation 1 when it is read.",
         ),
     ] = False
+    prior_plug_in: Annotated[
+        str,
+        Option(
+            "prior",
+            IMPLEMENTED,
+            "Plug-in that regularises each map after its reconstruction: module:function, or the "
+            "name that an installed package registers (docs/priors.md). A map that it spoils or "
+            "does not give keeps the ordinary prior.",
+            on_continue=FREE,
+        ),
+    ] = ""
+    prior_time_limit_s: Annotated[
+        float,
+        Range(0.0, above=True),
+        Option(
+            "prior_time_limit",
+            IMPLEMENTED,
+            "Seconds that the plug-in of --prior has for a map; then it is ended, and the map "
+            "keeps the ordinary prior.",
+            on_continue=FREE,
+        ),
+    ] = 600.0
+    external_time_limit_s: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "external_time_limit",
+            IMPLEMENTED,
+            "Seconds after which the program of --external_reconstruct is ended, and the run with "
+            "it; 0 waits for ever.",
+            on_continue=FREE,
+        ),
+    ] = 21600.0
     dry_run: Annotated[
         bool,
         Option(

@@ -9,6 +9,12 @@ from halfmap.config.options import RefineOptions, by_spelling, declarations
 Rule = tuple[Callable[[RefineOptions], bool], str]
 """When it applies, and what to say then."""
 
+
+def _has_priors(options: RefineOptions) -> bool:
+    widths = (options.sigma_rot_deg, options.sigma_tilt_deg, options.sigma_psi_deg)
+    return max(options.sigma_ang_deg, *widths) > 0.0 or bool(options.relaxed_symmetry)
+
+
 CONTRADICTIONS: tuple[Rule, ...] = (
     (
         lambda o: o.auto_refine and not o.split_random_halves,
@@ -19,6 +25,16 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         lambda o: o.split_random_halves and o.n_classes > 1,
         "--split_random_halves: found with --K above 1, expected one class. "
         "Leave --K out, or classify without halves and refine each class afterwards",
+    ),
+    (
+        lambda o: o.fast_subsets and o.auto_refine,
+        "--fast_subsets: found with --auto_refine, expected without: convergence is judged from "
+        "all particles. Leave --fast_subsets out",
+    ),
+    (
+        lambda o: o.fast_subsets and not o.auto_refine and o.last_iteration < 20,
+        "--fast_subsets: found with an --iter below 20, expected at least 20: all particles take "
+        "part from the sixteenth iteration on. Raise --iter, or leave --fast_subsets out",
     ),
     (
         lambda o: o.ctf_phase_flipped and o.only_flip_phases,
@@ -36,19 +52,33 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "no FSC between halves",
     ),
     (
+        lambda o: o.external_reconstruct and o.prior_plug_in != "",
+        "--prior: found with --external_reconstruct, expected one of them: both make the map. "
+        "Leave one out",
+    ),
+    (
         lambda o: o.lowpass_mask_file is not None and o.lowpass_mask_resolution_A <= 0.0,
         "--lowpass_mask: found without --lowpass, expected the resolution to keep the region at. "
         "Give it in Å with --lowpass",
     ),
     (
+        lambda o: o.keeps_angles and o.samples_automatically,
+        "--skip_align or --skip_rotate: found with --auto_refine or --auto_sampling, expected "
+        "fixed steps: angles that stay need no finer ones. For half maps at given poses take "
+        "--split_random_halves and --iter",
+    ),
+    (
+        lambda o: o.keeps_angles and _has_priors(o),
+        "--skip_align or --skip_rotate: found with --sigma_ang, --sigma_rot, --sigma_tilt, "
+        "--sigma_psi or --relax_sym, expected no priors: angles that stay are not searched around. "
+        "Leave one of them out",
+    ),
+    (
         lambda o: (
-            o.auto_refine
-            and o.sigma_ang_deg > 0.0
-            and o.healpix_order < o.local_search_healpix_order
+            o.sigma_ang_deg > 0.0 and max(o.sigma_rot_deg, o.sigma_tilt_deg, o.sigma_psi_deg) > 0.0
         ),
-        "--sigma_ang: found with --auto_refine and a --healpix_order below "
-        "--auto_local_healpix_order, expected local searches from the start. "
-        "Raise --healpix_order, lower --auto_local_healpix_order, or leave --sigma_ang out",
+        "--sigma_ang: found with --sigma_rot, --sigma_tilt or --sigma_psi, expected either one "
+        "width for all three angles or one for each. Leave one of them out",
     ),
 )
 
@@ -81,16 +111,22 @@ NOTICES: tuple[Rule, ...] = (
     ),
 )
 
+_PRIORS = ("sigma_ang", "sigma_rot", "sigma_tilt", "sigma_psi", "auto_refine", "auto_sampling")
+
 NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auto_iter_max", ("auto_refine",)),
     ("auto_ignore_angles", ("auto_refine",)),
     ("auto_resol_angles", ("auto_refine",)),
     ("auto_local_healpix_order", ("auto_refine",)),
+    ("bimodal_psi", _PRIORS),
     ("low_resol_join_halves", ("split_random_halves",)),
     ("solvent_mask", ("flatten_solvent", "solvent_correct_fsc")),
     ("solvent_mask2", ("flatten_solvent",)),
     ("lowpass_mask", ("flatten_solvent",)),
     ("lowpass", ("lowpass_mask",)),
+    ("r_min_nn", ("NN",)),
+    ("external_time_limit", ("external_reconstruct",)),
+    ("prior_time_limit", ("prior",)),
     ("ctf_intact_first_peak", ("ctf",)),
     ("ctf_phase_flipped", ("ctf",)),
     ("only_flip_phases", ("ctf",)),

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from halfmap.engine.class_text import ClassSummary, classes_text, shares_text
 from halfmap.model.schedule import Changes
 
 COLUMNS_EVERY = 20
@@ -45,6 +46,8 @@ class IterationLine:
     """Wall time of each phase, in the order to be shown."""
     busy_fraction: float | None = None
     """Share of the ranks' time that was work, not waiting."""
+    class_shares: tuple[float, ...] = ()
+    """Of a run with several classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Ending:
     """What each file is, and its path."""
     reason: str = ""
     """Why it stopped, when it did not converge."""
+    classes: tuple[ClassSummary, ...] = ()
+    """Of a run with several."""
 
 
 def duration_text(seconds: float) -> str:
@@ -132,6 +137,8 @@ def iteration_text(line: IterationLine) -> str:
     )
     row = "  ".join(f"{cell:>{head[2]}}" for cell, head in zip(cells, _HEADS, strict=True))
     phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in line.seconds.items())
+    if line.class_shares:
+        phases += f"; {shares_text(line.class_shares, line.changes.classes)}"
     return f"{row}  {phases}".rstrip()
 
 
@@ -159,8 +166,10 @@ def ending_text(ending: Ending, n_warnings: int) -> str:
     if not ending.files:
         return paragraph(first)
     width = max(map(len, ending.files))
-    files = (f"  {name:<{width}}  {path}" for name, path in ending.files.items())
-    return "\n".join((paragraph(f"{first}; files:"), *files))
+    files = "\n".join(f"  {name:<{width}}  {path}" for name, path in ending.files.items())
+    if not ending.classes:
+        return f"{paragraph(f'{first}; files:')}\n{files}"
+    return f"{paragraph(f'{first}; classes:')}\n{classes_text(ending.classes)}\nfiles:\n{files}"
 
 
 def _number(value: float, decimals: int) -> str:

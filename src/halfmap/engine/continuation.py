@@ -7,9 +7,12 @@ from pathlib import Path
 from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
+from halfmap.engine.external import check_program
+from halfmap.engine.first_sampling import check_relaxed_symmetry, resumed_schedule
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
+from halfmap.engine.priors import check_prior
 from halfmap.engine.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
@@ -30,6 +33,7 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     digits. With the exact state beside it the run goes on to the last bit; without, from
     the rounded numbers of the STAR files, and says so.
     """
+    check_relaxed_symmetry(options)
     ranks, console = join_ranks(options, world)
     table: ParticleTable | None = None
     models: dict[int, HalfModel] = {}
@@ -37,6 +41,8 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     def read() -> tuple[Inputs, RunState, str]:
         nonlocal table, models
         assert options.continue_from is not None
+        check_program(options)
+        check_prior(options)
         inputs, table = read_inputs(options, options.random_seed, console, Problems())
         state = replace(read_run(options.continue_from), particles=inputs.particles, table=table)
         _check_unfinished(options.continue_from, state)
@@ -56,7 +62,8 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
     n_classes = len(run_state.halves[0].class_fraction)
     options = options.model_copy(update={"n_classes": n_classes})
     job = make_job(options, began, (ranks, console), inputs, table)
-    return job, State(run_state.schedule, run_state.poses, from_leader(ranks, models))
+    schedule, models = resumed_schedule(job, run_state.schedule, from_leader(ranks, models))
+    return job, State(schedule, run_state.poses, models)
 
 
 def _check_unfinished(optimiser: Path, state: RunState) -> None:

@@ -12,6 +12,7 @@ from halfmap.engine.particle_results import ParticleResults
 from halfmap.errors import DataError
 from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
+from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
 from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
 from halfmap.parallel.units import LeaseBook, Unit
@@ -31,8 +32,8 @@ class Found:
     """Time that this rank's threads spent in units."""
 
 
-def expectation(job: Job, poses: Poses, searches: Searches, label: str) -> Found:
-    """Compute every unit once, somewhere. Collective.
+def expectation(job: Job, poses: Poses, searches: Searches, schedule: Schedule) -> Found:
+    """Compute every unit of an iteration once, somewhere. Collective.
 
     Parameters
     ----------
@@ -40,8 +41,6 @@ def expectation(job: Job, poses: Poses, searches: Searches, label: str) -> Found
         Of all particles.
     searches
         Of the halves that this rank serves.
-    label
-        What the progress display calls this step.
 
     Raises
     ------
@@ -50,8 +49,10 @@ def expectation(job: Job, poses: Poses, searches: Searches, label: str) -> Found
     """
     summing = _Summing(job, poses, searches)
     results = ParticleResults(len(job.particles), job.options.n_classes)
-    ranks, book = job.ranks, LeaseBook(job.units)
-    with job.console.progress(len(job.particles), label) as step:
+    units = job.units_at(schedule)
+    ranks, book = job.ranks, LeaseBook(units)
+    n_particles = sum(len(unit.rows) for unit in units)
+    with job.console.progress(n_particles, f"iteration {schedule.iteration}") as step:
 
         def accept(unit: Unit, result: UnitResult) -> None:
             results.accept(unit, result)
@@ -64,7 +65,7 @@ def expectation(job: Job, poses: Poses, searches: Searches, label: str) -> Found
         elif ranks.leads:
             lead(book, ranks, accept)
         else:
-            desk = RemoteDesk(job.units, ranks.world)
+            desk = RemoteDesk(units, ranks.world)
             work(desk, summing.compute, ranks.world.rank, n_threads)
     return Found(summing.sums, summing.scales, results, summing.busy_seconds)
 
@@ -89,7 +90,8 @@ class _Summing:
             workspace = self._idle[half].pop() if self._idle[half] else None
         workspace = workspace or Workspace(self.searches[half][0])
         search = self.searches[half][unit.geometry]
-        images = job.read_images(unit.rows, search.plan.images)
+        read = job.read_pairs if search.plan.rules.inserts_others else job.read_images
+        images = read(unit.rows, search.plan.images)
         result = run_unit(
             images,
             unit.rows,
@@ -102,7 +104,8 @@ class _Summing:
             try:
                 workspace.add_to(self.sums[half])
             except DataError as error:
-                highest = np.where(result.fault == 0, np.abs(images).max(axis=(1, 2)), 0.0)
+                brightest = np.abs(images.reshape(len(images), -1)).max(axis=1)
+                highest = np.where(result.fault == 0, brightest, 0.0)
                 name = job.particles.name(int(unit.rows[np.argmax(highest)]))
                 raise DataError(f"{name}, the brightest of {len(images)}: {error}") from error
             self._idle[half].append(workspace)

@@ -42,9 +42,9 @@ def finishing_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
         return
     if job.of_map.local_symmetry:
         yield partial(_symmetrise_locally, job)
-    if options.center_classes and job.ranks.n_halves == 1:
-        limit_px = schedule.sampling.offset_range_A / job.pixel_size_A
-        yield partial(centred, max_shift_px=limit_px)
+    is_last = schedule.iteration >= options.last_iteration  # its offsets stay, and so does its map
+    if options.center_classes and job.ranks.n_halves == 1 and not is_last:
+        yield partial(centred, max_shift_px=options.offset_range_px)
     if options.flatten_solvent:
         yield from _flattening(job.masks, job.pixel_size_A, options.lowpass_mask_resolution_A)
 

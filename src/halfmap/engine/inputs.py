@@ -126,8 +126,6 @@ def _check_together(
     used = [particles.optics[group] for group in set(particles.optics_group.tolist())]
     narrowest = min(used, key=lambda group: group.box * group.pixel_size_A)
     problems.attempt(_check_diameter, options.particle_diameter_A, narrowest)
-    if any(group.ctf_premultiplied for group in particles.optics):
-        problems.attempt(_check_premultiplied, options)
     if not options.trust_reference_size:
         for found in maps.values():
             problems.attempt(_check_size, found, optics)
@@ -141,15 +139,6 @@ def _check_diameter(diameter_A: float, optics: Optics) -> None:
             f"width of the box, {width_A:g} Å ({optics.box} px of {optics.pixel_size_A:g} Å in "
             f"optics group {optics.name!r}). "
             "Extract the particles in a larger box, or correct the diameter"
-        )
-
-
-def _check_premultiplied(options: RefineOptions) -> None:
-    """Without an FSC the prior needs the mean CTF² of the data, which is not summed yet."""
-    if not options.split_random_halves:
-        raise DataError(
-            "rlnCtfDataAreCtfPremultiplied: found premultiplied images in a run without halves, "
-            "expected --split_random_halves: this version knows their signal from the FSC only"
         )
 
 

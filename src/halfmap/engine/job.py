@@ -12,23 +12,32 @@ from halfmap.engine.console import Console
 from halfmap.engine.inputs import Inputs
 from halfmap.engine.map_inputs import MapInputs
 from halfmap.engine.map_masks import MapMasks
+from halfmap.engine.priors import Priors
 from halfmap.engine.quarantine import Quarantine
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.protocol import Kernels
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import CtfOptions
+from halfmap.model.fourier import resolution_shell
 from halfmap.model.geometry import geometries
+from halfmap.model.interpolation import Interpolation
 from halfmap.model.optics import Optics
 from halfmap.model.padded_transform import padded_box
-from halfmap.model.particles import Particles
+from halfmap.model.particles import ImagePlaces, Particles
+from halfmap.model.projection import ReferenceFilter
+from halfmap.model.schedule import Schedule
 from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import PointGroup, point_group
 from halfmap.parallel.halves import Ranks
 from halfmap.parallel.units import Unit, cut_units
+from halfmap.steps.ctf_power import mean_ctf_power
+from halfmap.steps.gridding import GRIDDING_ITERATIONS
 from halfmap.steps.normalisation import normalised
+from halfmap.steps.reconstruction import Inversion
 from halfmap.steps.search import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
+from halfmap.steps.subsets import drawn_rows, subset_size
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ class Job:
     table: ParticleTable | None
     """The input table, to be written again; on the leader only."""
     source: ImageSource
+    inserted_source: ImageSource | None
+    """Of the other images of the last iteration, if there are any."""
     images: tuple[ImageSettings, ...]
     """Of each image geometry."""
     geometry: Int[Array, " optics"]
@@ -55,7 +66,9 @@ class Job:
     """Its mask of the solvent is None only when nobody asked for one."""
     search_rules: SearchRules
     schedule_rules: ScheduleRules
+    priors: Priors
     units: tuple[Unit, ...]
+    """Of all particles."""
     quarantine: Quarantine
 
     @property
@@ -88,6 +101,25 @@ class Job:
         """Padding of the transforms: the option, made to fit an even padded box."""
         return padded_box(self.box, self.options.padding) / self.box
 
+    @property
+    def interpolation(self) -> Interpolation:
+        """How slices are cut and inserted."""
+        options = self.options
+        return Interpolation(options.nearest_neighbour, options.nearest_neighbour_min_shell)
+
+    @property
+    def shown(self) -> ReferenceFilter:
+        """What projections show of the map."""
+        limit_A = self.options.likelihood_lowres_limit_A
+        above = resolution_shell(limit_A, self.box, self.pixel_size_A) if limit_A > 0.0 else 0
+        return ReferenceFilter(above, self.of_map.shown_frequencies)
+
+    @property
+    def inversion(self) -> Inversion:
+        """How sums become a map."""
+        iterations = GRIDDING_ITERATIONS if self.options.iterative_gridding else 0
+        return Inversion(iterations, self.interpolation)
+
     def compares_by_correlation(self, iteration: int) -> bool:
         """Whether an iteration compares by correlation: only the first, and only when asked."""
         return self.options.first_iteration_cc and iteration == 1
@@ -107,16 +139,61 @@ class Job:
         rng = np.random.default_rng((self.options.random_seed, iteration))
         return rng.integers(0, self.options.n_classes, len(self.particles))
 
+    def rows_at(self, schedule: Schedule) -> Int[Array, " row"]:
+        """Return the rows of the particles that take part in an iteration."""
+        n, half = len(self.particles), self.particles.half
+        size = n
+        if self.options.fast_subsets:
+            flat = schedule.sampling.flat
+            size = subset_size(schedule.iteration, n, self.options.n_classes, flat=flat)
+        if size == n:
+            return np.arange(n)
+        return drawn_rows(half, size, (self.options.random_seed, schedule.iteration))
+
+    def units_at(self, schedule: Schedule) -> tuple[Unit, ...]:
+        """Return the work of an iteration."""
+        rows = self.rows_at(schedule)
+        if len(rows) == len(self.particles):
+            return self.units
+        particles = self.particles
+        own = cut_units(particles.half[rows], self.geometry[particles.optics_group[rows]])
+        return tuple(replace(unit, rows=rows[unit.rows]) for unit in own)
+
     def search_rules_at(self, iteration: int) -> SearchRules:
         """Return the rules of the expectation in an iteration."""
-        return replace(self.search_rules, cross_correlation=self.compares_by_correlation(iteration))
+        return replace(
+            self.search_rules,
+            cross_correlation=self.compares_by_correlation(iteration),
+            reference_without_ctf=self.reference_has_ctf(iteration),
+        )
+
+    def reference_has_ctf(self, iteration: int) -> bool:
+        """Whether the reference was not corrected: only the starting map, and only if told so."""
+        return self.options.reference_not_ctf_corrected and iteration == 1
 
     def read_images(
         self, rows: Int[Array, " image"], settings: ImageSettings
     ) -> Float32[Array, "image y x"]:
         """Read some particles of one geometry, repaired if that was asked for."""
-        source, particles = self.source, self.particles
-        images = source.read(particles.stack[rows], particles.slice[rows], settings.box)
+        return self._read(self.source, self.particles, rows, settings)
+
+    def read_pairs(
+        self, rows: Int[Array, " image"], settings: ImageSettings
+    ) -> Float32[Array, "image 2 y x"]:
+        """Read what is compared and, beside it, what is inserted in the last iteration."""
+        assert self.inserted_source is not None
+        assert self.particles.inserted is not None
+        others = self._read(self.inserted_source, self.particles.inserted, rows, settings)
+        return np.stack([self.read_images(rows, settings), others], axis=1)
+
+    def _read(
+        self,
+        source: ImageSource,
+        places: Particles | ImagePlaces,
+        rows: Int[Array, " image"],
+        settings: ImageSettings,
+    ) -> Float32[Array, "image y x"]:
+        images = source.read(places.stack[rows], places.slice[rows], settings.box)
         return normalised(images, settings.mask_radius_px) if self.options.normalise else images
 
     def by_geometry(
@@ -134,6 +211,11 @@ class Job:
         """
         share = np.array([images.geometry.scale**2 for images in self.images])
         return np.asarray(share[self.geometry][:, None])
+
+    @cached_property
+    def ctf_power(self) -> Float[Array, " shell"]:
+        """Mean CTF² of premultiplied images in each shell; ones if there are none."""
+        return mean_ctf_power(self.particles, self.images, self.geometry)
 
     @cached_property
     def noise_pixels(self) -> Int[Array, "optics shell"]:
@@ -185,6 +267,7 @@ def make_job(
         particles=particles,
         table=table,
         source=ImageSource(particles.stacks),
+        inserted_source=ImageSource(particles.inserted.stacks) if particles.inserted else None,
         images=images,
         geometry=geometry,
         group=point_group(options.symmetry),
@@ -195,6 +278,7 @@ def make_job(
         ),
         schedule_rules=_schedule_rules(options, optics, diameter_A),
         units=cut_units(particles.half, geometry[particles.optics_group]),
+        priors=Priors(options),
         quarantine=Quarantine(particles, options.max_quarantined),
     )
 
@@ -206,6 +290,7 @@ def _ctf_options(options: RefineOptions) -> CtfOptions | None:
         intact_first_peak=options.ctf_intact_first_peak,
         phase_flipped=options.ctf_phase_flipped,
         only_flip_phases=options.only_flip_phases,
+        padded=options.pad_ctf,
     )
 
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.map_masks import MapMasks, MaskFile, fitted_masks, read_masks
 from halfmap.io.local_symmetry_star import read_local_symmetry, read_region_mask
+from halfmap.io.mrc import check_transform_box, read_half_transform
 from halfmap.io.problems import Problems
 from halfmap.io.tau_star import check_shells, read_tau2
 from halfmap.model.local_symmetry import AlikeRegion
@@ -24,6 +25,8 @@ class MapInputs:
     """``--tau``: the prior spectrum that stays as it is, per real component; None: estimated."""
     local_symmetry: tuple[AlikeRegion, ...]
     """Their masks stay in their files."""
+    shown_frequencies: Float32[Array, "z y half"] | None
+    """``--fourier_mask``: factor on each frequency of the map in its projections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class MapFiles:
     masks: dict[str, MaskFile]
     tau2: Float[Array, " shell"] | None
     local_symmetry: tuple[AlikeRegion, ...]
+    shown_frequencies: Float32[Array, "z y half"] | None
 
     def check(self, options: RefineOptions, box: int, problems: Problems) -> None:
         """Keep what does not fit the box of the map."""
@@ -40,18 +44,23 @@ class MapFiles:
             problems.attempt(check_shells, options.tau2_spectrum_file, self.tau2, box)
         for region in self.local_symmetry:
             problems.attempt(read_region_mask, region.mask_file, box)
+        if self.shown_frequencies is not None:
+            name = str(options.fourier_mask_file)
+            problems.attempt(check_transform_box, name, self.shown_frequencies, box)
 
     def fitted(self, box: int, pixel_size_A: float, console: Console) -> MapInputs:
         """Bring all to the grid of the map, and say so where that changes it."""
         masks = fitted_masks(self.masks, box, pixel_size_A, console)
-        return MapInputs(masks, self.tau2, self.local_symmetry)
+        return MapInputs(masks, self.tau2, self.local_symmetry, self.shown_frequencies)
 
 
 def read_map_files(options: RefineOptions, problems: Problems) -> MapFiles:
     """Read what was named; keep what is wrong with a file on its own."""
-    tau2, regions = None, None
+    tau2, regions, shown = None, None, None
     if options.tau2_spectrum_file is not None:
         tau2 = problems.attempt(read_tau2, options.tau2_spectrum_file)
     if options.local_symmetry_file is not None:
         regions = problems.attempt(read_local_symmetry, options.local_symmetry_file)
-    return MapFiles(read_masks(options, problems), tau2, regions or ())
+    if options.fourier_mask_file is not None:
+        shown = problems.attempt(read_half_transform, options.fourier_mask_file)
+    return MapFiles(read_masks(options, problems), tau2, regions or (), shown)

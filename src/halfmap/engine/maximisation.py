@@ -9,16 +9,16 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.engine.expectation import Found
-from halfmap.engine.finishing import finished
 from halfmap.engine.job import Job
 from halfmap.engine.model_sharing import from_roots, maps_at_root
+from halfmap.engine.solving import Solved, Summed, solve
 from halfmap.model.exact import decode
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particle_totals import ParticleTotals
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import FourierSums
-from halfmap.parallel.collectives import share
+from halfmap.parallel.collectives import all_or_none, share
 from halfmap.parallel.halves import LEADER, Team, meet
 from halfmap.parallel.reduce_network import reduce_sums
 from halfmap.steps.half_maps import (
@@ -29,7 +29,7 @@ from halfmap.steps.half_maps import (
     low_resolution_part,
     solvent_corrected_fsc,
 )
-from halfmap.steps.maximisation import Spectra, hermitian, spectra, symmetrise
+from halfmap.steps.maximisation import hermitian, symmetrise
 from halfmap.steps.reconstruction import reconstruct
 from halfmap.steps.statistics_update import (
     HalfMaps,
@@ -38,22 +38,6 @@ from halfmap.steps.statistics_update import (
     updated_model,
     with_equal_classes,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Summed:
-    """The sums of a whole half-set in floating point: on its root, or of a class on its maker."""
-
-    fourier: dict[int, FourierSums]
-    """Of the classes that this rank reconstructs; complete and symmetrised."""
-    noise: Float[Array, "optics shell"]
-    """On the root."""
-    directions: Float[Array, "class direction"]
-    """On the root."""
-
-
-Solved = dict[int, tuple[Spectra, Float32[Array, "z y x"]]]
-"""Spectra and map of the classes that this rank makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +61,21 @@ def maximisation(
         fsc = None
         if job.ranks.n_halves == 2 and job.ranks.meeting is not None:
             if schedule.converged or job.options.solvent_correct_fsc:
-                unfiltered = {h: reconstruct(s.fourier[0], job.box, None) for h, s in sums.items()}
+                unfiltered = {h: _without_prior(job, s.fourier[0]) for h, s in sums.items()}
             sums = _join_low_resolution(job, schedule, sums)
             fsc = _compare(job, schedule, sums, unfiltered)
             if schedule.converged:
                 sums = _join(job, sums)
-        solved = {
-            half: _solve(job, schedule, models[half], summed, fsc) for half, summed in sums.items()
-        }
+        with all_or_none(job.ranks.world, "making the maps", asleep=job.options.has_helper):
+            solved = {
+                half: solve(job, schedule, models[half], summed, fsc)
+                for half, summed in sums.items()
+            }
     halves = range(1 if schedule.converged else job.ranks.n_halves)
     new = {}
     for half in halves:
         if half in job.ranks.teams:
-            made = _collected(job.ranks.teams[half], models[half], solved.get(half, {}), fsc)
+            made = _collected(job.ranks.teams[half], models[half], solved.get(half, {}))
             if made is not None:
                 statistics = HalfStatistics(
                     sums[half].noise, job.noise_pixels, sums[half].directions, totals[half]
@@ -121,7 +107,7 @@ def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
                 k: symmetrise(hermitian(sums), job.group, job.options.n_threads)
                 for k, sums in zip(mine, fourier, strict=True)
             }
-            summed[half] = Summed(complete, noise, directions)
+            summed[half] = Summed(half, complete, noise, directions)
     return summed
 
 
@@ -174,41 +160,19 @@ def _compare(
     return half_map_fsc(averages[0], averages[1], job.box)
 
 
-def _solve(
-    job: Job,
-    schedule: Schedule,
-    old: HalfModel,
-    summed: Summed,
-    fsc: Float[Array, " shell"] | None,
-) -> Solved:
-    """Estimate the spectra of this rank's classes and reconstruct their maps."""
-    weight = job.options.data_weight
-    solved = {}
-    for k, sums in summed.fourier.items():
-        estimate = spectra(
-            sums, job.box, old.signal_variance[k], weight, fsc, joined=schedule.converged
-        )
-        if sums.weight.any():
-            volume = reconstruct(sums, job.box, estimate.signal_variance, weight)
-            volume = finished(job, schedule, volume)
-        else:  # no particle was here: the class stays, and stays empty
-            volume = np.zeros(old.maps.shape[1:], np.float32)
-        solved[k] = (estimate, volume)
-    return solved
+def _without_prior(job: Job, sums: FourierSums) -> Float32[Array, "z y x"]:
+    return reconstruct(sums, job.box, None, inversion=job.inversion)
 
 
-def _collected(
-    team: Team, old: HalfModel, solved: Solved, fsc: Float[Array, " shell"] | None
-) -> HalfMaps | None:
+def _collected(team: Team, old: HalfModel, solved: Solved) -> HalfMaps | None:
     """Collect the classes of a half on its root; None on its other ranks. Collective."""
-    n_classes, n_shells = len(old.class_fraction), old.signal_variance.shape[1]
-    gathered = team.comm.gather({k: estimate for k, (estimate, _) in solved.items()})
-    maps = maps_at_root({k: volume for k, (_, volume) in solved.items()}, n_classes, team)
+    n_classes = len(old.class_fraction)
+    gathered = team.comm.gather({k: made.spectra for k, made in solved.items()})
+    maps = maps_at_root({k: made.volume for k, made in solved.items()}, n_classes, team)
     if gathered is None or maps is None:
         return None
     estimates = {k: estimate for part in gathered for k, estimate in part.items()}
-    shown = np.zeros(n_shells) if fsc is None else fsc
-    return HalfMaps(maps, tuple(estimates[k] for k in range(n_classes)), shown)
+    return HalfMaps(maps, tuple(estimates[k] for k in range(n_classes)), solved[0].fsc)
 
 
 def _updated(

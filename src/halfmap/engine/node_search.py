@@ -13,7 +13,14 @@ from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import share
 from halfmap.parallel.node_memory import NodeArrays
-from halfmap.steps.search import Search, SearchPlan, coarse_shape, fill_coarse_slices, make_search
+from halfmap.steps.search import (
+    Search,
+    SearchPlan,
+    SearchRules,
+    coarse_shape,
+    fill_coarse_slices,
+    make_search,
+)
 
 References = dict[int, tuple[FourierReference, ...]]
 Searches = dict[int, tuple[Search, ...]]
@@ -36,21 +43,24 @@ def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[
         for half, team in job.ranks.teams.items():
             memory = stack.enter_context(NodeArrays(team.node))
             references[half] = tuple(
-                _reference(models[half], k, (size, job.options.padding), memory)
+                _reference(job, models[half], (k, size), memory)
                 for k in range(job.options.n_classes)
             )
         yield references
 
 
 def _reference(
-    model: HalfModel, class_index: int, how: tuple[int, float], memory: NodeArrays
+    job: Job, model: HalfModel, which: tuple[int, int], memory: NodeArrays
 ) -> FourierReference:
     """Transform a map on the first rank of the node, which holds it, and share the transform.
 
-    ``how``: Fourier window and padding.
+    ``which``: its class, and the Fourier window.
     """
-    holds = memory.node.rank == 0
-    made = fourier_reference(model.maps[class_index], *how) if holds else None
+    made = None
+    if memory.node.rank == 0:
+        class_index, size = which
+        padding, shown = job.options.padding, job.shown
+        made = fourier_reference(model.maps[class_index], size, padding, job.interpolation, shown)
     frame = None if made is None else replace(made, values=np.empty((0, 0, 0), np.complex64))
     shape, frame = share((None if made is None else made.values.shape, frame), memory.node)
     assert shape is not None
@@ -70,8 +80,9 @@ def searches(
             images=images,
             current_size=schedule.current_size,
             coarse_size=schedule.coarse_size,
-            rules=job.search_rules_at(schedule.iteration),
+            rules=_rules(job, schedule),
             n_particles=len(job.particles),
+            interpolation=job.interpolation,
             seed_class=job.seed_classes_at(schedule.iteration),
         )
         for images in job.images
@@ -83,6 +94,12 @@ def searches(
             made = [make_search(models[half], references[half], p, job.kernels) for p in plans]
             found[half] = tuple(_with_slices(search, memory) for search in made)
         yield found
+
+
+def _rules(job: Job, schedule: Schedule) -> SearchRules:
+    """Return the rules of an iteration; in the last one other images may make the map."""
+    others = schedule.converged and job.inserted_source is not None
+    return replace(job.search_rules_at(schedule.iteration), inserts_others=others)
 
 
 def _with_slices(search: Search, memory: NodeArrays) -> Search:

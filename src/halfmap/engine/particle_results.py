@@ -11,6 +11,9 @@ from halfmap.model.particles import Particles, Poses
 from halfmap.parallel.units import Unit
 from halfmap.steps.expectation import UnitResult
 
+NOT_SEEN = 255
+"""Of a particle that does not take part in an iteration; beside the faults of images."""
+
 
 class ParticleResults:
     """The results of all particles of an iteration, filled unit by unit; on the leader.
@@ -21,6 +24,7 @@ class ParticleResults:
 
     def __init__(self, n_particles: int, n_classes: int) -> None:
         self.rows = UnitResult.empty(n_particles, n_classes)
+        self.rows.fault[:] = NOT_SEEN
 
     def accept(self, unit: Unit, result: UnitResult) -> None:
         """Store the results of a unit."""
@@ -33,7 +37,7 @@ class ParticleResults:
         return np.asarray(self.rows.fault == 0)
 
     def poses(self, before: Poses) -> Poses:
-        """Return the new poses; particles in quarantine keep their old ones."""
+        """Return the new poses; particles that did not take part keep their old ones."""
         found = {
             field.name: np.where(
                 self.good.reshape(-1, *[1] * (getattr(before, field.name).ndim - 1)),

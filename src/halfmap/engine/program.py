@@ -4,6 +4,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 
 from mpi4py import MPI
 from threadpoolctl import threadpool_limits
@@ -69,7 +70,8 @@ def _run(
     _write_masks(job)
     if is_new:
         write_iteration(job, state, {})
-    finish(job, refine(job, state), time.monotonic() - start)
+    with closing(job.priors):
+        finish(job, refine(job, state), time.monotonic() - start)
 
 
 def _write_masks(job: Job) -> None:

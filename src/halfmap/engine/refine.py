@@ -47,7 +47,7 @@ def refine(job: Job, state: State) -> State:
             prepared(job, state, schedule, watch) as (schedule, models, search),
             watch.phase("expectation"),
         ):
-            found = expectation(job, state.poses, search, f"iteration {schedule.iteration}")
+            found = expectation(job, state.poses, search, schedule)
         with watch.phase("waiting"):
             job.ranks.world.Barrier()
         with watch.phase("maximisation"):

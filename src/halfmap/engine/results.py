@@ -1,5 +1,7 @@
 """What a run says and writes: each rank what it holds, tables and words by the leader."""
 
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray as Array
@@ -8,9 +10,11 @@ import halfmap
 from halfmap.config.options import to_mapping
 from halfmap.config.relion_labels import relion_labels
 from halfmap.config.saved import options_file, to_yaml
+from halfmap.engine.class_text import ClassSummary
 from halfmap.engine.console_text import Ending, IterationLine
 from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
+from halfmap.engine.prior_record import report_priors
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.io.atomic import replacing
@@ -20,6 +24,7 @@ from halfmap.io.particle_table import ParticleTable
 from halfmap.io.run_folder import ModelSettings, RunState, write_half, write_shared
 from halfmap.io.run_names import RunNames
 from halfmap.io.star import write_star
+from halfmap.model.estimated_resolution import estimated_resolution_A
 from halfmap.model.fourier import shell_resolution_A
 from halfmap.model.orientations import direction_pixels
 from halfmap.parallel.collectives import all_or_none
@@ -104,6 +109,7 @@ def _run_state(job: Job, state: State) -> RunState:
             padding=job.options.padding,
             tau2_fudge=job.options.data_weight,
             perturbation_factor=job.options.perturbation,
+            interpolation=job.interpolation,
         ),
         directions_deg=direction_pixels(state.schedule.sampling)[1],
         options=labels,
@@ -124,6 +130,7 @@ def announce(job: Job, state: State) -> None:
             "particles": f"{counted}{optics}, {options.particles_file}",
             "box": f"{job.box} px of {job.pixel_size_A:.4g} Å",
             "symmetry": sampling.symmetry,
+            "classes": _classes_text(job),
             "ranks": _ranks_text(job),
             "sampling": f"{sampling.fine_angular_step_deg:g}° and "
             f"{sampling.fine_offset_step_A:.3g} Å within {sampling.offset_range_A:.3g} Å",
@@ -136,6 +143,16 @@ def announce(job: Job, state: State) -> None:
     )
 
 
+def _classes_text(job: Job) -> str | None:
+    options = job.options
+    if options.n_classes == 1:
+        return None
+    if options.seeds_classes:
+        first = "second" if options.first_iteration_cc else "first"
+        return f"{options.n_classes}, drawn by chance in the {first} iteration"
+    return f"{options.n_classes}, from {options.reference_file}"
+
+
 def _ranks_text(job: Job) -> str:
     n, threads = job.ranks.world.size, job.options.n_threads
     each = f"{threads} thread{'' if threads == 1 else 's'}"
@@ -146,6 +163,7 @@ def _ranks_text(job: Job) -> str:
 
 def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> None:
     """Say what an iteration gave, and keep where its time went. Collective."""
+    report_priors(job, state.schedule.iteration)
     watch.add("units", found.busy_seconds)
     by_rank = job.ranks.world.gather(watch.seconds, root=LEADER)
     if by_rank is None:
@@ -172,7 +190,27 @@ def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> 
             current_size_px=schedule.current_size,
             seconds=wall,
             busy_fraction=busy / able if able > 0.0 else None,
+            class_shares=_class_shares(state),
         )
+    )
+
+
+def _class_shares(state: State) -> tuple[float, ...]:
+    shares = state.models[0].class_fraction
+    return tuple(map(float, shares)) if len(shares) > 1 else ()
+
+
+def _class_summaries(job: Job, state: State) -> tuple[ClassSummary, ...]:
+    model, known = state.models[0], state.poses.class_index[state.poses.class_index >= 0]
+    counts = np.bincount(known, minlength=len(model.class_fraction))
+    return tuple(
+        ClassSummary(
+            number=k + 1,
+            share=share,
+            n_particles=int(counts[k]),
+            resolution_A=estimated_resolution_A(model.data_vs_prior[k], job.box, job.pixel_size_A),
+        )
+        for k, share in enumerate(_class_shares(state))
     )
 
 
@@ -191,13 +229,25 @@ def _keep_times(job: Job, iteration: int, by_rank: list[dict[str, float]]) -> No
         beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _maps_named(maps: list[Path], n_classes: int) -> dict[str, object]:
+    """Return what the maps are and where: of several classes the first and the last."""
+    if n_classes > 1:
+        return {"maps": " to ".join(map(str, maps))}
+    return {"map" if len(maps) == 1 else "half maps": ", ".join(map(str, maps))}
+
+
 def finish(job: Job, state: State, seconds: float) -> None:
     """Say how the run ended."""
     schedule, names = state.schedule, RunNames(str(job.options.output_root))
     number = None if schedule.converged else schedule.iteration
     is_split = job.ranks.n_halves == 2 and not schedule.converged
     maps = [names.map(number, half) for half in ((0, 1) if is_split else (None,))]
-    files: dict[str, object] = {"map" if len(maps) == 1 else "half maps": ", ".join(map(str, maps))}
+    n_classes = len(state.models[0].class_fraction)
+    if schedule.sampling.flat:
+        maps = [names.classes(number, None)]
+    elif n_classes > 1:
+        maps = [names.map(number, None, k) for k in (0, n_classes - 1)]
+    files: dict[str, object] = _maps_named(maps, n_classes)
     if schedule.converged:
         files["half maps"] = ", ".join(str(names.unfiltered(None, half)) for half in (0, 1))
     files["statistics"] = names.model(number, 0 if is_split else None)
@@ -212,5 +262,6 @@ def finish(job: Job, state: State, seconds: float) -> None:
             seconds=seconds,
             files=files,
             reason="" if not job.options.auto_refine else "--auto_iter_max is reached",
+            classes=_class_summaries(job, state),
         )
     )

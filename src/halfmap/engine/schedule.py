@@ -53,7 +53,8 @@ def begin(schedule: Schedule, job: Job) -> Schedule:
         schedule, iteration=iteration, converged=has_converged(schedule, job.schedule_rules)
     )
     size, coarse_size = image_sizes(opened, job.schedule_rules)
-    factor, seed = job.options.perturbation, job.options.random_seed
+    factor = 0.0 if job.options.skip_align else job.options.perturbation
+    seed = job.options.random_seed
     turned = draw_perturbation(opened.sampling.perturbation, factor, seed, iteration)
     return replace(
         opened,
@@ -75,7 +76,8 @@ def update_sampling(
         half: replace(state.models[half], signal_variance=_prior_power(job, references[half]))
         for half in references
     }
-    if not job.compares_by_correlation(schedule.iteration):
+    nothing_to_tell = job.options.skip_align and job.options.skip_rotate
+    if not (job.compares_by_correlation(schedule.iteration) or nothing_to_tell):
         schedule, models = _with_accuracy(job, schedule, state.poses, models, references)
     refined = next_sampling(schedule, job.schedule_rules)
     if refined.sampling.healpix_order != schedule.sampling.healpix_order:
@@ -94,7 +96,9 @@ def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Ma
     schedule = replace(schedule, mean_max_probability=told.mean_max_probability)
     if job.ranks.n_halves == 2:
         schedule = after_fsc(schedule, told.fsc)
-    changes = pose_changes(before, poses, job.group, flat=schedule.sampling.flat)
+    rows = job.rows_at(schedule)
+    flat = schedule.sampling.flat
+    changes = pose_changes(before[rows], poses[rows], job.group, flat=flat)
     schedule = count_changes(schedule, changes)
     schedule = next_resolution(schedule, told.data_vs_prior, job.schedule_rules)
     return State(schedule, poses, models)
@@ -143,5 +147,7 @@ def _with_accuracy(
 def _trial_rules(
     job: Job, schedule: Schedule, images: ImageSettings
 ) -> tuple[TrialRules, ImageGeometry]:
-    rules = TrialRules(schedule.current_size, job.options.random_seed, images.ctf)
+    ctf = None if job.reference_has_ctf(schedule.iteration) else images.ctf
+    seed = job.options.random_seed
+    rules = TrialRules(schedule.current_size, seed, ctf, job.interpolation)
     return rules, images.geometry

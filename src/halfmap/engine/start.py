@@ -12,10 +12,13 @@ from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
+from halfmap.engine.external import check_program
 from halfmap.engine.first_noise import first_noise_variance
+from halfmap.engine.first_sampling import check_relaxed_symmetry, first_sampling
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
+from halfmap.engine.priors import check_prior
 from halfmap.engine.state import State
 from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_room
 from halfmap.io.particle_table import ParticleTable
@@ -30,7 +33,6 @@ from halfmap.parallel.collectives import from_root, share
 from halfmap.parallel.halves import LEADER, Ranks, organise
 from halfmap.parallel.launcher import check_launcher, is_launched
 from halfmap.steps.resolution import first_schedule
-from halfmap.steps.sampling_schedule import LOCAL_SIGMA_STEPS
 
 References = tuple[tuple[Float32[Array, "z y x"], ...], ...]
 """Starting maps of each half: one a class, or one for all."""
@@ -52,6 +54,7 @@ def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Con
 
 def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple[Job, State]:
     """Read and check everything, and make the state before the first iteration. Collective."""
+    check_relaxed_symmetry(options)
     ranks, console = join_ranks(options, world)
     options = share(_with_seed(options), world, LEADER)
     table: ParticleTable | None = None
@@ -60,6 +63,9 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
 
     def read() -> Inputs:
         nonlocal table, existing, references
+        nonlocal table, existing
+        check_program(options)
+        check_prior(options)
         problems, root = Problems(), options.output_root
         existing = problems.attempt(check_output, root, overwrite=options.overwrite) or []
         inputs, table = read_inputs(options, options.random_seed, console, problems)
@@ -121,25 +127,6 @@ def first_state(job: Job, poses: Poses, references: References) -> State:
     increment = job.options.size_increment_shells
     schedule = first_schedule(sampling, data_vs_prior, job.schedule_rules, increment)
     return State(schedule, poses, models)
-
-
-def first_sampling(job: Job) -> Sampling:
-    """Return the sampling as it was asked for."""
-    options = job.options
-    order, step = options.healpix_order, options.psi_step_deg
-    sampling = Sampling(
-        healpix_order=order,
-        psi_step_deg=360.0 / np.ceil(360.0 / step) if step > 0.0 else 60.0 / 2**order,
-        offset_range_A=options.offset_range_px * job.pixel_size_A,
-        offset_step_A=options.offset_step_px * job.pixel_size_A,
-        oversampling=options.oversampling,
-        symmetry=options.symmetry.upper(),
-        limit_tilt_deg=options.limit_tilt_deg,
-    )
-    sigma = options.sigma_ang_deg
-    if options.auto_refine and order >= options.local_search_healpix_order and sigma <= 0.0:
-        sigma = LOCAL_SIGMA_STEPS * sampling.fine_angular_step_deg
-    return replace(sampling, prior_sigma_deg=(sigma, sigma, sigma)) if sigma > 0.0 else sampling
 
 
 def _first_model(

@@ -36,7 +36,7 @@ def write_data_star(
         columns |= results
     else:
         columns |= {label: results[label] for label in results.keys() & columns.keys()}
-    write_star(path, {"optics": table.optics, "particles": columns})
+    write_star(path, {"optics": table.optics, "particles": columns, **table.attached})
 
 
 def _before_expectation(particles: Particles, poses: Poses) -> Table:

@@ -19,6 +19,7 @@ from halfmap.errors import DataError
 from halfmap.io.atomic import replacing
 from halfmap.io.run_folder import ModelSettings, RunState
 from halfmap.model.half_model import HalfModel
+from halfmap.model.interpolation import Interpolation
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.sampling import Sampling
 from halfmap.model.schedule import Changes, Schedule
@@ -115,9 +116,13 @@ def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, A
         halves=tuple(halves),
         poses=_from_arrays(Poses, arrays, "poses"),
         schedule=_schedule(notes["schedule"]),
-        settings=ModelSettings(**notes["settings"]),
+        settings=_settings(notes["settings"]),
     )
     return exact, notes["said"]
+
+
+def _settings(noted: dict[str, Any]) -> ModelSettings:
+    return ModelSettings(**{**noted, "interpolation": Interpolation(**noted["interpolation"])})
 
 
 _REMEDY = (
@@ -181,7 +186,12 @@ def _identity(particles: Particles) -> dict[str, Array]:
     defocus = {
         field.name: getattr(particles.defocus, field.name) for field in fields(particles.defocus)
     }
-    return {name: getattr(particles, name) for name in names} | defocus
+    priors = {
+        name: values
+        for name in ("prior_deg", "prior_offset_A")
+        if (values := getattr(particles, name)) is not None
+    }
+    return {name: getattr(particles, name) for name in names} | defocus | priors
 
 
 def _digest(arrays: Mapping[str, Array], text: str = "") -> str:

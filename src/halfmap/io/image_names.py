@@ -10,12 +10,12 @@ from halfmap.io.star_columns import ColumnReader
 
 
 def read_image_names(
-    columns: ColumnReader, folder: Path
+    columns: ColumnReader, folder: Path, label: str = "rlnImageName"
 ) -> tuple[tuple[str, ...], Int[Array, " particle"], Int[Array, " particle"]]:
-    """Read ``rlnImageName``.
+    """Read a column of image names.
 
     A stack is looked for relative to the working directory, as RELION does, then relative
-    to the folder of the STAR file. One that is in neither place keeps its name.
+    to the folder of the STAR file or the one above. One that is nowhere keeps its name.
 
     Returns
     -------
@@ -26,10 +26,10 @@ def read_image_names(
     slice_
         Image of that stack, from zero.
     """
-    names = columns.text("rlnImageName")
+    names = columns.text(label)
     parts = [split_image_name(name) for name in names]
     slice_ = np.array([number for number, _ in parts], dtype=np.int64) - 1
-    columns.note("rlnImageName", slice_ < 0, "expected 000001@stack.mrcs, counted from 1")
+    columns.note(label, slice_ < 0, "expected 000001@stack.mrcs, counted from 1")
     paths = [path for _, path in parts]
     index = {path: n for n, path in enumerate(dict.fromkeys(paths))}
     stacks = tuple(str(find_beside(path, folder)) for path in index)
@@ -37,9 +37,12 @@ def read_image_names(
 
 
 def find_beside(name: str, folder: Path) -> Path:
-    """Return where a file is: as written, else relative to ``folder``, else as written."""
-    as_written, beside = Path(name), folder / name
-    return beside if not as_written.exists() and beside.exists() else as_written
+    """Return where a file is: as written, else relative to ``folder`` or the one above.
+
+    A job of cryoSPARC writes into a folder of its project, and names files from the project.
+    """
+    places = (Path(name), folder / name, folder.parent / name)
+    return next((place for place in places if place.exists()), places[0])
 
 
 def split_image_name(name: str) -> tuple[int, str]:

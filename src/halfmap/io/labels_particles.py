@@ -78,11 +78,19 @@ rlnMagMat00 | - | read | anisotropic magnification, row 0, column 0
 rlnMagMat01 | - | read | anisotropic magnification, row 0, column 1
 rlnMagMat10 | - | read | anisotropic magnification, row 1, column 0
 rlnMagMat11 | - | read | anisotropic magnification, row 1, column 1
+rlnResolutionInversePixel | 1/px | read | frequency at which the transfer function of the detector is given
+rlnMtfValue | - | read | transfer function of the detector
 rlnMtfFileName | - | read | STAR file with the transfer function of the detector
 """
 
 OWN = """
 hlfReason | - | written | why an image was left out
+hlfIteration | - | read | iteration in which a plug-in was given a map
+hlfHalf | - | read | half of that map, 0 if the set is not split
+hlfClass | - | read | class of that map
+hlfOutcome | - | read | used, or why the map kept the ordinary prior
 hlfColumn | - | read | field of a cryoSPARC file that travels along
 hlfType | - | read | type of its values in that file
+hlfKept | - | read | how it is kept: as a column, as one constant, or made from other columns
+hlfValue | - | read | the constant
 """

@@ -45,6 +45,12 @@ rlnSigma2Noise | - | read | power of the noise in the images, per component
 rlnOrientationDistribution | - | read | share of the particles that are seen from a direction
 rlnGroupNrParticles | - | written | particles of a set
 rlnGroupScaleCorrection | - | read | intensity scale of a set
+rlnFourierShellCorrelation | - | read | correlation that an external program measured
+rlnExtReconsDataReal | - | written | file with the real part of the sums for an external program
+rlnExtReconsDataImag | - | written | file with the imaginary part of the sums
+rlnExtReconsWeight | - | written | file with the weight of the sums
+rlnExtReconsResult | - | written | file of the map that the external program is to make
+rlnExtReconsResultStarfile | - | written | file of the spectrum that it may make
 """
 
 SAMPLING = """

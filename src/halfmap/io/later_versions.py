@@ -18,10 +18,10 @@ def note_unsupported_optics(optics: ColumnReader) -> None:
 
 def note_unsupported_particles(particles: ColumnReader) -> None:
     """Note particle columns that ask for something we lack."""
-    for label in ("rlnCtfImage", "rlnReconstructImageName"):
+    for label in ("rlnCtfImage",):
         if label in particles:
             particles.problems.append(f"{particles.name}: {label} is present; {_LATER}.")
-    for label in ("rlnOriginXPriorAngst", "rlnOriginYPriorAngst", "rlnOriginZAngst"):
+    for label in ("rlnOriginZAngst",):
         _note(particles, label, np.abs(particles.floats(label, 0.0)) > _SMALLEST)
 
 

@@ -14,6 +14,7 @@ from halfmap.io.problems import refuse
 from halfmap.io.star import StarFile, read_star
 from halfmap.io.star_columns import ColumnReader, one_row
 from halfmap.model.half_model import HalfModel
+from halfmap.model.interpolation import Interpolation
 
 
 def read_model_star(path: Path) -> tuple[HalfModel, ModelHeader]:
@@ -125,8 +126,10 @@ def _header(general: ColumnReader, classes: ColumnReader, groups: ColumnReader) 
         tau2_fudge=number("rlnTau2FudgeFactor"),
         mean_max_probability=number("rlnAveragePmax"),
         prior_sigma_deg=(sigmas[0], sigmas[1], sigmas[2]) if is_local else None,
-        interpolator=int(general.integers("rlnFourierSpaceInterpolator")[0]),
-        nearest_radius_px=int(general.integers("rlnMinRadiusNnInterpolation")[0]),
+        interpolation=Interpolation(
+            nearest=general.integers("rlnFourierSpaceInterpolator")[0] == 0,
+            linear_shells=int(general.integers("rlnMinRadiusNnInterpolation")[0]),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from numpy import ndarray as Array
 from halfmap.io.star import TEXT, Table, write_star
 from halfmap.model.estimated_resolution import estimated_resolution_A, overall_completeness
 from halfmap.model.half_model import HalfModel
+from halfmap.model.interpolation import LINEAR, Interpolation
 
 NO_RESOLUTION_A = 999.0
 """What RELION writes for shell 0."""
@@ -36,9 +37,7 @@ class ModelHeader:
     """Of half 1, in the files of both halves."""
     prior_sigma_deg: tuple[float, float, float] | None
     """Priors on rot, tilt, psi of a local search."""
-    interpolator: int = 1
-    """1 is trilinear."""
-    nearest_radius_px: int = 10
+    interpolation: Interpolation = LINEAR
 
 
 def write_model_star(path: Path, model: HalfModel, header: ModelHeader) -> None:
@@ -78,8 +77,8 @@ def _general(model: HalfModel, header: ModelHeader) -> dict[str, Any]:
         "rlnCurrentImageSize": header.current_size,
         "rlnPaddingFactor": float(header.padding),
         "rlnIsHelix": False,
-        "rlnFourierSpaceInterpolator": header.interpolator,
-        "rlnMinRadiusNnInterpolation": header.nearest_radius_px,
+        "rlnFourierSpaceInterpolator": int(not header.interpolation.nearest),
+        "rlnMinRadiusNnInterpolation": header.interpolation.linear_shells,
         "rlnPixelSize": float(header.pixel_size_A),
         "rlnNrClasses": len(model.class_fraction),
         "rlnNrBodies": 1,

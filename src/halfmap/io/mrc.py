@@ -140,6 +140,41 @@ def read_pictures(path: str | Path) -> tuple[Float32[Array, "image y x"], float]
     return _values(header), header.pixel_size_A
 
 
+def read_half_transform(path: str | Path) -> Float32[Array, "z y half"]:
+    """Read real factors on the stored half of the transform of a map: n x n x (n / 2 + 1).
+
+    Frequency 0 comes first along each axis, as FFTW has it; one plane is for 2D references.
+
+    Raises
+    ------
+    DataError
+        If the file is not a sound array of finite values in that shape.
+    """
+    header = read_header(path)
+    depth, height, width = header.shape
+    if height % 2 or width != height // 2 + 1 or depth not in (1, height):
+        raise DataError(
+            f"{path} has {width} x {height} x {depth} voxels; expected half a transform, such as "
+            "33 x 64 x 64 for a map of 64 px. Write it with frequency 0 first along each axis."
+        )
+    return _values(header)
+
+
+def check_transform_box(name: str, values: Float32[Array, "z y half"], box: int) -> None:
+    """Refuse factors that were made for another box.
+
+    Raises
+    ------
+    DataError
+        If the map has another size along any axis.
+    """
+    if values.shape[1] != box:
+        raise DataError(
+            f"{name} is for maps of {values.shape[1]} px; expected {box} px. Make it again for "
+            "this box."
+        )
+
+
 def _checked_pixel_size(header: MrcHeader) -> float:
     path = header.path
     along = header.voxel_size_A[: 2 if header.shape[0] == 1 else 3]

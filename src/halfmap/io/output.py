@@ -22,7 +22,7 @@ _PATTERNS = (
     "_solvent2.mrc",
     "_lowpass_mask.mrc",
 )
-RECORDS = ("_timing.csv", "_quarantine.star")
+RECORDS = ("_timing.csv", "_quarantine.star", "_prior.star", "_prior.log")
 """Files about the whole run, to which each iteration adds."""
 _BYTES_PER_VALUE = 16
 """Of a STAR table: numbers take 13, names more."""

@@ -3,12 +3,14 @@
 import re
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
 from halfmap.io.star_columns import ColumnReader
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Poses
+
+Priors = Float[Array, "particle axis"] | None
 
 _JOB_PREFIX = re.compile(r"^(?:.*?/)?job\d{3,}/")
 """Of RELION's pipeline: ``MotionCorr/job002/a.mrc`` and ``a.mrc`` are one micrograph."""
@@ -46,6 +48,24 @@ def note_absent_ctf(
         )
 
 
+def note_dark_images(
+    columns: ColumnReader,
+    optics: tuple[Optics, ...],
+    group: Int[Array, " particle"],
+    defocus: Defocus,
+    *,
+    ctf: bool,
+) -> None:
+    """Note dark particles (a CTF of the other sign) where nothing would turn them over."""
+    squared = np.array([o.ctf_premultiplied for o in optics])[group]
+    columns.note(
+        "rlnCtfScalefactor",
+        (defocus.scale < 0) & (squared | (not ctf)),
+        "a number below 0 says that particles are dark, which --ctf turns over unless images are "
+        "premultiplied. Add --ctf, or write a stack of bright ones: halfmap check --deep --fix",
+    )
+
+
 def read_scale_groups(columns: ColumnReader) -> tuple[tuple[str, ...], Int[Array, " particle"]]:
     """Read the scale groups (group names, else micrographs), in order of first appearance."""
     if "rlnGroupName" in columns:
@@ -77,6 +97,25 @@ def read_halves(columns: ColumnReader, seed: int | None) -> Int[Array, " particl
                 + " particles."
             )
     return np.asarray(subset - 1, dtype=np.int64)
+
+
+def read_priors(columns: ColumnReader) -> tuple[Priors, Priors]:
+    """Read where the priors on angles and offsets sit: None if the table does not say.
+
+    Angles that it has no column for are NaN, offsets are zero.
+    """
+    angles = [f"rlnAngle{name}Prior" for name in ("Rot", "Tilt", "Psi")]
+    offsets = [f"rlnOrigin{axis}PriorAngst" for axis in "XY"]
+    return _priors(columns, angles, np.nan), _priors(columns, offsets, 0.0)
+
+
+def _priors(columns: ColumnReader, labels: list[str], absent: float) -> Priors:
+    if not any(label in columns for label in labels):
+        return None
+    nothing = np.full(columns.n, absent)
+    return np.column_stack(
+        [columns.floats(label) if label in columns else nothing for label in labels]
+    )
 
 
 def read_poses(columns: ColumnReader) -> Poses:

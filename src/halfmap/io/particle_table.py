@@ -4,7 +4,7 @@ All problems of a table are collected and said at once. Rows are sorted stably b
 ``rlnMicrographName``, as RELION does, before anything is numbered or drawn.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +12,28 @@ from jaxtyping import Int
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
+from halfmap.io.cryosparc.files import SUFFIX
+from halfmap.io.cryosparc.to_star import BLOCK, read_cs_as_star
 from halfmap.io.image_names import read_image_names
 from halfmap.io.later_versions import note_unsupported_particles
 from halfmap.io.mrc import read_header
 from halfmap.io.optics_table import optics_rows, read_optics, split_single_table
 from halfmap.io.particle_columns import (
     note_absent_ctf,
+    note_dark_images,
     read_defocus,
     read_halves,
     read_poses,
+    read_priors,
     read_scale_groups,
 )
 from halfmap.io.problems import refuse
 from halfmap.io.star import StarFile, Table, as_numbers, read_star
 from halfmap.io.star_columns import ColumnReader
 from halfmap.model.optics import Optics
-from halfmap.model.particles import Particles, Poses
+from halfmap.model.particles import ImagePlaces, Particles, Poses
 
+_OTHER_IMAGES = "rlnReconstructImageName"
 _PIXEL_ORIGINS = ("rlnOriginX", "rlnOriginY", "rlnOriginXPrior", "rlnOriginYPrior")
 
 
@@ -38,12 +43,14 @@ class ParticleTable:
 
     particles: Table
     optics: Table
+    attached: dict[str, Table] = field(default_factory=dict)
+    """Tables that belong to the columns: what a cryoSPARC file said besides."""
 
 
 def read_particles(
     path: Path, *, ctf: bool, half_seed: int | None
 ) -> tuple[Particles, Poses, ParticleTable]:
-    """Read a particle STAR file of RELION 3.0, 3.1 or later.
+    """Read a particle STAR file of RELION 3.0, 3.1 or later, or a ``.cs`` file of cryoSPARC.
 
     Parameters
     ----------
@@ -66,23 +73,39 @@ def read_particles(
     DataError
         Lists everything that is missing, impossible or not supported in the table.
     """
-    star = read_star(path)
+    return particles_of(read_particle_file(path), ctf=ctf, half_seed=half_seed)
+
+
+def read_particle_file(path: Path) -> StarFile:
+    """Read the tables of a STAR file, or of a ``.cs`` file as the STAR file it becomes."""
+    return read_cs_as_star(path) if path.suffix == SUFFIX else read_star(path)
+
+
+def particles_of(
+    star: StarFile, *, ctf: bool, half_seed: int | None
+) -> tuple[Particles, Poses, ParticleTable]:
+    """Understand and check the tables of a particle file; as `read_particles`."""
     problems: list[str] = []
     optics, columns = _tables(star, problems)
     n_before = len(problems)
-    stacks, stack, slice_ = read_image_names(columns, path.parent)
+    stacks, stack, slice_ = read_image_names(columns, star.path.parent)
     group = optics_rows(optics, columns)
     if "rlnImageSize" not in optics and len(problems) == n_before:
         optics.table["rlnImageSize"] = _boxes(stacks, stack, group, optics)
-    all_optics = read_optics(optics, path.parent, ctf=ctf)
+    all_optics = read_optics(optics, star.path.parent, ctf=ctf)
+    inserted = None
+    if _OTHER_IMAGES in columns:
+        inserted = ImagePlaces(*read_image_names(columns, star.path.parent, _OTHER_IMAGES))
     note_unsupported_particles(columns)
     _origins_in_angstrom(columns, all_optics, group)
     defocus = read_defocus(columns, ctf=ctf)
     note_absent_ctf(columns, all_optics, group, defocus, ctf=ctf)
+    note_dark_images(columns, all_optics, group, defocus, ctf=ctf)
     scale_groups, scale_group = read_scale_groups(columns)
     half = read_halves(columns, half_seed)
     poses = read_poses(columns)
-    refuse(path, problems)
+    prior_deg, prior_offset_A = read_priors(columns)
+    refuse(star.path, problems)
 
     particles = Particles(
         stacks=stacks,
@@ -94,11 +117,15 @@ def read_particles(
         scale_group=scale_group,
         half=half,
         defocus=defocus,
+        prior_deg=prior_deg,
+        prior_offset_A=prior_offset_A,
+        inserted=inserted,
     )
     optics.table["rlnOpticsGroup"] = np.arange(1, optics.n + 1)
     columns.table["rlnOpticsGroup"] = group + 1
-    kept = ({k: as_numbers(v) for k, v in r.table.items()} for r in (columns, optics))
-    return particles, poses, ParticleTable(*kept)
+    kept = [{k: as_numbers(v) for k, v in r.table.items()} for r in (columns, optics)]
+    attached = {BLOCK: star.tables[BLOCK]} if BLOCK in star.tables else {}
+    return particles, poses, ParticleTable(kept[0], kept[1], attached)
 
 
 def _tables(star: StarFile, problems: list[str]) -> tuple[ColumnReader, ColumnReader]:

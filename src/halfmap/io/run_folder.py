@@ -24,6 +24,7 @@ from halfmap.io.particle_table import ParticleTable, read_particles
 from halfmap.io.run_names import RunNames
 from halfmap.io.sampling_star import SamplingFile, read_sampling_star, write_sampling_star
 from halfmap.model.half_model import HalfModel
+from halfmap.model.interpolation import LINEAR, Interpolation
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.schedule import Changes, Schedule
 
@@ -40,6 +41,7 @@ class ModelSettings:
     padding: float
     tau2_fudge: float
     perturbation_factor: float
+    interpolation: Interpolation = LINEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,11 @@ def read_run(optimiser: Path) -> RunState:
         halves=tuple(model for model, _ in models),
         schedule=_schedule(values, header, sampling, box=models[0][0].maps.shape[-1]),
         settings=ModelSettings(
-            header.pixel_size_A, header.padding, header.tau2_fudge, sampling.perturbation_factor
+            header.pixel_size_A,
+            header.padding,
+            header.tau2_fudge,
+            sampling.perturbation_factor,
+            header.interpolation,
         ),
         directions_deg=sampling.directions_deg,
         options=values,
@@ -200,6 +206,7 @@ def _model_header(
         tau2_fudge=settings.tau2_fudge,
         mean_max_probability=schedule.mean_max_probability,
         prior_sigma_deg=schedule.sampling.prior_sigma_deg,
+        interpolation=settings.interpolation,
     )
 
 

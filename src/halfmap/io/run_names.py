@@ -35,6 +35,15 @@ class RunNames:
         """Name of the table of seconds, one for all iterations."""
         return self._path(None, "timing.csv")
 
+    @property
+    def prior(self) -> Path:
+        """Name of the table of what a plug-in did, one for all iterations."""
+        return self._path(None, "prior.star")
+
+    def prior_log(self, half: int) -> Path:
+        """Name of what a plug-in printed for a half, 1 or 2; 0 if the run is not split."""
+        return self._path(None, f"half{half}_prior.log" if half else "prior.log")
+
     def mask(self, name: str) -> Path:
         """Name of a mask that was brought to the grid of the map."""
         return self._path(None, MASK_FILES[name])

@@ -1,13 +1,14 @@
 """Every stack of a particle table, looked at before the run starts: headers, no pixels."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
 from halfmap.errors import DataError
 from halfmap.io.mrc import read_header
 from halfmap.io.problems import refuse
-from halfmap.model.particles import Particles
+from halfmap.model.particles import ImagePlaces, Particles
 
 _THREADS = 8
 """Opening a file on a network file system is waiting."""
@@ -22,6 +23,8 @@ def check_stacks(particles: Particles) -> None:
         Lists every stack that is missing, truncated, of a mode without real numbers,
         of another box than its optics group says, of an odd box, or shorter than the table.
     """
+    if particles.inserted is not None:
+        check_stacks(_showing(particles, particles.inserted))
     last = np.full(len(particles.stacks), -1)
     row = np.zeros(len(particles.stacks), dtype=np.int64)
     in_order = np.lexsort((particles.slice, particles.stack))
@@ -35,6 +38,12 @@ def check_stacks(particles: Particles) -> None:
         found = list(threads.map(problem, range(len(particles.stacks))))
     found.append(_two_boxes(particles))
     refuse("The particle stacks", [text for text in found if text])
+
+
+def _showing(particles: Particles, places: ImagePlaces) -> Particles:
+    """Return the particles with other images."""
+    stacks, stack, slice_ = places.stacks, places.stack, places.slice
+    return replace(particles, inserted=None, stacks=stacks, stack=stack, slice=slice_)
 
 
 def _problem(particles: Particles, stack: int, last: int, row: int) -> str | None:

@@ -154,7 +154,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not a text file (byte {error.start} is not UTF-8); expected a STAR file. "
-            "A cryoSPARC .cs file must be converted first, e.g. with csparc2star.py of pyem."
+            "A file of cryoSPARC must be called .cs."
         ) from error
     if "\r" in text:
         raise DataError(

@@ -15,6 +15,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from jaxtyping import Complex64, Float32, Float64, Int32, Int64
 from numpy import ndarray as Array
 
+from halfmap.model.interpolation import EVERYWHERE
+
 GUARD = 8
 """Floats behind the end of a grid that a backend may write zeros to."""
 
@@ -36,6 +38,8 @@ class Pixels(NamedTuple):
 
     kx: Float32[Array, " pixel"]
     ky: Float32[Array, " pixel"]
+    linear_square: float = EVERYWHERE
+    """From this |k|² on a pixel takes from, and gives to, the nearest voxel alone."""
 
 
 class PlaneLayout(NamedTuple):
@@ -176,7 +180,7 @@ class Kernels(Protocol):
         pixels: Pixels,
         out: Float32[Array, "slice width"],
     ) -> None:
-        """Cut central slices by linear interpolation.
+        """Cut central slices by linear interpolation (or the nearest voxel: see `Pixels`).
 
         Pixel (kx, ky) lies at (x, y, z) = kx * axes[:3] + ky * axes[3:], in padded voxels; for
         x < 0 the conjugate at the opposite point is taken.

@@ -304,7 +304,9 @@ def _points(axes: Array, pixels: Pixels) -> tuple[Array, Array]:
     """Return the 3D frequencies of a slice with x >= 0, and which of them had to be mirrored."""
     point = np.multiply.outer(pixels.kx, axes[:3]) + np.multiply.outer(pixels.ky, axes[3:])
     mirrored = point[:, 0] < 0.0
-    return np.where(mirrored[:, None], -point, point), mirrored
+    point = np.where(mirrored[:, None], -point, point)
+    nearest = pixels.kx**2 + pixels.ky**2 >= pixels.linear_square
+    return np.where(nearest[:, None], np.floor(point + 0.5), point), mirrored
 
 
 def _corners(point: Array, half: int, n_rows: int) -> list[tuple[Array, Array, Array]]:

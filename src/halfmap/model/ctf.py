@@ -31,6 +31,8 @@ class CtfOptions:
     """The images are phase-flipped already: the absolute value is left."""
     only_flip_phases: bool = False
     """Only the sign is left."""
+    padded: bool = False
+    """Computed in a larger box: see `halfmap.model.padded_ctf`."""
 
 
 PLAIN_CTF = CtfOptions()

@@ -81,6 +81,20 @@ def local_grid(sampling: Sampling) -> LocalGrid:
     )
 
 
+def allowed_share(grid: LocalGrid) -> float:
+    """Return roughly which part of all orientations the prior of a particle allows."""
+    sigma_rot, sigma_tilt, sigma_psi = grid.sigma_deg
+    reach = math.radians(CUTOFF_SIGMA * max(sigma_rot, sigma_tilt))
+    if sigma_rot > 0.0 and sigma_tilt > 0.0:
+        directions = 0.5 * (1.0 - math.cos(min(reach, math.pi)))
+    else:
+        directions = math.sin(min(reach, math.pi / 2.0)) if reach > 0.0 else 1.0
+    of_psi = min(2.0 * CUTOFF_SIGMA * sigma_psi / 360.0, 1.0) if sigma_psi > 0.0 else 1.0
+    opposites = 2.0 if grid.bimodal else 1.0
+    shares = (directions * opposites * len(grid.operators), of_psi * opposites)
+    return min(shares[0], 1.0) * min(shares[1], 1.0)
+
+
 def _mate_psi_deg(
     group: PointGroup, angles_deg: Float[Array, "direction 2"]
 ) -> Float[Array, "operator direction"]:

@@ -140,7 +140,12 @@ def _inside_step(step: float, oversampling: int) -> Float[Array, " child"]:
 
 
 def translations_A(sampling: Sampling) -> Float[Array, "translation 2"]:
-    """Return the coarse translations (x, y): multiples of the step inside the search circle."""
+    """Return the coarse translations (x, y): multiples of the step inside the search circle.
+
+    Only zero where offsets are fixed.
+    """
+    if sampling.fixed_offsets:
+        return np.zeros((1, 2))
     step = sampling.offset_step_A
     half = math.ceil(sampling.offset_range_A / step)
     axis = np.arange(-half, half + 1) * step

@@ -14,6 +14,15 @@ from halfmap.model.optics import Defocus, Optics
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePlaces:
+    """Where one image of each particle lies, as `Particles` has it."""
+
+    stacks: tuple[str, ...]
+    stack: Int[Array, " particle"]
+    slice: Int[Array, " particle"]
+
+
+@dataclass(frozen=True, slots=True)
 class Particles:
     """What never changes during a run."""
 
@@ -32,6 +41,13 @@ class Particles:
     half: Int[Array, " particle"]
     """0 or 1; all 0 when the set is not split."""
     defocus: Defocus
+    prior_deg: Float[Array, "particle 3"] | None = None
+    """Where the priors on rot, tilt, psi sit that do not follow the poses; NaN where the table does
+    not say. None: it says nothing."""
+    prior_offset_A: Float[Array, "particle 2"] | None = None
+    """Where the prior on the offset sits, x and y; None: at zero."""
+    inserted: ImagePlaces | None = None
+    """Other images that the map of the last iteration is made of (rlnReconstructImageName)."""
 
     def __len__(self) -> int:
         return len(self.stack)

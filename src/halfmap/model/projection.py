@@ -11,18 +11,56 @@ of the sum of the map along z.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
+from halfmap.model.fourier import round_half_away
+from halfmap.model.interpolation import LINEAR, Interpolation
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.padded_transform import forward_slabs, padded_box
 from halfmap.model.reference import FourierReference
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceFilter:
+    """What projections show of a map, when poses are compared."""
+
+    above_shell: int = 0
+    """Frequencies up to this shell, itself included, are left out; 0 leaves out none."""
+    mask: Float32[Array, "z y half"] | None = None
+    """Factor on each frequency of the map, unpadded; frequency 0 is the first of each axis."""
+
+    def apply(self, slab: Array, sphere: PaddedSphere, x: slice) -> None:
+        """Filter some planes of constant x of a padded transform, in place."""
+        if self.above_shell > 0:
+            reach = round_half_away(sphere.padding * self.above_shell)
+            slab *= sphere.squared_radius(x=x) > reach**2
+        if self.mask is not None:
+            slab *= self.mask[np.ix_(*_unpadded(sphere, x, self.mask.shape))]
+
+
+def _unpadded(sphere: PaddedSphere, x: slice, shape: tuple[int, ...]) -> list[Int[Array, " k"]]:
+    """Return, along z, y and x, where an unpadded half transform has each padded frequency."""
+    n_z, n_y, n_x = sphere.shape
+    z = round_half_away((np.arange(n_z) - n_z // 2) / sphere.padding) % shape[0]
+    y = round_half_away((np.arange(n_y) - n_y // 2) / sphere.padding) % shape[1]
+    # The margin of the sphere, where nothing is, may lie beyond Nyquist.
+    x_of_slab = np.minimum(round_half_away(np.arange(n_x)[x] / sphere.padding), shape[2] - 1)
+    return [z, y, x_of_slab]
+
+
+WHOLE = ReferenceFilter()
+
+
 def fourier_reference(
-    volume: Float32[Array, "z y x"], current_size: int, padding: float
+    volume: Float32[Array, "z y x"],
+    current_size: int,
+    padding: float,
+    interpolation: Interpolation = LINEAR,
+    shown: ReferenceFilter = WHOLE,
 ) -> FourierReference:
     """Transform a map for the projections of one iteration.
 
@@ -34,6 +72,10 @@ def fourier_reference(
         Fourier window of the images, px; frequencies up to half of it are kept.
     padding
         The map is padded to ROUND(padding * box) px, made even.
+    interpolation
+        How slices will be cut.
+    shown
+        Applied to the transform, but not to its power.
 
     Returns
     -------
@@ -54,13 +96,15 @@ def fourier_reference(
     shell_of[sphere.reach**2 + 1 :] = n_shells
     sums = np.zeros((2, n_shells + 1))
     depth = len(volume)
-    for x, slab in forward_slabs(_sharpened(volume, padding), (depth, box), padded, sphere.half):
+    sharpened = _sharpened(volume, padding, interpolation)
+    for x, slab in forward_slabs(sharpened, (depth, box), padded, sphere.half):
         shell = shell_of[sphere.squared_radius(x=x)]
         slab *= (shell < n_shells) / box**2
-        values[:, :, x] = slab
         power = slab.real**2 + slab.imag**2
         sums[0] += np.bincount(shell.ravel(), power.ravel(), minlength=n_shells + 1)
         sums[1] += np.bincount(shell.ravel(), minlength=n_shells + 1)
+        shown.apply(slab, sphere, x)
+        values[:, :, x] = slab
     power, count = sums[:, :n_shells]
     return FourierReference(
         values=values,
@@ -71,24 +115,32 @@ def fourier_reference(
     )
 
 
-def gridding_correction(box: int, padding: float, *, flat: bool = False) -> Float[Array, "z y x"]:
-    """Return the window that linear interpolation of the transform puts on the map.
+def gridding_correction(
+    box: int, padding: float, interpolation: Interpolation = LINEAR, *, flat: bool = False
+) -> Float[Array, "z y x"]:
+    """Return the window that interpolation of the transform puts on the map.
 
     sinc²(r / padded box), with r the distance from pixel box // 2: RELION's radial stand-in
     for the product over the axes. Divide the map by it; ``flat``: a 2D reference.
     """
-    return np.stack(list(_windows(1 if flat else box, box, padding)))
+    return np.stack(list(_windows((1 if flat else box, box), padding, interpolation)))
 
 
-def _sharpened(volume: Float[Array, "z y x"], padding: float) -> Iterator[Float[Array, "y x"]]:
+def _sharpened(
+    volume: Float[Array, "z y x"], padding: float, interpolation: Interpolation
+) -> Iterator[Float[Array, "y x"]]:
     """Return the planes of the map divided by the interpolation window, in double precision."""
-    windows = _windows(len(volume), volume.shape[-1], padding)
+    windows = _windows((len(volume), volume.shape[-1]), padding, interpolation)
     for plane, window in zip(volume, windows, strict=True):
         yield plane / window
 
 
-def _windows(depth: int, box: int, padding: float) -> Iterator[Float[Array, "y x"]]:
+def _windows(
+    shape: tuple[int, int], padding: float, interpolation: Interpolation
+) -> Iterator[Float[Array, "y x"]]:
+    depth, box = shape
     squares = (np.arange(box) - box // 2) ** 2
-    of_square = np.sinc(np.sqrt(np.arange(3 * squares.max() + 1)) / padded_box(box, padding)) ** 2
+    radius = np.sqrt(np.arange(3 * squares.max() + 1))
+    of_square = np.sinc(radius / padded_box(box, padding)) ** interpolation.window_power
     for z in (np.arange(depth) - depth // 2) ** 2:
         yield of_square[z + squares[:, None] + squares]

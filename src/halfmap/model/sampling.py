@@ -28,6 +28,10 @@ class Sampling:
     """An in-plane angle and a direction are as near to the prior as their opposites."""
     relaxed_symmetry: str = ""
     """Point group that the particle has only nearly: the priors are the same at all mates."""
+    fixed_angles: bool = False
+    """Every particle keeps its orientation; only class and offset are looked for."""
+    fixed_offsets: bool = False
+    """Every particle keeps its offset, to the fraction of a pixel."""
     flat: bool = False
     """References are 2D: there is one direction, and only psi is sampled."""
 
@@ -39,12 +43,12 @@ class Sampling:
     @property
     def n_child_directions(self) -> int:
         """Directions of the second pass below each coarse one."""
-        return 1 if self.flat else int(4**self.oversampling)
+        return 1 if self.flat or self.fixed_angles else int(4**self.oversampling)
 
     @property
     def n_child_orientations(self) -> int:
         """Orientations of the second pass below each coarse one."""
-        return int(self.n_child_directions * 2**self.oversampling)
+        return 1 if self.fixed_angles else int(self.n_child_directions * 2**self.oversampling)
 
     @property
     def n_child_shifts(self) -> int:

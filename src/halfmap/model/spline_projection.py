@@ -15,6 +15,7 @@ from scipy.ndimage import map_coordinates
 
 from halfmap.model.bspline import ORDER, quintic_transform
 from halfmap.model.fourier import frequencies_2d
+from halfmap.model.geometry import ImageGeometry
 
 PADDING = 2
 MARGIN = 3
@@ -69,7 +70,9 @@ def _with_margins(transform: Complex64[Array, "z y x"]) -> Complex64[Array, "Z Y
 
 
 def slices(
-    transform: SplineTransform, rotations: Float[Array, "image 3 3"]
+    transform: SplineTransform,
+    rotations: Float[Array, "image 3 3"],
+    geometry: ImageGeometry | None = None,
 ) -> Complex128[Array, "image ky kx"]:
     """Return central slices: the transforms of projections along z of the rotated map.
 
@@ -78,16 +81,20 @@ def slices(
     rotations
         Orientation matrices A: a density at r appears in the image at the first two components
         of ``A r``. So frequency k of the image is ``A^T k`` of the map.
+    geometry
+        Grid of the images, if it is not that of the map.
 
     Returns
     -------
-    Half planes of shape (box, box // 2 + 1), divided by the number of pixels, zero at and beyond
-    the circle of radius box / 2. The phase origin is pixel box // 2.
+    Half planes of shape (box, box // 2 + 1) of the image, divided by its number of pixels, zero at
+    and beyond the circles of radius box / 2 of image and map. The phase origin is pixel box // 2.
     """
     box = transform.box
-    ky, kx = frequencies_2d(box)
-    inside = kx**2 + ky**2 < (box // 2) ** 2
-    image_frequency = np.stack([kx, ky])[:, inside]
+    geometry = geometry or ImageGeometry.plain(box, 1.0)
+    ky, kx = frequencies_2d(geometry.box)
+    inside = kx**2 + ky**2 < (geometry.box // 2) ** 2
+    inside &= geometry.model_square(kx, ky) < (box // 2) ** 2
+    image_frequency = geometry.to_model @ np.stack([kx, ky])[:, inside]
     # (image, xyz, pixel): the first two rows of A are the axes of the image.
     frequency = PADDING * np.einsum("nij,ip->njp", rotations[:, :2], image_frequency)
     sign = np.where(frequency[:, :1] < 0.0, -1.0, 1.0)
@@ -98,4 +105,5 @@ def slices(
     values = map_coordinates(transform.coefficients, place, order=ORDER, prefilter=False)
     result = np.zeros((len(rotations), *inside.shape), np.complex128)
     result[:, inside] = values.real + 1j * sign[:, 0] * values.imag
-    return result
+    # The integral over the projection, at equal grey values: see halfmap.model.geometry.
+    return result * geometry.scale**2

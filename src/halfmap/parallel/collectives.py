@@ -1,6 +1,7 @@
 """Moving arrays and decisions between ranks. No science."""
 
 import socket
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from numpy import ndarray as Array
 
 from halfmap.errors import CollectiveError, HalfmapError
 
+POLL_SECONDS = 0.02
 CHUNK_BYTES = 16 * 2**20
 """Messages are cut: smaller pieces pipeline better, and counts stay far below 2^31."""
 
@@ -64,11 +66,18 @@ def from_root(make: Callable[[], T], comm: MPI.Intracomm, root: int = 0) -> T:
 
 
 @contextmanager
-def all_or_none(comm: MPI.Intracomm, what: str) -> Iterator[None]:
+def all_or_none(comm: MPI.Intracomm, what: str, *, asleep: bool = False) -> Iterator[None]:
     """Turn a failure of local work on any rank into a failure on every rank.
 
     Collective. Without it the ranks that succeeded would wait for ever, in the next
     collective, for the one that did not. The block itself must not communicate.
+
+    Parameters
+    ----------
+    what
+        What the block does, for the message.
+    asleep
+        Whether those that are ready leave their cores to programs that others wait for.
 
     Raises
     ------
@@ -81,10 +90,18 @@ def all_or_none(comm: MPI.Intracomm, what: str) -> Iterator[None]:
     except Exception as caught:  # reported below, on all ranks
         error = caught
     report = None if error is None else describe(error)
+    if asleep:
+        _sleep_until_all_are_here(comm)
     failed = {rank: r for rank, r in enumerate(comm.allgather(report)) if r}
     if failed:
         rank, report = next(iter(failed.items()))
         raise failure_of(what, rank if comm.size > 1 else None, report) from error
+
+
+def _sleep_until_all_are_here(comm: MPI.Intracomm) -> None:
+    arrived = comm.Ibarrier()
+    while not arrived.Test():
+        time.sleep(POLL_SECONDS)
 
 
 def describe(error: Exception) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from halfmap.io.prior_star import USED
 from halfmap.report.run_record import ParticleTable, RunRecord, StateRecord, number
 
 
@@ -43,6 +44,7 @@ def facts(record: RunRecord, particles: ParticleTable | None) -> list[tuple[str,
         ("Angular accuracy", _with_unit(value("rlnOverallAccuracyRotations"), "°")),
         ("Offset accuracy", _with_unit(value("rlnOverallAccuracyTranslationsAngst"), "Å")),
         ("Mean Pmax", _with_unit(value("rlnAveragePmax"), "", 3)),
+        ("Prior plug-in", _use_of_prior(record)),
         ("Ranks", str(len(np.unique(record.timing.rank))) if record.timing else ""),
     ]
     return [(name, text) for name, text in pairs if text]
@@ -93,6 +95,12 @@ def _remarks(record: RunRecord) -> Iterator[str]:
     n_bad = len(record.quarantine[1:])
     if n_bad:
         yield f"{_count(n_bad, 'image')} set aside as unusable; listed below."
+    n_refused = len(record.prior) - record.prior.count(USED)
+    if n_refused:
+        yield (
+            f"{_count(n_refused, 'map')} of {len(record.prior)} kept the ordinary prior, because "
+            f"the plug-in gave none that could be used; {record.files.prior.name} says why."
+        )
     if model is not None:
         fsc = model.shells.get("GoldStandardFsc")
         if fsc is not None and record.last.value("rlnCurrentImageSize") == 2 * (len(fsc) - 1):
@@ -106,6 +114,11 @@ def _remarks(record: RunRecord) -> Iterator[str]:
             yield f"The run has {model.general['rlnNrClasses']} classes; this page shows class 1."
     if record.missing:
         yield f"{_count(len(record.missing), 'file')} could not be read; listed below."
+
+
+def _use_of_prior(record: RunRecord) -> str:
+    n = len(record.prior)
+    return f"used for {record.prior.count(USED)} of {_count(n, 'map')}" if n else ""
 
 
 def _halves(table: ParticleTable | None) -> str:

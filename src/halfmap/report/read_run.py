@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
+from halfmap.io.prior_star import read_verdicts
 from halfmap.io.star import StarFile, Table, read_star
 from halfmap.report.run_files import RunFiles, find_run
 from halfmap.report.run_record import ModelRecord, ParticleTable, RunRecord, StateRecord, Timing
@@ -53,6 +54,7 @@ def read_run(argument: Path) -> RunRecord:
         command=command,
         timing=_read_timing(files.timing, missing),
         quarantine=_read_quarantine(files.quarantine, missing),
+        prior=tuple(row[3] for row in read_verdicts(files.prior)),
         missing=missing,
     )
 

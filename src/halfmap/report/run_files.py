@@ -89,6 +89,11 @@ class RunFiles:
         """Images that were set aside."""
         return self.root.with_name(f"{self.root.name}_quarantine.star")
 
+    @property
+    def prior(self) -> Path:
+        """What became of the maps that a plug-in for the prior was given."""
+        return self.root.with_name(f"{self.root.name}_prior.star")
+
     def all(self) -> list[Path]:
         """Return every file whose name begins as the root does, pages excepted, sorted."""
         own = (f for f in self.root.parent.iterdir() if f.is_file() and f.suffix != ".html")

@@ -100,6 +100,8 @@ class RunRecord:
     timing: Timing | None
     quarantine: tuple[tuple[str, ...], ...]
     """Head and rows of the table of bad images; empty when there is none."""
+    prior: tuple[str, ...] = ()
+    """What became of each map that a plug-in for the prior was given: "used", or why not."""
     missing: list[str] = field(default_factory=list)
     """What could not be read, one sentence each."""
 

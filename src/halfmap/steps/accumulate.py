@@ -54,7 +54,8 @@ def accumulate(
     _insert(images, fine, sums, search, workspace)
     moments = search.kernels.moments(hits, search.shifts.fine_A.reshape(-1, 2))
     rows = slices.rows[slices.slot[hits.group]]
-    np.add.at(workspace.directions, (rows.class_index, rows.direction), moments[:, 0])
+    if search.given_deg is None:
+        np.add.at(workspace.directions, (rows.class_index, rows.direction), moments[:, 0])
     of_class = np.zeros((n_images, search.n_classes, 4))
     image_of_hit = np.repeat(np.arange(n_images), np.diff(hits.first_hit))
     np.add.at(of_class, (image_of_hit, rows.class_index), moments)
@@ -63,12 +64,12 @@ def accumulate(
     np.add.at(workspace.noise, batch.optics, noise)
     workspace.n_particles += n_images
     signal, power = _scale_sums(batch, sums, search)
-    centre_A = images.centre_px * search.plan.images.pixel_size_A
+    from_prior = images.applied_A - images.prior_offset_A
     return ImageSums(
         weight=weight,
         class_weight=of_class[:, :, 0],
-        class_offset_A=of_class[:, :, :1] * centre_A[:, None] + of_class[:, :, 1:3],
-        offset_power_A2=_spread(of_class, centre_A[:, None] - search.model.offset_mean_A),
+        class_offset_A=of_class[:, :, :1] * images.applied_A[:, None] + of_class[:, :, 1:3],
+        offset_power_A2=_spread(of_class, from_prior[:, None] - search.model.offset_mean_A),
         scale_signal=signal,
         scale_power=power,
         residual=noise.sum(axis=1),

@@ -12,10 +12,12 @@ from jaxtyping import Complex64, Float, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Kernels, Pixels, Volume
-from halfmap.model.ctf import CtfOptions, contrast_transfer
+from halfmap.model.ctf import CtfOptions
 from halfmap.model.disc import Disc, make_disc
 from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
+from halfmap.model.interpolation import LINEAR, Interpolation
+from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.reference import FourierReference
 from halfmap.model.rotations import euler_matrices
@@ -55,6 +57,7 @@ class TrialRules:
     """With the row of a particle it decides what is varied: the same in all iterations."""
     ctf: CtfOptions | None
     """None: the images have no CTF."""
+    interpolation: Interpolation = LINEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Trials:
     choice: Float[Array, " trial"]
     """Uniform in [0, 1): which angle, and which axis, is varied."""
     geometry: ImageGeometry
+    interpolation: Interpolation = LINEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def make_trials(
         power = np.ones((len(members), 1))
         if how.ctf is not None:
             defocus = particles.defocus[rows[members]]
-            power = contrast_transfer(disc.kx, disc.ky, defocus, optics, how.ctf) ** 2
+            power = image_ctf(disc.kx, disc.ky, defocus, optics, how.ctf) ** 2
         precision[members] = power * inverse
     return Trials(
         disc=disc,
@@ -129,6 +133,7 @@ def make_trials(
         precision=precision,
         choice=np.array([np.random.default_rng((how.seed, int(row))).random() for row in rows]),
         geometry=geometry,
+        interpolation=how.interpolation,
     )
 
 
@@ -189,7 +194,9 @@ class _Projector:
         disc = trials.disc
         flat = reference.values.reshape(-1).view(np.float32)
         self.volume = Volume(flat, reference.half)
-        self.pixels = Pixels(disc.kx.astype(np.float32), disc.ky.astype(np.float32))
+        linear_square = trials.interpolation.linear_square(trials.geometry.scale)
+        kx, ky = disc.kx.astype(np.float32), disc.ky.astype(np.float32)
+        self.pixels = Pixels(kx, ky, linear_square)
         self.to_padded = trials.geometry.to_model * reference.padding
         self.width, self.flat = disc.width, reference.sphere.flat
         self.n_shells = reference.box // 2 + 1

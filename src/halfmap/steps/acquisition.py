@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
+from halfmap.model.geometry import geometries
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Particles, Poses
 
@@ -46,6 +47,8 @@ class Session:
     """Spread of the logarithm of the intensity scale of the micrographs."""
     norm_sigma: float
     """Spread of the logarithm of the normalisation error of the images."""
+    groups: tuple[Optics, ...] = ()
+    """The optics groups, where they are given."""
 
 
 def optics_groups(session: Session) -> tuple[Optics, ...]:
@@ -55,6 +58,8 @@ def optics_groups(session: Session) -> tuple[Optics, ...]:
     microscope (200 instead of 300 kV, or 300 instead of what it was). From group 5 on, and again
     from 9, 13, ... on, Cs is smaller by 0.1 mm.
     """
+    if session.groups:
+        return session.groups
     first = session.microscope
     other_kV = 200.0 if first.voltage_kV == 300.0 else 300.0
     return tuple(
@@ -70,26 +75,43 @@ def optics_groups(session: Session) -> tuple[Optics, ...]:
 
 
 def draw_particles(session: Session, n: int, stack: str, seed: int) -> Particles:
-    """Return the table of ``n`` particles of one stack, sorted by micrograph.
+    """Return the table of ``n`` particles, sorted by micrograph.
 
     A micrograph has one optics group, one defocus within the range and one astigmatism; its
     particles differ in defocus by 150 A (the thickness of the ice). The two halves are of equal
-    size, up to one.
+    size, up to one. Images of each grid have a stack of their own (`stack_names`).
     """
     micrograph = np.arange(n) * session.n_micrographs // n
+    optics = optics_groups(session)
+    group = micrograph % len(optics)
+    grids, grid = geometries(optics, group)
+    stacks = stack_names(stack, len(grids))
+    place = np.zeros(n, np.int64)
+    for own in (np.flatnonzero(grid[group] == g) for g in range(len(grids))):
+        place[own] = np.arange(len(own))
     names = tuple(f"mic{i + 1:05d}.mrc" for i in range(session.n_micrographs))
     halves = np.random.default_rng((seed, Draw.HALVES)).permutation(np.arange(n) % 2)
     return Particles(
-        stacks=(stack,),
-        stack=np.zeros(n, np.int64),
-        slice=np.arange(n),
-        optics=optics_groups(session),
-        optics_group=micrograph % session.n_optics_groups,
+        stacks=stacks,
+        stack=grid[group],
+        slice=place,
+        optics=optics,
+        optics_group=group,
         scale_groups=names,
         scale_group=micrograph,
         half=halves,
         defocus=_draw_defocus(session, micrograph, seed),
     )
+
+
+def stack_names(stack: str, n: int) -> tuple[str, ...]:
+    """Return the name of the stack of each image grid.
+
+    >>> stack_names("a/particles.mrcs", 1), stack_names("a/particles.mrcs", 2)
+    (('a/particles.mrcs',), ('a/particles_1.mrcs', 'a/particles_2.mrcs'))
+    """
+    base = stack.removesuffix(".mrcs")
+    return (stack,) if n == 1 else tuple(f"{base}_{i + 1}.mrcs" for i in range(n))
 
 
 def _draw_defocus(session: Session, micrograph: Int[Array, " particle"], seed: int) -> Defocus:

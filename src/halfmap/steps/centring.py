@@ -6,7 +6,7 @@ from numpy import ndarray as Array
 
 
 def centred(volume: Float32[Array, "z y x"], max_shift_px: float) -> Float32[Array, "z y x"]:
-    """Shift a map by minus its centre of mass; what enters from outside is zero.
+    """Shift a map by minus its centre of mass; what comes from outside is zero.
 
     Parameters
     ----------
@@ -36,16 +36,19 @@ def centre_of_mass(volume: Float32[Array, "z y x"]) -> Float[Array, " 3"]:
 def shifted(
     volume: Float32[Array, "z y x"], shift_px: Float[Array, " 3"]
 ) -> Float32[Array, "z y x"]:
-    """Move a map by (z, y, x) px, linearly interpolated, with zeros around it.
+    """Move a map by (z, y, x) px, linearly interpolated; zero beyond the outermost voxels.
 
     >>> shifted(np.array([[[1.0, 2.0, 4.0]]]), np.array([0.0, 0.0, 0.5])).ravel().tolist()
-    [0.5, 1.5, 3.0]
+    [0.0, 1.5, 3.0]
     """
     moved = np.asarray(volume, np.float64)
     for axis, by in enumerate(shift_px):
         whole = int(np.floor(by))
         rest = float(by) - whole
         moved = (1.0 - rest) * _moved(moved, axis, whole) + rest * _moved(moved, axis, whole + 1)
+        source = np.arange(moved.shape[axis]) - by
+        outside = (source < 0.0) | (source > moved.shape[axis] - 1)
+        np.moveaxis(moved, axis, 0)[outside] = 0.0
     return moved.astype(np.float32)
 
 

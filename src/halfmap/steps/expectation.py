@@ -10,8 +10,9 @@ from numpy import ndarray as Array
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.rotations import euler_angles
 from halfmap.steps.accumulate import ImageSums, accumulate
-from halfmap.steps.coarse_search import CoarseResult, global_search, local_search
+from halfmap.steps.coarse_search import global_search, local_search
 from halfmap.steps.fine_search import FineResult, fine_search
+from halfmap.steps.fixed_search import fixed_batch_size, fixed_search
 from halfmap.steps.prepare_images import (
     NO_WEIGHT,
     Batch,
@@ -21,6 +22,7 @@ from halfmap.steps.prepare_images import (
     prepare_images,
 )
 from halfmap.steps.search import Search, child_matrices
+from halfmap.steps.significance import CoarseResult
 from halfmap.steps.workspace import Workspace
 
 COARSE_BYTES = 64 * 2**20
@@ -50,7 +52,7 @@ class UnitResult:
     class_offset_A: Float[Array, "particle class 2"]
     """Offset, times posterior."""
     offset_power_A2: Float[Array, " particle"]
-    """Squared distance of the offset from the mean of its class, times posterior."""
+    """Squared distance of the offset from its prior, times posterior."""
     scale_signal: Float[Array, " particle"]
     scale_power: Float[Array, " particle"]
     """The intensity scale of a group is the ratio of the sums of these two."""
@@ -74,7 +76,7 @@ class UnitResult:
 
 
 def run_unit(
-    images: Float32[Array, "particle y x"],
+    images: Float32[Array, "particle *two y x"],
     rows: Int[Array, " particle"],
     particles: Particles,
     poses: Poses,
@@ -89,7 +91,8 @@ def run_unit(
     Parameters
     ----------
     images
-        Pixels of the unit's particles.
+        Pixels of the unit's particles: one image each, or one that is compared and one that is
+        inserted (`SearchRules.inserts_others`).
     rows
         Their rows in ``particles``.
     particles
@@ -111,20 +114,23 @@ def run_unit(
     size = batch_size(search)
     for first in range(0, len(good), size):
         some = slice(first, first + size)
-        coarse = _coarse_search(unit[some], prepared[some], search, workspace)
+        at_hand = search.at(unit.poses.angles_deg[some])
+        coarse = _coarse_search(unit[some], prepared[some], at_hand, workspace)
         result.fault[good[some][coarse.lost]] = NO_WEIGHT
         for keep in fine_batches(coarse, search):
             part = first + np.flatnonzero(keep)
             batch, own = unit[part], good[part]
             pictures, found = prepared[part], coarse.part(keep)
-            fine = fine_search(pictures, found, search, workspace)
-            sums = accumulate(batch, pictures, fine, search, workspace)
-            _store(result, own, batch, (pictures, found, fine, sums), search)
+            fine = fine_search(pictures, found, at_hand, workspace)
+            sums = accumulate(batch, pictures, fine, at_hand, workspace)
+            _store(result, own, batch, (pictures, found, fine, sums), at_hand)
     return result
 
 
 def batch_size(search: Search) -> int:
     """Return how many particles are searched together; it depends on the search alone."""
+    if search.plan.sampling.fixed_angles:
+        return fixed_batch_size(search)
     if search.candidates is None:
         return LOCAL_BATCH
     scores = len(search.candidates) * len(search.shifts.coarse_A)
@@ -149,10 +155,12 @@ def fine_batches(coarse: CoarseResult, search: Search) -> Iterator[Bool[Array, "
 def _coarse_search(
     batch: Batch, images: PreparedImages, search: Search, workspace: Workspace
 ) -> CoarseResult:
-    if search.local is None:
-        found = global_search(images, search, workspace)
+    if search.given_deg is not None:
+        found = fixed_search(images, search)
+    elif search.candidates is None:
+        found = local_search(images, batch.prior_deg, search)
     else:
-        found = local_search(images, batch.poses.angles_deg, search)
+        found = global_search(images, batch.prior_deg, search, workspace)
     return found if search.seed_class is None else found.seeded(search.seed_class[batch.rows])
 
 
@@ -166,7 +174,7 @@ def _store(
     images, coarse, fine, sums = found
     shifted = search.shifts.fine_A.reshape(-1, 2)[fine.best_shift]
     result.angles_deg[own] = _best_angles_deg(fine, search)
-    result.offset_A[own] = images.centre_px * search.plan.images.pixel_size_A + shifted
+    result.offset_A[own] = images.applied_A + shifted
     result.class_index[own] = fine.slices.rows.class_index[fine.slices.slot[fine.best_group]]
     result.log_likelihood[own] = _log_likelihood(batch, images, fine, search)
     result.max_probability[own] = fine.max_probability
@@ -180,6 +188,8 @@ def _store(
 def _best_angles_deg(fine: FineResult, search: Search) -> Float[Array, "image 3"]:
     """Return the (perturbed) Euler angles of the best state."""
     rows = fine.slices.rows[fine.slices.slot[fine.best_group]]
+    if search.given_deg is not None:
+        return np.asarray(search.given_deg[rows.direction])
     matrices = child_matrices(search, rows)[np.arange(len(rows)), fine.best_child]
     return euler_angles(matrices)
 

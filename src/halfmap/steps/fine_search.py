@@ -7,13 +7,9 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Hits, Samples, SliceTable, Spectra
-from halfmap.steps.coarse_search import (
-    CoarseResult,
-    find_threshold,
-    single_precision_totals,
-)
 from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import Candidates, Search, child_axes, project_classes
+from halfmap.steps.significance import CoarseResult, find_threshold, single_precision_totals
 from halfmap.steps.workspace import Workspace
 
 TABLE_BYTES = 32 * 2**20
@@ -96,7 +92,8 @@ def _compare(
 
 def _distinct(coarse: CoarseResult, search: Search) -> FineSlices:
     """Find which orientations the images share."""
-    groups, n_directions = coarse.groups, search.n_directions
+    groups = coarse.groups
+    n_directions = int(groups.direction.max(initial=0)) + 1
     n_psi = int(groups.psi.max(initial=0)) + 1
     key = (groups.class_index * n_directions + groups.direction) * n_psi + groups.psi
     _, first, slot = np.unique(key, return_index=True, return_inverse=True)

@@ -72,9 +72,11 @@ class _Block:
 
     @classmethod
     def around(cls, mask: Float[Array, "z y x"]) -> "_Block":
-        """Return the smallest block that holds what is not zero."""
+        """Return the block that holds what is not zero, and a voxel of zeros around it."""
         inside = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-        return cls(tuple(int(i[0]) for i in inside), tuple(int(i[-1]) + 1 for i in inside))
+        low = tuple(max(0, int(i[0]) - 1) for i in inside)
+        high = tuple(min(n, int(i[-1]) + 2) for i, n in zip(inside, mask.shape, strict=True))
+        return cls(low, high)
 
     @property
     def index(self) -> tuple[slice, ...]:
@@ -94,7 +96,8 @@ class _Move:
 
     @classmethod
     def of(cls, operator: Operator, pixel_size_A: float, box: int) -> "_Move":
-        matrix = np.ascontiguousarray(operator.rotation[::-1, ::-1])
+        # Rounded, because 90° must not lead out of the map by 1e-16 of a voxel.
+        matrix = np.round(operator.rotation[::-1, ::-1], 12)
         centre = np.full(3, float(box // 2))
         return cls(matrix, centre - matrix @ centre + operator.shift_A[::-1] / pixel_size_A)
 
@@ -113,7 +116,7 @@ class _Move:
 
     def image(self, block: _Block, shape: tuple[int, ...]) -> _Block:
         """Return the block inside the map that holds the image of a block."""
-        ends = np.array([block.low, block.high], np.float64) - [[1], [0]]  # one voxel of margin
+        ends = np.array([block.low, block.high], np.float64) - [[0], [1]]
         corners = np.stack(np.meshgrid(*ends.T, indexing="ij"), axis=-1).reshape(-1, 3)
         moved = corners @ self.matrix.T + self.offset
         low = np.clip(np.floor(moved.min(axis=0)), 0, shape).astype(int)
@@ -127,10 +130,10 @@ def _sampled(
     offset: Float[Array, " 3"],
     shape: tuple[int, ...],
 ) -> Float[Array, "z y x"]:
-    """Interpolate linearly at ``matrix @ index + offset``, with zeros around the values."""
+    """Interpolate linearly at ``matrix @ index + offset``; zero beyond the outermost voxels."""
     if 0 in shape:
         return np.zeros(shape)
     moved = affine_transform(
-        values, matrix, offset, output_shape=shape, order=1, mode="grid-constant", prefilter=False
+        values, matrix, offset, output_shape=shape, order=1, mode="constant", prefilter=False
     )
     return np.asarray(moved)

@@ -12,10 +12,11 @@ from jaxtyping import Complex64, Float, Float32, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Spectra
-from halfmap.model.ctf import contrast_transfer
-from halfmap.model.disc import interleaved
+from halfmap.model.disc import interleaved, phase_ramps
 from halfmap.model.fourier import crop_transform, round_half_away
+from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Particles, Poses
+from halfmap.model.sampling import Sampling
 from halfmap.steps.search import Search
 
 Rows = slice | Array
@@ -31,12 +32,17 @@ LARGEST_PIXEL = 1e15
 class Batch:
     """Images and what is known of them: rows of the run's tables."""
 
-    images: Float32[Array, "image y x"]
+    images: Float32[Array, "image *two y x"]
+    """One each, or one that is compared and one that is inserted."""
     rows: Int[Array, " image"]
     """In the table of all particles."""
     optics: Int[Array, " image"]
     scale: Float[Array, " image"]
     poses: Poses
+    prior_deg: Float[Array, "image 3"]
+    """Where the priors on rot, tilt, psi sit."""
+    prior_offset_A: Float[Array, "image 2"]
+    """Where the prior on the offset sits."""
 
     def __getitem__(self, some: Rows) -> "Batch":
         """Return some of the images."""
@@ -46,6 +52,8 @@ class Batch:
             optics=self.optics[some],
             scale=self.scale[some],
             poses=self.poses[some],
+            prior_deg=self.prior_deg[some],
+            prior_offset_A=self.prior_offset_A[some],
         )
 
     def __len__(self) -> int:
@@ -56,8 +64,10 @@ class Batch:
 class PreparedImages:
     """Images of a batch, ready to be compared and summed."""
 
-    centre_px: Int[Array, "image 2"]
-    """Whole-pixel shift that was applied, x and y."""
+    applied_A: Float[Array, "image 2"]
+    """Shift that was applied, x and y: a whole number of pixels, unless offsets are fixed."""
+    prior_offset_A: Float[Array, "image 2"]
+    """Where the prior on the whole offset sits."""
     compared: Spectra
     """For the scores; no k = 0 unless compared by correlation."""
     summed: Spectra
@@ -70,7 +80,8 @@ class PreparedImages:
     def __getitem__(self, some: Rows) -> "PreparedImages":
         """Return some of the images."""
         return PreparedImages(
-            centre_px=self.centre_px[some],
+            applied_A=self.applied_A[some],
+            prior_offset_A=self.prior_offset_A[some],
             compared=Spectra(*(rows[some] for rows in self.compared)),
             summed=Spectra(*(rows[some] for rows in self.summed)),
             power=self.power[some],
@@ -81,7 +92,7 @@ class PreparedImages:
         return len(self.constant)
 
 
-def find_faults(images: Float32[Array, "image y x"]) -> UInt8[Array, " image"]:
+def find_faults(images: Float32[Array, "image *two y x"]) -> UInt8[Array, " image"]:
     """Return `NOT_NUMBERS` or `CONSTANT` for images that cannot be used, 0 for the others."""
     flat = images.reshape(len(images), -1)
     low, high = flat.min(axis=1), flat.max(axis=1)  # NaN if there is one
@@ -92,7 +103,7 @@ def find_faults(images: Float32[Array, "image y x"]) -> UInt8[Array, " image"]:
 
 
 def make_batch(
-    images: Float32[Array, "image y x"],
+    images: Float32[Array, "image *two y x"],
     rows: Int[Array, " image"],
     particles: Particles,
     poses: Poses,
@@ -119,7 +130,28 @@ def make_batch(
         optics=particles.optics_group[rows],
         scale=search.weighting.group_scale[particles.scale_group[rows]],
         poses=poses,
+        prior_deg=_prior_deg(rows, particles, poses, search.plan.sampling),
+        prior_offset_A=_prior_offset_A(rows, particles, search.plan.sampling),
     )
+
+
+def _prior_deg(
+    rows: Int[Array, " image"], particles: Particles, poses: Poses, sampling: Sampling
+) -> Float[Array, "image 3"]:
+    """Return the present poses, or what the table says where it says something."""
+    if sampling.priors_follow_poses or particles.prior_deg is None:
+        return poses.angles_deg
+    said = particles.prior_deg[rows]
+    return np.where(np.isnan(said), poses.angles_deg, said)
+
+
+def _prior_offset_A(
+    rows: Int[Array, " image"], particles: Particles, sampling: Sampling
+) -> Float[Array, "image 2"]:
+    """Return what the table says, but for 2D references: there each class has a mean offset."""
+    if sampling.flat or particles.prior_offset_A is None:
+        return np.zeros((len(rows), 2))
+    return np.asarray(particles.prior_offset_A[rows])
 
 
 def prepare_images(batch: Batch, particles: Particles, search: Search) -> PreparedImages:
@@ -130,17 +162,19 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     DataError
         If the CTF of an optics group cannot be computed.
     """
-    settings, weighting = search.plan.images, search.weighting
-    box = settings.box
+    settings, weighting, box = search.plan.images, search.weighting, search.plan.images.box
+    others = search.plan.rules.inserts_others
     centre = round_half_away(batch.poses.offset_A / settings.pixel_size_A)
     gain = search.model.mean_norm / batch.poses.norm if settings.do_norm else np.ones(len(centre))
     pairs = search.kernels.shift_and_mask(
-        batch.images,
+        np.ascontiguousarray(batch.images[:, 0] if others else batch.images),
         gain.astype(np.float32),
         centre,
         weighting.background,
         _noise_fill(batch, search),
     )
+    if others:
+        pairs[:, 0] = _shifted(batch.images[:, 1], centre, search)
     planes = scipy.fft.rfft2(pairs.reshape(-1, box, box), overwrite_x=True)
     planes = planes.astype(np.complex64, copy=False)
     of_plane = np.repeat(batch.optics, 2)
@@ -149,18 +183,20 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     listed, power = search.kernels.read_planes(planes, weighting.layout)
     if weighting.demodulation is not None:
         listed *= weighting.demodulation[of_plane]
-    ctf = _ctf(batch, particles, search) * batch.scale.astype(np.float32)[:, None]
-    precision = weighting.precision[batch.optics]
-    summed = _summed(listed, ctf, precision, search, batch)
+    applied_A = _applied_A(listed, centre, batch.poses.offset_A, search)
+    ctf = _ctf(batch, particles, search)
+    shown = np.ones_like(ctf) if search.plan.rules.reference_without_ctf else ctf
+    summed = _summed(listed, (ctf, shown), search, batch)
     own_power = power[1::2].copy()
     if search.plan.rules.cross_correlation:
-        compared = _by_correlation(listed[1::2], ctf, search)
+        compared = _by_correlation(listed[1::2], shown * _column(batch.scale), search)
         constant = _window_norm(planes[1::2], search)
     else:
         compared = _without_mean(summed)
         constant = _constant_misfit(own_power, batch, search)
     return PreparedImages(
-        centre_px=centre,
+        applied_A=applied_A,
+        prior_offset_A=batch.prior_offset_A,
         compared=compared,
         summed=summed,
         power=own_power,
@@ -168,23 +204,57 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     )
 
 
+def _shifted(
+    images: Float32[Array, "image y x"], centre_px: Int[Array, "image 2"], search: Search
+) -> Float32[Array, "image y x"]:
+    """Shift the images that are inserted; the norm was measured on others, and is not theirs."""
+    unit_gain = np.ones(len(images), np.float32)
+    own_mean = np.zeros((0, *images.shape[1:]), np.float32)
+    background, contiguous = search.weighting.background, np.ascontiguousarray(images)
+    moved = search.kernels.shift_and_mask(contiguous, unit_gain, centre_px, background, own_mean)
+    return np.asarray(moved[:, 0])
+
+
+def _applied_A(
+    listed: Complex64[Array, "plane pixel"],
+    centre_px: Int[Array, "image 2"],
+    offset_A: Float[Array, "image 2"],
+    search: Search,
+) -> Float[Array, "image 2"]:
+    """Return what the images are shifted by; where offsets are fixed, shift by the rest as well."""
+    pixel_A = search.plan.images.pixel_size_A
+    if not search.plan.sampling.fixed_offsets:
+        return np.asarray(centre_px * pixel_A)
+    ramps = phase_ramps(search.disc, offset_A / pixel_A - centre_px, search.plan.images.box)
+    listed *= np.repeat(ramps.view(np.complex64)[:, : listed.shape[1]], 2, axis=0)
+    return offset_A
+
+
 def _summed(
     listed: Complex64[Array, "plane pixel"],
-    ctf: Float32[Array, "image pixel"],
-    precision: Float32[Array, "image pixel"],
+    transfers: tuple[Float32[Array, "image pixel"], Float32[Array, "image pixel"]],
     search: Search,
     batch: Batch,
 ) -> Spectra:
-    """Weight the spectra for the sums: premultiplied images hold one factor of the CTF already."""
+    """Weight the spectra for the sums: premultiplied images hold one factor of the CTF already.
+
+    ``transfers`` are the CTF of the images, and that which the reference still needs.
+    """
     width = search.disc.width
+    precision = search.weighting.precision[batch.optics]
+    ctf, shown = (transfer * _column(batch.scale) for transfer in transfers)
     weighted = ctf * precision
     done = np.array([search.plan.images.optics[g].ctf_premultiplied for g in batch.optics])[:, None]
     return Spectra(
-        masked=interleaved(listed[1::2] * weighted, width),
+        masked=interleaved(listed[1::2] * (shown * precision), width),
         unmasked=interleaved(listed[0::2] * np.where(done, precision, weighted), width),
-        power=weighted * ctf,
+        power=shown * precision * shown,
         weight=np.where(done, weighted, weighted * ctf),
     )
+
+
+def _column(values: Float[Array, " image"]) -> Float32[Array, "image 1"]:
+    return values.astype(np.float32)[:, None]
 
 
 def _without_mean(spectra: Spectra) -> Spectra:
@@ -235,9 +305,7 @@ def _ctf(batch: Batch, particles: Particles, search: Search) -> Float32[Array, "
     for group in np.unique(batch.optics):
         own = np.flatnonzero(batch.optics == group)
         defocus = particles.defocus[batch.rows[own]]
-        ctf[own] = contrast_transfer(
-            disc.kx, disc.ky, defocus, settings.optics[group], settings.ctf
-        )
+        ctf[own] = image_ctf(disc.kx, disc.ky, defocus, settings.optics[group], settings.ctf)
     return ctf
 
 

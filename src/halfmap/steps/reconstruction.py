@@ -1,16 +1,19 @@
 """From the sums of one half-set to its map: the maximum a posteriori, or without a prior."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Complex128, Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.model.fourier import round_half_away
+from halfmap.model.interpolation import LINEAR, Interpolation
 from halfmap.model.mask import mask_volume_mean_fill
 from halfmap.model.padded_transform import inverse_cropped, padded_box, slabs
 from halfmap.model.projection import gridding_correction
 from halfmap.model.sums import FourierSums
+from halfmap.steps.gridding import gridding_weights
 from halfmap.steps.maximisation import NO_PRIOR_WEIGHT
 
 FIRST_SHELL_WITH_PRIOR = 5
@@ -21,11 +24,25 @@ WEIGHT_FLOOR = 1e-3
 MASK_EDGE_PX = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """How the weights are divided out."""
+
+    gridding_iterations: int = 0
+    """See `halfmap.steps.gridding`; 0 divides every voxel by its own weight."""
+    interpolation: Interpolation = LINEAR
+    """With which the images were inserted."""
+
+
+DIRECT = Inversion()
+
+
 def reconstruct(
     sums: FourierSums,
     box: int,
     signal_variance: Float[Array, " shell"] | None,
     fudge: float = 1.0,
+    inversion: Inversion = DIRECT,
 ) -> Float32[Array, "z y x"]:
     """Solve for the map, one Fourier voxel at a time: signal / (weight + 1/tau2).
 
@@ -39,6 +56,8 @@ def reconstruct(
         tau2, shells 0 to box/2; None reconstructs without a prior.
     fudge
         Factor on tau2.
+    inversion
+        How the weights are divided out.
 
     Returns
     -------
@@ -53,10 +72,12 @@ def reconstruct(
     padded, sphere = padded_box(box, sums.padding), sums.sphere
     depth = 1 if sphere.flat else box
     posterior = _Posterior(sums, signal_variance, fudge)
-    volume = inverse_cropped(posterior.values, sums.half, (depth, box), padded)
+    n = inversion.gridding_iterations
+    solve = posterior.gridded(n) if n > 0 else posterior.values
+    volume = inverse_cropped(solve, sums.half, (depth, box), padded)
     volume /= sphere.oversampled * depth
     volume = mask_volume_mean_fill(volume, box / 2.0, MASK_EDGE_PX)
-    volume /= gridding_correction(box, sums.padding, flat=sphere.flat)
+    volume /= gridding_correction(box, sums.padding, inversion.interpolation, flat=sphere.flat)
     return volume.astype(np.float32)
 
 
@@ -83,6 +104,15 @@ class _Posterior:
         signal = self.sums.signal[:, :, x] * (square <= self.sphere.reach**2)
         np.divide(signal, precision, out=signal, where=precision > 0.0)
         return np.asarray(signal)
+
+    def gridded(self, n_iterations: int) -> Callable[[slice], Array]:
+        """Return `values`, but with weights that make up for where the data are dense."""
+        precision = np.empty_like(self.sums.weight)
+        for z in slabs(len(precision), 8 * precision[0].size):
+            square = self.sphere.squared_radius(z=z)
+            precision[z] = self._precision(self.sums.weight[z], square)
+        weights = gridding_weights(precision, self.sphere, n_iterations)
+        return lambda x: self.sums.signal[:, :, x] * weights[:, :, x]
 
     def _precision(self, weight: Array, square: Array) -> Float[Array, "..."]:
         prior = self.prior[square]

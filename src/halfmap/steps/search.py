@@ -6,7 +6,7 @@ Built identically on every rank of the half. The slices of a global coarse searc
 the largest part; they may live in memory that the ranks of a node share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from halfmap.kernels.protocol import Kernels, Pixels, Volume
 from halfmap.model.disc import Disc, make_disc, row_width
 from halfmap.model.exact import SumScales, scales_of_square, sum_scales
 from halfmap.model.half_model import HalfModel
-from halfmap.model.local_orientations import LocalGrid, local_grid
+from halfmap.model.local_orientations import LocalGrid, allowed_share, local_grid
 from halfmap.model.orientations import (
     child_angles_deg,
     direction_pixels,
@@ -26,10 +26,17 @@ from halfmap.model.orientations import (
 )
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.reference import FourierReference
+from halfmap.model.rotations import euler_matrices
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
 from halfmap.steps.shifts import Shifts, make_shifts
 from halfmap.steps.weighting import Weighting, make_weighting
+
+BROAD_SHARE = 0.1
+"""Priors that allow more of all orientations than this are searched globally: slices that all
+particles share cost a tenth of slices that each cuts for itself."""
+BROAD_BYTES = 2**31
+"""Unless the shared slices would take more memory than this."""
 
 __all__ = [
     "Candidates",
@@ -83,8 +90,19 @@ class Search:
     candidates: Candidates | None
     """Of a global search; None if each particle has its own."""
     local: LocalGrid | None
+    """Priors on orientations; None if there are none."""
     coarse_slices: Float32[Array, "row float"] | None
     """Of ``candidates``: slice and half power of each pixel, side by side; see `coarse_shape`."""
+    given_deg: Float[Array, "image 3"] | None = None
+    """With fixed angles: rot, tilt, psi of the images at hand. The direction of a candidate is then
+    its image."""
+
+    def at(self, angles_deg: Float[Array, "image 3"]) -> "Search":
+        """Return the search for some images whose present orientations are these."""
+        if not self.plan.sampling.fixed_angles:
+            return self
+        in_plane = angles_deg * np.array([0.0, 0.0, 1.0])
+        return replace(self, given_deg=in_plane if self.plan.sampling.flat else angles_deg)
 
     @cached_property
     def volumes(self) -> tuple[Volume, ...]:
@@ -97,13 +115,17 @@ class Search:
     @cached_property
     def pixels(self) -> Pixels:
         """Pixels of the fine window."""
-        return Pixels(self.disc.kx.astype(np.float32), self.disc.ky.astype(np.float32))
+        images = self.plan.images
+        linear_square = self.plan.interpolation.linear_square(images.geometry.scale)
+        return Pixels(
+            self.disc.kx.astype(np.float32), self.disc.ky.astype(np.float32), linear_square
+        )
 
     @cached_property
     def coarse_pixels(self) -> Pixels:
         """Pixels of the coarse window."""
         n = self.disc.n_coarse
-        return Pixels(self.pixels.kx[:n].copy(), self.pixels.ky[:n].copy())
+        return self.pixels._replace(kx=self.pixels.kx[:n].copy(), ky=self.pixels.ky[:n].copy())
 
     @cached_property
     def scale_of_square(self) -> Float[Array, "square 2"]:
@@ -169,7 +191,7 @@ def make_search(
         Backend.
     """
     disc = make_disc(plan.current_size, plan.coarse_size, plan.images.geometry)
-    is_local = plan.sampling.prior_sigma_deg is not None
+    local = local_grid(plan.sampling) if plan.sampling.prior_sigma_deg is not None else None
     return Search(
         plan=plan,
         kernels=kernels,
@@ -179,15 +201,30 @@ def make_search(
         weighting=make_weighting(model, plan, disc),
         shifts=make_shifts(plan, disc),
         scales=sum_scales(model, plan.n_particles),
-        candidates=None if is_local else _global_candidates(model, plan),
-        local=local_grid(plan.sampling) if is_local else None,
+        candidates=None if plan.sampling.fixed_angles else _candidates(model, plan, disc, local),
+        local=local,
         coarse_slices=None,
     )
 
 
-def _global_candidates(model: HalfModel, plan: SearchPlan) -> Candidates:
-    """List every class, direction and psi but those of prior zero."""
+def _candidates(
+    model: HalfModel, plan: SearchPlan, disc: Disc, local: LocalGrid | None
+) -> Candidates | None:
+    """List what all particles search: everything, or nothing if each has its own list."""
     fraction = model.direction_fraction[: 1 if plan.seed_class is not None else None]
+    if local is None:
+        return _every_orientation(fraction, plan)
+    # each particle adds its own priors; those of classes and directions do not count
+    fraction = np.ones_like(fraction) * (model.class_fraction[: len(fraction)] > 0.0)[:, None]
+    n_bytes = 4 * fraction.size * len(local.psi_deg) * (disc.coarse_width + power_width(disc))
+    if allowed_share(local) < BROAD_SHARE or n_bytes > BROAD_BYTES:
+        return None
+    every = _every_orientation(fraction, plan)
+    return replace(every, log_prior=np.zeros_like(every.log_prior))
+
+
+def _every_orientation(fraction: Float[Array, "class direction"], plan: SearchPlan) -> Candidates:
+    """List every class, direction and psi but those of prior zero."""
     n_psi = len(psi_angles_deg(plan.sampling))
     class_index, direction = np.nonzero(fraction > 0.0)
     log_prior = np.log(fraction[class_index, direction] / fraction.mean())
@@ -249,6 +286,8 @@ def project_classes(
 def coarse_axes(search: Search, rows: Candidates) -> Float32[Array, "row 6"]:
     """Return where kx and ky of each coarse slice point, in padded voxels."""
     sampling = search.plan.sampling
+    if search.given_deg is not None:
+        return slice_axes(search, euler_matrices(search.given_deg[rows.direction]))
     _, directions = direction_pixels(sampling)
     psi = psi_angles_deg(sampling)[rows.psi]
     angles = np.column_stack([directions[rows.direction], psi])
@@ -258,6 +297,8 @@ def coarse_axes(search: Search, rows: Candidates) -> Float32[Array, "row 6"]:
 def child_matrices(search: Search, rows: Candidates) -> Float[Array, "row child 3 3"]:
     """Return the orientations below each coarse one, as perturbed matrices."""
     sampling = search.plan.sampling
+    if search.given_deg is not None:
+        return euler_matrices(search.given_deg[rows.direction])[:, None]
     pixel, _ = direction_pixels(sampling)
     psi = psi_angles_deg(sampling)[rows.psi]
     return perturbed_matrices(child_angles_deg(sampling, pixel[rows.direction], psi), sampling)

@@ -7,6 +7,7 @@ from numpy import ndarray as Array
 
 from halfmap.model.ctf import CtfOptions
 from halfmap.model.geometry import ImageGeometry
+from halfmap.model.interpolation import LINEAR, Interpolation
 from halfmap.model.optics import Optics
 from halfmap.model.sampling import Sampling
 
@@ -54,6 +55,10 @@ class SearchRules:
     """At most so many coarse states are significant; not limited if not positive."""
     cross_correlation: bool = False
     """Take the single state of best normalised correlation; no noise model, no priors."""
+    reference_without_ctf: bool = False
+    """The reference shows what images show: it is compared as it is."""
+    inserts_others: bool = False
+    """Each particle comes with a second image, which is inserted instead of the compared one."""
     single_precision_sums: bool = False
     """Only for tests: find the threshold from running sums in single precision, as RELION does."""
 
@@ -70,6 +75,8 @@ class SearchPlan:
     rules: SearchRules
     n_particles: int
     """Of the whole run, both halves: the sums must have room for all of them."""
+    interpolation: Interpolation = LINEAR
+    """In the transforms of the maps."""
     seed_class: Int[Array, " particle"] | None = None
     """The class that each particle of the run is forced into while all references are equal: poses
     are searched for in the first class only. None: classes are free."""

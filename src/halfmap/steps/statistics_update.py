@@ -81,7 +81,7 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
     model = replace(
         old,
         class_fraction=totals.class_weight / totals.weight,
-        direction_fraction=found.direction_weight / totals.weight,
+        direction_fraction=_direction_fraction(old, found),
         log_likelihood=totals.log_likelihood,
         mean_max_probability=totals.max_probability / totals.weight,
     )
@@ -117,6 +117,14 @@ def with_equal_classes(model: HalfModel) -> HalfModel:
         class_fraction=np.full(n, 1.0 / n),
         direction_fraction=repeated(model.direction_fraction) / n,
     )
+
+
+def _direction_fraction(old: HalfModel, found: HalfStatistics) -> Float[Array, "class direction"]:
+    """Return the occupancy of the grid; uniform where orientations are fixed, off the grid."""
+    if found.direction_weight.any():
+        return np.asarray(found.direction_weight / found.totals.weight)
+    share = found.totals.class_weight / found.totals.weight / old.direction_fraction.shape[1]
+    return np.repeat(share[:, None], old.direction_fraction.shape[1], axis=1)
 
 
 def with_uniform_directions(model: HalfModel, n_directions: int) -> HalfModel:

@@ -23,7 +23,7 @@ def test_mandatory_options_are_asked_for_by_name() -> None:
         (["--ctf", "--ctf_phase_flipped", "--only_flip_phases"], "--only_flip_phases"),
         (["--solvent_correct_fsc", "--split_random_halves"], "--solvent_correct_fsc"),
         (["--solvent_correct_fsc", "--solvent_mask", "m.mrc"], "--solvent_correct_fsc"),
-        (["--auto_refine", "--split_random_halves", "--sigma_ang", "3"], "--sigma_ang"),
+        (["--sigma_ang", "3", "--sigma_tilt", "3"], "--sigma_ang"),
     ],
 )
 def test_options_that_contradict_each_other_stop_the_run(words: list[str], name: str) -> None:
@@ -51,7 +51,7 @@ def test_what_this_version_does_not_do_is_an_error_that_names_it(declaration) ->
 
 
 def test_an_option_of_a_later_version_may_be_given_with_its_default() -> None:
-    asked = parse([*NEW, "--keep_free_scratch", "10", "--sigma_rot", "-1"])
+    asked = parse([*NEW, "--keep_free_scratch", "10", "--helical_offset_step", "-1"])
 
     assert asked.notices == ()
 
@@ -81,7 +81,7 @@ def test_all_mistakes_are_listed_at_once() -> None:
 
     lines = problems(
         *["bad.yaml", "--ref", "no.mrc", "--o", "run", "--auto_refine", "--sym", "C0"],
-        *["--tau", "t.star", "--nonsense"],
+        *["--helix", "--nonsense"],
     )
 
     starts = [
@@ -91,7 +91,7 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "--i: missing",
         "--sym: found 'C0'",
         "--auto_refine: found without",
-        "--tau t.star: halfmap",
+        "--helix: halfmap",
         "--ref no.mrc: found no such file",
     ]
     assert len(lines) == len(starts)

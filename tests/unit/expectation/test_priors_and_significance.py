@@ -44,7 +44,7 @@ def test_the_offset_prior_is_a_gaussian_of_the_whole_offset_in_angstrom(kernels:
         offset_mean_A=np.array([[0.0, 0.0], [3.0, -1.0]]),
     )
     made = search(known, plan(particles(1)), kernels)
-    applied = np.array([[2, -1]])
+    applied = np.array([[2.0, -1.0]]) * PIXEL_A
 
     log_prior = log_shift_prior(applied, made)[0]
 
@@ -59,7 +59,7 @@ def test_a_very_wide_offset_prior_is_flat(kernels: Kernels) -> None:
     made = search(model(density()[None], GLOBAL, ASSUMED), plan(particles(1)), kernels)
 
     # offsets of 10 Å against 1e5 Å
-    np.testing.assert_allclose(log_shift_prior(np.array([[1, 0]]), made), 0.0, atol=1e-7)
+    np.testing.assert_allclose(log_shift_prior(np.array([[PIXEL_A, 0.0]]), made), 0.0, atol=1e-7)
 
 
 def test_at_most_as_many_states_as_allowed_are_significant(kernels: Kernels) -> None:
@@ -80,7 +80,9 @@ def test_no_more_states_than_allowed_are_searched_finely(kernels: Kernels) -> No
     made = search(model(density()[None], GLOBAL, 3.0), plan(those, GLOBAL, rules), kernels)
     batch = make_batch(pictures, np.arange(N), those, Poses.unknown(N), made)
 
-    coarse = global_search(prepare_images(batch, those, made), made, Workspace(made))
+    coarse = global_search(
+        prepare_images(batch, those, made), batch.prior_deg, made, Workspace(made)
+    )
 
     per_image = np.diff(coarse.samples.first_sample[coarse.samples.first_group])
     np.testing.assert_array_equal(per_image, coarse.n_significant)

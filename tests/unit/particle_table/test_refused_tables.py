@@ -91,8 +91,6 @@ def test_a_group_without_a_detector_beside_others_is_refused(tmp_path: Path) -> 
     ("label", "effective"),
     [
         ("rlnCtfImage", ["a", "b", "c", "d"]),
-        ("rlnReconstructImageName", ["a", "b", "c", "d"]),
-        ("rlnOriginXPriorAngst", [0.0, 1.0, 0.0, 0.0]),
         ("rlnOriginZAngst", [0.0, 1.0, 0.0, 0.0]),
     ],
 )

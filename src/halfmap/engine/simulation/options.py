@@ -123,6 +123,14 @@ class SimulateOptions:
         int,
         Option("n_optics", "Optics groups; they differ in --q0, then --kv, then --cs.", low=1),
     ] = 1
+    optics_file: Annotated[
+        Path | None,
+        Option(
+            "optics",
+            "STAR file with an optics table: the groups, with box, pixel size, beam tilt, "
+            "Zernikes, magnification, MTF and whether images are premultiplied [--n_optics].",
+        ),
+    ] = None
     n_micrographs: Annotated[
         int | None, Option("n_micrographs", "Micrographs [one per 50 particles].", low=1)
     ] = None
@@ -228,11 +236,21 @@ def _source_problem(options: SimulateOptions) -> str | None:
 def _grid_problem(options: SimulateOptions) -> str | None:
     if options.box is not None and options.box % 2:
         return f"--box: found {options.box}, expected an even number"
+    if options.optics_file is not None:
+        return _grid_beside_optics_problem(options)
     if options.map_file is not None:
         return None
     wanted = {"--box": options.box, "--angpix": options.pixel_size_A}
     missing = " and ".join(name for name, value in wanted.items() if value is None)
     return f"{missing}: missing; only --map has its own" if missing else None
+
+
+def _grid_beside_optics_problem(options: SimulateOptions) -> str | None:
+    grid = {"box": options.box, "angpix": options.pixel_size_A}
+    given = [name for name, value in grid.items() if value is not None]
+    if not given:
+        return None
+    return f"--{given[0]}: found with --optics, whose first group says it. Leave it out"
 
 
 def _folder_problem(options: SimulateOptions) -> str | None:

@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
 from halfmap.engine.console import Console
+from halfmap.engine.simulation.groups import listed_groups, on_grid_of
 from halfmap.engine.simulation.options import SimulateOptions, required
 from halfmap.engine.simulation.source import SourceMap, source_map
 from halfmap.engine.simulation.tables import (
@@ -21,8 +22,9 @@ from halfmap.errors import DataError, OptionError
 from halfmap.io.mrc import write_map
 from halfmap.io.output import check_disc_space, check_output, make_room
 from halfmap.io.stack_writer import stack_writer
-from halfmap.io.star import write_star
+from halfmap.io.star import Table, write_star
 from halfmap.model.fourier import low_pass
+from halfmap.model.geometry import ImageGeometry, geometries
 from halfmap.model.image_noise import WHITE, NoiseColour, noise_amplitude
 from halfmap.model.map_extent import map_extent_A
 from halfmap.model.optics import Optics
@@ -61,16 +63,19 @@ def simulate(options: SimulateOptions, command: str, console: Console) -> None:
     OptionError, DataError
         Before anything is written.
     """
+    groups, table = listed_groups(options)
+    options = on_grid_of(options, groups)
     folder = _folder(options)
     poses = _poses(options)
     source = source_map(options, console)
-    formation, diameter_A = _formation(options, source, poses, folder)
-    gain = _gain(formation, options.snr)
-    check_disc_space(folder, _bytes(len(poses), len(source.volume)))
+    formations, diameter_A = _formations(options, source, poses, (folder, groups))
+    gain = _gain(formations, options.snr)
+    check_disc_space(folder, _bytes(len(poses), max(f.box for f in formations)))
     _make_room(folder)
-    factor = _write_images(formation, gain, options, folder, console)
+    factor = _write_images(formations, gain, options, console)
     _write_maps(source, gain * factor.mean(), options, folder)
-    _write_tables(formation, factor, (command, f"seed {options.seed}"), options.split, folder)
+    comments = (command, f"seed {options.seed}")
+    _write_tables(formations[0], factor, comments, (options.split, folder, table))
     console.notice(
         f"{len(poses):,} particles of {len(source.volume)} px, {source.pixel_size_A:.4g} Å, "
         f"SNR {options.snr:g} within {diameter_A:.0f} Å: {folder / 'particles.star'}\n"
@@ -88,7 +93,7 @@ def _folder(options: SimulateOptions) -> Path:
     """Return the output folder, which holds no earlier simulation unless asked."""
     folder = required(options.folder, "o")
     check_output(folder / "particles", overwrite=True)
-    existing = [name for name in FILES if (folder / name).exists()]
+    existing = [name for name in _files(folder) if (folder / name).exists()]
     if existing and not options.overwrite:
         raise DataError(
             f"{folder} already holds {', '.join(existing)}. "
@@ -103,35 +108,50 @@ def _poses(options: SimulateOptions) -> Poses:
     return draw_poses(options.n_particles or DEFAULT_N, options.offset_sigma_A, options.seed)
 
 
-def _formation(
-    options: SimulateOptions, source: SourceMap, poses: Poses, folder: Path
-) -> tuple[ImageFormation, float]:
-    """Put together what decides the images; return the diameter of the particle too."""
+def _formations(
+    options: SimulateOptions,
+    source: SourceMap,
+    poses: Poses,
+    where: tuple[Path, tuple[Optics, ...]],
+) -> tuple[tuple[ImageFormation, ...], float]:
+    """Put together what decides the images of each grid; return the particle's diameter too."""
     box, pixel_A = len(source.volume), source.pixel_size_A
-    session = _session(options, len(poses), box, pixel_A)
+    folder, groups = where
+    session = replace(_session(options, len(poses), box, pixel_A), groups=groups)
     particles = draw_particles(session, len(poses), str(folder / FILES[0]), options.seed)
     scale, norm = draw_intensities(session, particles, options.seed)
     diameter_A = options.particle_diameter_A or map_extent_A(source.volume, pixel_A)
-    background = background_pixels(box, pixel_A, diameter_A)
+    coloured = NoiseColour(options.noise_rise, options.noise_knee_A)
+    colour = WHITE if options.noise == "white" else coloured
+    reference = spline_transform(source.volume)
+    formations = tuple(
+        ImageFormation(
+            reference=reference,
+            particles=particles,
+            poses=poses,
+            group_scale=scale,
+            norm=norm,
+            noise_amplitude=noise_amplitude(colour, grid.box, grid.pixel_size_A),
+            background=_background(grid, diameter_A),
+            seed=options.seed,
+            geometry=grid,
+            # As many electrons on a square ångström of each.
+            noise_deviation=pixel_A / grid.pixel_size_A,
+        )
+        for grid in geometries(particles.optics, particles.optics_group)[0]
+    )
+    return formations, diameter_A
+
+
+def _background(grid: ImageGeometry, diameter_A: float) -> Bool[Array, "y x"]:
+    background = background_pixels(grid.box, grid.pixel_size_A, diameter_A)
     if background.sum() < LEAST_BACKGROUND_PX or background.all():
         raise OptionError(
             f"a particle of {diameter_A:.0f} Å leaves {background.sum()} of {background.size} "
-            f"pixels as background in a box of {box * pixel_A:.0f} Å. "
+            f"pixels as background in a box of {grid.box * grid.pixel_size_A:.0f} Å. "
             "Choose a larger --box or another --particle_diameter."
         )
-    coloured = NoiseColour(options.noise_rise, options.noise_knee_A)
-    colour = WHITE if options.noise == "white" else coloured
-    formation = ImageFormation(
-        reference=spline_transform(source.volume),
-        particles=particles,
-        poses=poses,
-        group_scale=scale,
-        norm=norm,
-        noise_amplitude=noise_amplitude(colour, box, pixel_A),
-        background=background,
-        seed=options.seed,
-    )
-    return formation, diameter_A
+    return background
 
 
 def _session(options: SimulateOptions, n: int, box: int, pixel_size_A: float) -> Session:
@@ -154,14 +174,15 @@ def _session(options: SimulateOptions, n: int, box: int, pixel_size_A: float) ->
     )
 
 
-def _gain(formation: ImageFormation, snr: float) -> float:
-    """Return the factor on the map that gives the signal its variance."""
-    n = len(formation.particles)
-    pilot = np.unique(np.linspace(0, n - 1, min(n, PILOT_IMAGES)).astype(np.int64))
+def _gain(formations: tuple[ImageFormation, ...], snr: float) -> float:
+    """Return the factor on the map that gives the signal its variance on its own grid."""
+    formation = formations[0]
+    own = np.flatnonzero(formation.particles.stack == 0)
+    pilot = own[np.unique(np.linspace(0, len(own) - 1, min(len(own), PILOT_IMAGES)).astype(int))]
     variance = np.concatenate(
         [
             signal_variance(signal_images(formation, rows), formation.background)
-            for rows in _batches(pilot, formation.reference.box)
+            for rows in _batches(pilot, formation.box)
         ]
     ).mean()
     if variance <= 0.0:
@@ -175,22 +196,25 @@ def _batches(rows: Int[Array, " image"], box: int) -> list[Int[Array, " image"]]
 
 
 def _write_images(
-    formation: ImageFormation, gain: float, options: SimulateOptions, folder: Path, console: Console
+    formations: tuple[ImageFormation, ...],
+    gain: float,
+    options: SimulateOptions,
+    console: Console,
 ) -> Float[Array, " particle"]:
-    """Write the stack; return the factor that normalisation put on each image."""
-    n, optics = len(formation.particles), formation.particles.optics[0]
+    """Write the stacks; return the factor that normalisation put on each image."""
+    particles = formations[0].particles
     units = INT16_PER_SIGMA if options.mode == "int16" else 1
-    factors = []
-    with (
-        stack_writer(folder / FILES[0], optics.pixel_size_A, options.mode) as write,
-        console.progress(n, "simulating") as advance,
-    ):
-        for rows in _batches(np.arange(n), optics.box):
-            images, factor = simulated_images(formation, rows, gain)
-            write(images * np.float32(units))
-            factors.append(factor)
-            advance(len(rows))
-    return np.concatenate(factors)
+    factors = np.zeros(len(particles))
+    with console.progress(len(particles), "simulating") as advance:
+        for number, (path, formation) in enumerate(zip(particles.stacks, formations, strict=True)):
+            assert formation.geometry is not None
+            pixel_A = formation.geometry.pixel_size_A
+            with stack_writer(Path(path), pixel_A, options.mode) as write:
+                for rows in _batches(np.flatnonzero(particles.stack == number), formation.box):
+                    images, factors[rows] = simulated_images(formation, rows, gain)
+                    write(images * np.float32(units))
+                    advance(len(rows))
+    return factors
 
 
 def _write_maps(source: SourceMap, grey: float, options: SimulateOptions, folder: Path) -> None:
@@ -205,12 +229,12 @@ def _write_tables(
     formation: ImageFormation,
     factor: Float[Array, " particle"],
     comments: tuple[str, ...],
-    split: bool,
-    folder: Path,
+    how: tuple[bool, Path, Table],
 ) -> None:
-    particles = formation.particles
+    """Write the particles, and the truth; ``how``: with halves, where, and the optics if given."""
+    (split, folder, given), particles = how, formation.particles
     poses = replace(formation.poses, norm=factor / factor.mean())
-    optics, table = optics_block(particles), particles_block(particles, split)
+    optics, table = given or optics_block(particles), particles_block(particles, split)
     truth = {
         "optics": optics,
         "particles": table | truth_block(poses),
@@ -220,9 +244,15 @@ def _write_tables(
     write_star(folder / "particles.star", {"optics": optics, "particles": table}, comments)
 
 
+def _files(folder: Path) -> list[str]:
+    """Return the names of all files that an earlier simulation may have left."""
+    of_grids = sorted(path.name for path in folder.glob("particles_*.mrcs"))
+    return [*FILES, *of_grids]
+
+
 def _make_room(folder: Path) -> None:
     """Make the folder and empty it: after a failure no old file shall stand beside new ones."""
-    make_room(folder, (folder / name for name in FILES))
+    make_room(folder, (folder / name for name in _files(folder)))
 
 
 def _bytes(n: int, box: int) -> int:

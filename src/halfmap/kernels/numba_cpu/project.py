@@ -11,6 +11,7 @@ import numpy as np
 
 from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.vector4 import interpolate
+from halfmap.model.interpolation import EVERYWHERE
 
 
 @compiled(FAST, inline="always")
@@ -35,6 +36,27 @@ def locate(axes, pixels, size, places):
         locate_in_plane(axes, pixels, size[1], places)
     else:
         locate_in_space(axes, pixels, size[1], places)
+    if pixels.linear_square < EVERYWHERE:
+        move_to_voxels(pixels, size, places)
+
+
+@compiled(FAST, inline="always")
+def move_to_voxels(pixels, size, places):
+    """Move pixels beyond the linear shells to the voxel nearest to them."""
+    row, column, part, _ = places
+    half, zero = np.float32(0.5), np.float32(0.0)
+    flat = is_flat(size[0], size[1])
+    rows_of_plane = np.int32(2 * size[1] + 1)
+    for i in range(row.shape[0]):
+        kx, ky = pixels.kx[i], pixels.ky[i]
+        if kx * kx + ky * ky >= pixels.linear_square:
+            column[i] += np.int32(part[0, i] >= half)
+            row[i] += np.int32(part[1, i] >= half)
+            if not flat:
+                row[i] += rows_of_plane * np.int32(part[2, i] >= half)
+                part[2, i] = zero
+            part[0, i] = zero
+            part[1, i] = zero
 
 
 @compiled(FAST, inline="always")

@@ -1,0 +1,1 @@
+"""Particle files of cryoSPARC: read, written, and converted to and from STAR without loss."""
