@@ -31,7 +31,7 @@ from halfmap.model.particles import Poses
 from halfmap.model.sampling import Sampling
 from halfmap.parallel.collectives import from_root, share
 from halfmap.parallel.halves import LEADER, Ranks, organise
-from halfmap.parallel.launcher import check_launcher, is_launched
+from halfmap.parallel.launcher import UNBOUND, bound_cores, check_launcher, is_launched
 from halfmap.steps.resolution import first_schedule
 
 References = tuple[tuple[Float32[Array, "z y x"], ...], ...]
@@ -49,7 +49,16 @@ def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Con
     check_launcher(os.environ, world.size, MPI.Get_library_version())
     ranks = organise(world, 2 if options.split_random_halves else 1)
     verbosity = options.verbosity if ranks.leads else 0
-    return ranks, Console(verbosity, may_draw=not is_launched(os.environ))
+    console = Console(verbosity, may_draw=not is_launched(os.environ))
+    works = world.size == 1 or not ranks.leads
+    bound = world.allreduce(bound_cores() if works else UNBOUND, op=MPI.MIN)
+    if bound < options.n_threads and ranks.leads:
+        console.warning(
+            f"a rank is bound to {bound} core{'' if bound == 1 else 's'} but has --j "
+            f"{options.n_threads} threads: they will wait for each other. Launch with mpirun "
+            "--bind-to none, or srun --cpus-per-task"
+        )
+    return ranks, console
 
 
 def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple[Job, State]:
@@ -63,7 +72,6 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
 
     def read() -> Inputs:
         nonlocal table, existing, references
-        nonlocal table, existing
         check_program(options)
         check_prior(options)
         problems, root = Problems(), options.output_root
