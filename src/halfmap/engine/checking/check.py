@@ -16,7 +16,7 @@ from halfmap.engine.checking.summary import summary
 from halfmap.engine.checking.text import findings_text, summary_text, verdict
 from halfmap.engine.checking.written import convert_table, write_repaired
 from halfmap.errors import DataError
-from halfmap.io.cryosparc.links import UNUSED_IF_ZERO
+from halfmap.io.cryosparc.neutral import UNUSED_IF_ZERO
 from halfmap.io.cryosparc.to_star import BLOCK, PREFIX
 from halfmap.io.particle_table import read_particle_file
 from halfmap.io.star import StarFile
