@@ -160,8 +160,9 @@ class Expert(OptionGroup):
         OffOrResolution,
         Option(
             "strict_highres_exp",
-            LATER,
-            "Finer detail than this does not count when poses are compared; -1 sets no limit.",
+            IMPLEMENTED,
+            "Finer detail than this does not count when poses are compared, in either pass, nor in "
+            "the expected accuracies; the map is made of all. -1 sets no limit.",
             label="rlnHighresLimitExpectation",
             on_continue=FREE,
         ),

@@ -275,6 +275,7 @@ def make_job(
         search_rules=SearchRules(
             adaptive_fraction=options.adaptive_fraction,
             max_significant=options.max_significant_poses,
+            compares_coarsely=options.likelihood_resolution_limit_A > 0.0,
         ),
         schedule_rules=_schedule_rules(options, optics, diameter_A),
         units=cut_units(particles.half, geometry[particles.optics_group]),

@@ -148,6 +148,7 @@ def _trial_rules(
     job: Job, schedule: Schedule, images: ImageSettings
 ) -> tuple[TrialRules, ImageGeometry]:
     ctf = None if job.reference_has_ctf(schedule.iteration) else images.ctf
-    seed = job.options.random_seed
-    rules = TrialRules(schedule.current_size, seed, ctf, job.interpolation)
+    compares_coarsely = job.search_rules.compares_coarsely
+    size = schedule.coarse_size if compares_coarsely else schedule.current_size
+    rules = TrialRules(size, job.options.random_seed, ctf, job.interpolation)
     return rules, images.geometry
