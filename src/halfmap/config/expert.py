@@ -274,8 +274,9 @@ class Expert(OptionGroup):
         bool,
         Option(
             "allow_coarser_sampling",
-            LATER,
-            "Classification may take coarser steps while the accuracy is poor.",
+            IMPLEMENTED,
+            "Classification takes coarser steps than the given ones while the accuracy of the "
+            "poses is poor.",
             on_continue=FREE,
         ),
     ] = False

@@ -62,6 +62,16 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "Give it in Å with --lowpass",
     ),
     (
+        lambda o: o.auto_sampling and o.allow_coarser_sampling,
+        "--allow_coarser_sampling: found with --auto_sampling, expected one of them: one takes "
+        "coarser steps than given, the other finer ones. Leave one out",
+    ),
+    (
+        lambda o: o.keeps_angles and o.allow_coarser_sampling,
+        "--allow_coarser_sampling: found with --skip_align or --skip_rotate, expected angles that "
+        "are searched. Leave it out",
+    ),
+    (
         lambda o: o.keeps_angles and o.samples_automatically,
         "--skip_align or --skip_rotate: found with --auto_refine or --auto_sampling, expected "
         "fixed steps: angles that stay need no finer ones. For half maps at given poses take "
@@ -83,6 +93,12 @@ CONTRADICTIONS: tuple[Rule, ...] = (
 )
 
 NOTICES: tuple[Rule, ...] = (
+    (
+        lambda o: (
+            o.allow_coarser_sampling and o.n_classes == 1 and o.reference_file.suffix != ".star"
+        ),
+        "--allow_coarser_sampling has no effect with a single class",
+    ),
     (
         lambda o: o.norm_correction and o.no_norm_correction,
         "--norm is switched off by --no_norm",
@@ -115,9 +131,9 @@ _PRIORS = ("sigma_ang", "sigma_rot", "sigma_tilt", "sigma_psi", "auto_refine", "
 
 NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auto_iter_max", ("auto_refine",)),
-    ("auto_ignore_angles", ("auto_refine",)),
-    ("auto_resol_angles", ("auto_refine",)),
-    ("auto_local_healpix_order", ("auto_refine",)),
+    ("auto_ignore_angles", ("auto_refine", "auto_sampling")),
+    ("auto_resol_angles", ("auto_refine", "auto_sampling")),
+    ("auto_local_healpix_order", ("auto_refine", "auto_sampling")),
     ("bimodal_psi", _PRIORS),
     ("low_resol_join_halves", ("split_random_halves",)),
     ("solvent_mask", ("flatten_solvent", "solvent_correct_fsc")),

@@ -31,7 +31,7 @@ def first_sampling(job: Job) -> Sampling:
         psi_step_deg=360.0 / np.ceil(360.0 / step) if step > 0.0 else 60.0 / 2**order,
         offset_range_A=options.offset_range_px * job.pixel_size_A,
         offset_step_A=options.offset_step_px * job.pixel_size_A,
-        oversampling=0 if options.skip_align else options.oversampling,
+        oversampling=0 if options.keeps_angles else options.oversampling,
         symmetry=options.symmetry.upper(),
         limit_tilt_deg=options.limit_tilt_deg,
         fixed_angles=options.keeps_angles,
@@ -79,6 +79,13 @@ def resumed_schedule(
         schedule = replace(schedule, sampling=now)
     else:
         first = replace(asked, perturbation=0.0)
+        if job.schedule_rules.coarser_allowed:  # the next iteration begins at the steps of the last
+            asked = replace(
+                asked,
+                healpix_order=old.healpix_order,
+                psi_step_deg=old.psi_step_deg,
+                offset_step_A=old.offset_step_A,
+            )
         schedule = replace(schedule, sampling=asked, initial_sampling=first)
     n_directions = len(direction_pixels(schedule.sampling)[0])
     return schedule, {

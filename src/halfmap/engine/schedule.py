@@ -21,6 +21,7 @@ from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import share
 from halfmap.parallel.halves import LEADER
 from halfmap.steps.accuracy import N_TRIALS, TrialRules, expected_accuracy, make_trials
+from halfmap.steps.coarser_sampling import coarser_sampling
 from halfmap.steps.convergence import count_changes, has_converged, pose_changes
 from halfmap.steps.resolution import after_fsc, image_sizes, next_resolution
 from halfmap.steps.sampling_schedule import next_sampling
@@ -53,7 +54,7 @@ def begin(schedule: Schedule, job: Job) -> Schedule:
         schedule, iteration=iteration, converged=has_converged(schedule, job.schedule_rules)
     )
     size, coarse_size = image_sizes(opened, job.schedule_rules)
-    factor = 0.0 if job.options.skip_align else job.options.perturbation
+    factor = 0.0 if job.options.keeps_angles else job.options.perturbation
     seed = job.options.random_seed
     turned = draw_perturbation(opened.sampling.perturbation, factor, seed, iteration)
     return replace(
@@ -80,12 +81,21 @@ def update_sampling(
     if not (job.compares_by_correlation(schedule.iteration) or nothing_to_tell):
         schedule, models = _with_accuracy(job, schedule, state.poses, models, references)
     refined = next_sampling(schedule, job.schedule_rules)
-    if refined.sampling.healpix_order != schedule.sampling.healpix_order:
+    if job.schedule_rules.coarser_allowed:
+        by_correlation = job.compares_by_correlation(schedule.iteration)
+        refined = coarser_sampling(refined, job.schedule_rules, by_correlation=by_correlation)
+    if _directions_of(refined) != _directions_of(schedule):
         n_directions = len(direction_pixels(refined.sampling)[0])
         models = {
             half: with_uniform_directions(model, n_directions) for half, model in models.items()
         }
     return refined, models
+
+
+def _directions_of(schedule: Schedule) -> tuple[int, float]:
+    """Return what decides on the list of directions; 2D references have psi alone."""
+    sampling = schedule.sampling
+    return sampling.healpix_order, sampling.psi_step_deg if sampling.flat else 0.0
 
 
 def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Maximised) -> State:

@@ -1,5 +1,7 @@
 """First pass: compare images with coarse slices at coarse shifts; keep what is significant."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
@@ -67,27 +69,37 @@ def global_search(
     kernels.products(copies.reshape(-1, width), slices, scores.reshape(-1, len(slices)))
     kernels.products(_coarse_power(images.compared, search), power, norms)
     log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
-    if search.local is not None:
-        _add_priors(scores, norms, [local_orientations(search.local, p) for p in prior_deg], search)
-    return significant(scores, norms, search.candidates, log_shift, search)
+    if search.local is None:
+        return significant(scores, norms, search.candidates, log_shift, search)
+    priors = [_relative_prior(local_orientations(search.local, p), search) for p in prior_deg]
+    _add_priors(scores, norms, priors, search)
+    found = significant(scores, norms, search.candidates, log_shift, search)
+    groups, image = found.groups, np.repeat(np.arange(n), np.diff(found.samples.first_group))
+    own = np.stack(priors)[image, groups.direction, groups.psi]
+    return replace(found, groups=replace(groups, log_prior=own))
+
+
+def _relative_prior(allowed: LocalOrientations, search: Search) -> Float32[Array, "direction psi"]:
+    """Return the log-prior of every orientation, relative to the mean of those allowed."""
+    n_psi = len(psi_angles_deg(search.plan.sampling))
+    relative = np.full((search.n_directions, n_psi), NEVER, np.float32)
+    mean = np.logaddexp.reduce(allowed.log_prior) - np.log(len(allowed.log_prior))
+    relative[allowed.direction, allowed.psi] = allowed.log_prior - mean
+    return relative
 
 
 def _add_priors(
     scores: Float32[Array, "image shift row"],
     norms: Float32[Array, "image row"],
-    allowed: list[LocalOrientations],
+    priors: list[Float32[Array, "direction psi"]],
     search: Search,
 ) -> None:
-    """Subtract each image's log-priors, relative to their mean, from what is subtracted anyway.
+    """Subtract each image's log-priors from what is subtracted anyway.
 
     By correlation priors do not count, but what they forbid stays forbidden.
     """
-    n_psi = len(psi_angles_deg(search.plan.sampling))
-    by_pair = norms.reshape(len(norms), -1, search.n_directions, n_psi)
-    for i, those in enumerate(allowed):
-        relative = np.full(by_pair.shape[2:], NEVER)
-        mean = np.logaddexp.reduce(those.log_prior) - np.log(len(those.log_prior))
-        relative[those.direction, those.psi] = those.log_prior - mean
+    by_pair = norms.reshape(len(norms), -1, *priors[0].shape)
+    for i, relative in enumerate(priors):
         if search.plan.rules.cross_correlation:
             forbidden = np.tile((relative == NEVER).ravel(), by_pair.shape[1])
             scores[i][:, forbidden] = NEVER

@@ -193,7 +193,7 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
         constant = _window_norm(planes[1::2], search)
     else:
         compared = _for_likelihood(summed, search)
-        constant = _constant_misfit(own_power, batch, search)
+        constant = _constant_misfit(own_power, listed[1::2], batch, search)
     return PreparedImages(
         applied_A=applied_A,
         prior_offset_A=batch.prior_offset_A,
@@ -296,7 +296,10 @@ def _window_norm(planes: Array, search: Search) -> Float[Array, " image"]:
 
 
 def _constant_misfit(
-    power: Float[Array, "image shell"], batch: Batch, search: Search
+    power: Float[Array, "image shell"],
+    masked: Complex64[Array, "image pixel"],
+    batch: Batch,
+    search: Search,
 ) -> Float[Array, " image"]:
     """Return what the image itself adds to the misfit.
 
@@ -306,6 +309,12 @@ def _constant_misfit(
     last, compared = search.plan.current_size // 2, search.plan.compared_size // 2
     precision = search.weighting.shell_precision[batch.optics]
     inside = np.sum(power[:, 1 : compared + 1] * precision[:, 1 : compared + 1], axis=1)
+    if compared < last:
+        # the smaller window has no row ky = -size / 2, which the shells of the larger one count
+        row = (search.disc.ky == -(_compared_window(search) // 2)) & (search.disc.kx > 0)
+        row &= search.disc.shell <= compared
+        lost = np.abs(masked[:, row]) ** 2 * precision[:, search.disc.shell[row]]
+        inside = inside - lost.sum(axis=1)
     return np.asarray(0.5 * (inside + power[:, last + 1 :].sum(axis=1)))
 
 

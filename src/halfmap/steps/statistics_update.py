@@ -128,8 +128,13 @@ def _direction_fraction(old: HalfModel, found: HalfStatistics) -> Float[Array, "
 
 
 def with_uniform_directions(model: HalfModel, n_directions: int) -> HalfModel:
-    """Forget which directions were occupied: the sampling has others now."""
-    share = model.class_fraction[:, None] / n_directions
+    """Forget which directions were occupied: the sampling has others now.
+
+    Nor is one class more likely than another until the next iteration has counted (as in RELION);
+    but an empty one stays empty.
+    """
+    populated = model.class_fraction > 0.0
+    share = np.where(populated, 1.0 / len(populated), 0.0)[:, None] / n_directions
     return replace(model, direction_fraction=np.repeat(share, n_directions, axis=1))
 
 
