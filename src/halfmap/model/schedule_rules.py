@@ -20,7 +20,7 @@ class ScheduleRules:
     converges: bool = True
     """Convergence is looked for as well (``--auto_refine``)."""
     coarser_allowed: bool = False
-    """Each iteration takes steps as coarse as its accuracy allows (``--allow_coarser_sampling``)."""
+    """Iterations take steps as coarse as their accuracy allows (``--allow_coarser_sampling``)."""
     split: bool = True
     """There are two halves, hence an FSC."""
     coarse_size_limit_px: int = -1
