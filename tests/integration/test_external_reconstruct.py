@@ -235,3 +235,19 @@ def test_a_program_that_is_not_there_is_missed_before_any_work(
 
     assert_stopped(said, 2, "--external_reconstruct: found no program no_such_program", VARIABLE)
     assert not Path("out").exists()
+
+
+def test_each_class_is_asked_for(
+    halfmap: Launch, tiny_project: Path, run: Run, program: Mode
+) -> None:
+    program("map")
+    words = ("--K", "2", "--iter", "2")
+    assert_ran(run(refine(*words, "--o", "own/run")))
+
+    done = halfmap(tiny_project, *refine(EXTERNAL, *words), ranks=3)
+
+    assert done.returncode == 0, done.stderr
+    for k in (1, 2):
+        name = f"run_it002_class{k:03d}.mrc"
+        own, found = read_map(f"own/{name}")[0], read_map(f"out/{name}")[0]
+        assert relative_difference(found, own) < 5e-5

@@ -289,3 +289,17 @@ def test_one_message_of_several_ranks(halfmap: Launch, tiny_project: Path) -> No
     assert done.returncode == 2
     assert done.stderr.count("halfmap:") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_each_class_is_regularised(halfmap: Launch, tiny_project: Path, run: Run) -> None:
+    words = ("--K", "3", "--iter", "2")
+    assert_ran(run(refine(*words, *prior("half_of_it"), "--o", "alone/run")))
+
+    done = halfmap(tiny_project, *refine(*words, *prior("half_of_it"), "--o", "ranks/run"), ranks=3)
+
+    assert done.returncode == 0, done.stderr
+    for k in (1, 2, 3):
+        name = f"run_it002_class{k:03d}.mrc"
+        np.testing.assert_array_equal(read_map(f"ranks/{name}")[0], read_map(f"alone/{name}")[0])
+    rows = read_verdicts(Path("ranks/run_prior.star"))
+    assert rows == [(it, 0, k, "used") for it in (1, 2) for k in (1, 2, 3)]
