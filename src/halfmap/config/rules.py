@@ -146,6 +146,8 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ctf_intact_first_peak", ("ctf",)),
     ("ctf_phase_flipped", ("ctf",)),
     ("only_flip_phases", ("ctf",)),
+    ("pad_ctf", ("ctf",)),
+    ("ctf_uncorrected_ref", ("ctf",)),
 )
 """Options that do nothing unless one of some flags is given."""
 

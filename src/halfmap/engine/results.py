@@ -128,7 +128,7 @@ def announce(job: Job, state: State) -> None:
         {
             "program": PROGRAM,
             "particles": f"{counted}{optics}, {options.particles_file}",
-            "box": f"{job.box} px of {job.pixel_size_A:.4g} Å",
+            "box": f"{job.box} px of {job.pixel_size_A:.4g} Å{_grids_text(job)}",
             "symmetry": sampling.symmetry,
             "classes": _classes_text(job),
             "ranks": _ranks_text(job),
@@ -151,6 +151,17 @@ def _classes_text(job: Job) -> str | None:
         first = "second" if options.first_iteration_cc else "first"
         return f"{options.n_classes}, drawn by chance in the {first} iteration"
     return f"{options.n_classes}, from {options.reference_file}"
+
+
+def _grids_text(job: Job) -> str:
+    """Say what other boxes, pixel sizes and magnifications the images have."""
+    others = [images.geometry for images in job.images if not images.geometry.is_of_map]
+    if not others:
+        return ""
+    named = dict.fromkeys(f"{g.box} px of {g.pixel_size_A:.4g} Å" for g in others)
+    listed = ", ".join(list(named)[:3]) + (", ..." if len(named) > 3 else "")
+    stretched = any(g.is_magnified for g in others)
+    return f"; images also of {listed}" + (" (magnified)" if stretched else "")
 
 
 def _ranks_text(job: Job) -> str:

@@ -106,6 +106,8 @@ def test_all_mistakes_are_listed_at_once() -> None:
         (["--scale", "--no_scale"], "--scale is switched off by --no_scale"),
         (["--auto_iter_max", "5"], "--auto_iter_max has no effect without --auto_refine"),
         (["--only_flip_phases"], "--only_flip_phases has no effect without --ctf"),
+        (["--pad_ctf"], "--pad_ctf has no effect without --ctf"),
+        (["--ctf_uncorrected_ref"], "--ctf_uncorrected_ref has no effect without --ctf"),
         (
             ["--solvent_mask", "m.mrc"],
             "--solvent_mask has no effect without --flatten_solvent or --solvent_correct_fsc",
