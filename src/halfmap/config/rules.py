@@ -52,6 +52,11 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "no FSC between halves",
     ),
     (
+        lambda o: o.force_converge and not (o.continue_from is not None and o.auto_refine),
+        "--force_converge: found without --continue of an auto-refinement, expected with it: only "
+        "its last iteration joins the halves. Name the iteration to go on from with --continue",
+    ),
+    (
         lambda o: o.external_reconstruct and o.prior_plug_in != "",
         "--prior: found with --external_reconstruct, expected one of them: both make the map. "
         "Leave one out",

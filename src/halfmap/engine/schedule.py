@@ -50,9 +50,8 @@ def is_finished(schedule: Schedule, job: Job) -> bool:
 def begin(schedule: Schedule, job: Job) -> Schedule:
     """Open an iteration: is it the last, how much of Fourier space, and how the grid is turned."""
     iteration = schedule.iteration + 1
-    opened = replace(
-        schedule, iteration=iteration, converged=has_converged(schedule, job.schedule_rules)
-    )
+    ends = job.options.force_converge or has_converged(schedule, job.schedule_rules)
+    opened = replace(schedule, iteration=iteration, converged=ends)
     size, coarse_size = image_sizes(opened, job.schedule_rules)
     factor = 0.0 if job.options.keeps_angles else job.options.perturbation
     seed = job.options.random_seed
