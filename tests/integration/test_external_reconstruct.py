@@ -1,6 +1,7 @@
 """Another program makes the maps: what it is told, what it may say, and all it can do wrong."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -251,3 +252,19 @@ def test_each_class_is_asked_for(
         name = f"run_it002_class{k:03d}.mrc"
         own, found = read_map(f"own/{name}")[0], read_map(f"out/{name}")[0]
         assert relative_difference(found, own) < 5e-5
+
+
+def test_the_sums_must_fit_on_the_disc(
+    run: Run, program: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an external program is given is larger than all that a run writes otherwise."""
+    program("map")
+    room = 4 * 2**20
+    usage = shutil.disk_usage(".")._replace(free=room)
+    monkeypatch.setattr("halfmap.io.output.shutil.disk_usage", lambda _: usage)
+
+    assert_ran(run(refine("--o", "own/run")))
+    said = run(refine(EXTERNAL))
+
+    assert said.code == 3
+    assert "4.0 MiB left; the run needs about" in said.err

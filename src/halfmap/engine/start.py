@@ -20,7 +20,13 @@ from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.priors import check_prior
 from halfmap.engine.state import State
-from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_room
+from halfmap.io.output import (
+    check_disc_space,
+    check_output,
+    external_bytes,
+    iteration_bytes,
+    make_room,
+)
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.problems import Problems
 from halfmap.model.fourier import low_pass
@@ -81,6 +87,9 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
         references = inputs.references  # not for all ranks: maps are held once on each node
         n_maps = max(options.n_classes, *map(len, references)) * ranks.n_halves
         needed = iteration_bytes(optics.box, n, len(table.particles), n_maps)
+        if options.external_reconstruct:
+            flat = len(references[0][0]) == 1
+            needed += external_bytes(optics.box, options.padding, n_maps, flat=flat)
         check_disc_space(root.parent, 2 * needed)
         return replace(inputs, references=())
 

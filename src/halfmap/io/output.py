@@ -107,6 +107,17 @@ def iteration_bytes(box: int, n_particles: int, n_columns: int, n_maps: int) -> 
     return maps + table + exact + statistics
 
 
+def external_bytes(box: int, padding: int, n_maps: int, *, flat: bool) -> int:
+    """Estimate the size of what is written for an external program in one iteration.
+
+    >>> external_bytes(256, 2, 1, flat=False) // 2**20
+    835
+    """
+    padded = padding * box
+    sums = 3 * 4 * (1 if flat else padded) * padded * (padded // 2 + 1)
+    return (sums + 4 * (1 if flat else box) * box**2) * n_maps
+
+
 def make_room(folder: Path, old: Iterable[Path] = ()) -> None:
     """Create the folder of the output if it is missing, but not its parents; remove old files.
 
