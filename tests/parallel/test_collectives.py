@@ -98,6 +98,17 @@ def test_ranks_of_a_node_see_one_array() -> None:
         node.Barrier()
 
 
+@pytest.mark.parametrize("n_rows", [1, 4])
+def test_an_array_of_any_number_of_rows_is_shared(n_rows: int) -> None:
+    # the last of many ranks has all rows of one to fill: that does not make it alone
+    node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
+    wanted = np.arange(3.0 * n_rows).reshape(n_rows, 3)
+    with NodeArrays(node) as arrays:
+        seen = arrays.share(wanted if node.rank == 0 else None, wanted.shape, np.float64)
+        np.testing.assert_array_equal(seen, wanted)
+        node.Barrier()
+
+
 def test_without_room_in_shared_memory_each_rank_has_a_copy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,6 +22,16 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "give a gold-standard resolution. Add --split_random_halves",
     ),
     (
+        lambda o: o.auto_refine and o.begins_flat,
+        "--auto_refine: found without --ref, expected a starting map: without one, class averages "
+        "are made. Give one with --ref, or let one be made with --denovo_3dref",
+    ),
+    (
+        lambda o: o.start_from_random_poses and o.reference_file is not None,
+        "--denovo_3dref: found with --ref, expected one of them: it makes a starting map where "
+        "there is none",
+    ),
+    (
         lambda o: o.split_random_halves and o.n_classes > 1,
         "--split_random_halves: found with --K above 1, expected one class. "
         "Leave --K out, or classify without halves and refine each class afterwards",
@@ -99,9 +109,7 @@ CONTRADICTIONS: tuple[Rule, ...] = (
 
 NOTICES: tuple[Rule, ...] = (
     (
-        lambda o: (
-            o.allow_coarser_sampling and o.n_classes == 1 and o.reference_file.suffix != ".star"
-        ),
+        lambda o: o.allow_coarser_sampling and o.n_classes == 1 and not o.lists_references,
         "--allow_coarser_sampling has no effect with a single class",
     ),
     (
@@ -111,6 +119,14 @@ NOTICES: tuple[Rule, ...] = (
     (
         lambda o: o.scale_correction and o.no_scale_correction,
         "--scale is switched off by --no_scale",
+    ),
+    (
+        lambda o: o.no_initial_blobs and o.reference_file is not None,
+        "--no_init_blobs has no effect with --ref: nothing is made in place of a starting map",
+    ),
+    (
+        lambda o: o.begins_flat and o.symmetry.upper() != "C1",
+        "--sym has no effect without --ref: class averages (2D) have no symmetry",
     ),
     (
         lambda o: o.auto_refine and o.iterations > 0,

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,7 +34,22 @@ class Found:
     """Time that this rank's threads spent in units."""
 
 
-def expectation(job: Job, poses: Poses, searches: Searches, schedule: Schedule) -> Found:
+Run = Callable[..., UnitResult]
+"""What is done with a unit: `run_unit`, or something else with its arguments."""
+
+
+class Task(NamedTuple):
+    """What an expectation does, if not the search of an iteration."""
+
+    label: str
+    """What the progress display calls it."""
+    run: Run
+    units: tuple[Unit, ...]
+
+
+def expectation(
+    job: Job, poses: Poses, searches: Searches, schedule: Schedule, task: Task | None = None
+) -> Found:
     """Compute every unit of an iteration once, somewhere. Collective.
 
     Parameters
@@ -41,18 +58,22 @@ def expectation(job: Job, poses: Poses, searches: Searches, schedule: Schedule) 
         Of all particles.
     searches
         Of the halves that this rank serves.
+    task
+        What is done instead of the search.
 
     Raises
     ------
     CollectiveError
         On all ranks, when any of them failed.
     """
-    summing = _Summing(job, poses, searches)
+    label, run, units = task or Task(
+        f"iteration {schedule.iteration}", run_unit, job.units_at(schedule)
+    )
+    summing = _Summing(job, poses, searches, run)
     results = ParticleResults(len(job.particles), job.options.n_classes)
-    units = job.units_at(schedule)
     ranks, book = job.ranks, LeaseBook(units)
     n_particles = sum(len(unit.rows) for unit in units)
-    with job.console.progress(n_particles, f"iteration {schedule.iteration}") as step:
+    with job.console.progress(n_particles, label) as step:
 
         def accept(unit: Unit, result: UnitResult) -> None:
             results.accept(unit, result)
@@ -73,8 +94,8 @@ def expectation(job: Job, poses: Poses, searches: Searches, schedule: Schedule) 
 class _Summing:
     """Computes units in any thread and adds what they yield to this rank's sums."""
 
-    def __init__(self, job: Job, poses: Poses, searches: Searches) -> None:
-        self.job, self.poses, self.searches = job, poses, searches
+    def __init__(self, job: Job, poses: Poses, searches: Searches, run: Run) -> None:
+        self.job, self.poses, self.searches, self.run = job, poses, searches, run
         # What is summed does not depend on the geometry of the images.
         self.sums = {half: of_half[0].zero_sums() for half, of_half in searches.items()}
         self.scales = {half: of_half[0].scales for half, of_half in searches.items()}
@@ -92,7 +113,7 @@ class _Summing:
         search = self.searches[half][unit.geometry]
         read = job.read_pairs if search.plan.rules.inserts_others else job.read_images
         images = read(unit.rows, search.plan.images)
-        result = run_unit(
+        result = self.run(
             images,
             unit.rows,
             job.particles,

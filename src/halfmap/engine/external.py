@@ -38,6 +38,8 @@ class Reconstructed(NamedTuple):
     volume: Float32[Array, "z y x"]
     spectra: Spectra
     fsc: Float[Array, " shell"]
+    unmasked: Float32[Array, "z y x"] | None = None
+    """Before its solvent was flattened, when it is finished."""
 
 
 def program_words() -> list[str]:

@@ -39,6 +39,8 @@ from halfmap.steps.search import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
 from halfmap.steps.subsets import drawn_rows, subset_size
 
+NO_SYMMETRY = "C1"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -61,7 +63,10 @@ class Job:
     """Of each image geometry."""
     geometry: Int[Array, " optics"]
     """Which geometry the images of an optics group have."""
+    flat: bool
+    """References are 2D."""
     group: PointGroup
+    """Of 2D references none but the identity, whatever was asked."""
     of_map: MapInputs
     """Its mask of the solvent is None only when nobody asked for one."""
     search_rules: SearchRules
@@ -256,7 +261,7 @@ def make_job(
     )
     of_map = inputs.of_map
     if of_map.masks.solvent is None and options.flatten_solvent:
-        sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge)
+        sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge, flat=inputs.flat)
         of_map = replace(of_map, masks=replace(of_map.masks, solvent=sphere))
     return Job(
         options=options,
@@ -270,7 +275,8 @@ def make_job(
         inserted_source=ImageSource(particles.inserted.stacks) if particles.inserted else None,
         images=images,
         geometry=geometry,
-        group=point_group(options.symmetry),
+        flat=inputs.flat,
+        group=point_group(NO_SYMMETRY if inputs.flat else options.symmetry),
         of_map=of_map,
         search_rules=SearchRules(
             adaptive_fraction=options.adaptive_fraction,

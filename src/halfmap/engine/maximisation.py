@@ -48,6 +48,8 @@ class Maximised:
     """Of the halves that this rank serves; the leader has all, without maps."""
     unfiltered: dict[int, Float32[Array, "z y x"]]
     """Half maps without a prior, on the half roots, when they were made."""
+    unmasked: dict[int, Float32[Array, "class z y x"]]
+    """2D references before their solvent was flattened, on the half roots."""
 
 
 def maximisation(
@@ -56,7 +58,7 @@ def maximisation(
     """Reduce, compare the halves, reconstruct, and hand the new models to the teams. Collective."""
     totals = share(_totals(job, found), job.ranks.world, LEADER)
     with scipy.fft.set_workers(job.options.n_threads):
-        sums = _sum_up(job, schedule, found)
+        sums = sum_up(job, schedule, found)
         unfiltered: dict[int, Float32[Array, "z y x"]] = {}
         fsc = None
         if job.ranks.n_halves == 2 and job.ranks.meeting is not None:
@@ -72,16 +74,20 @@ def maximisation(
                 for half, summed in sums.items()
             }
     halves = range(1 if schedule.converged else job.ranks.n_halves)
-    new = {}
+    new, unmasked = {}, {}
     for half in halves:
         if half in job.ranks.teams:
-            made = _collected(job.ranks.teams[half], models[half], solved.get(half, {}))
+            team, own = job.ranks.teams[half], solved.get(half, {})
+            made = _collected(team, models[half], own)
+            if schedule.sampling.flat:
+                unmasked[half] = _maps({k: s.unmasked for k, s in own.items()}, models[half], team)
             if made is not None:
                 statistics = HalfStatistics(
                     sums[half].noise, job.noise_pixels, sums[half].directions, totals[half]
                 )
                 new[half] = _updated(job, schedule, models[half], statistics, made)
-    return Maximised(from_roots(job.ranks, new, halves), unfiltered)
+    at_roots = {half: maps for half, maps in unmasked.items() if maps is not None}
+    return Maximised(from_roots(job.ranks, new, halves), unfiltered, at_roots)
 
 
 def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
@@ -90,7 +96,7 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
     return tuple(found.results.totals(job.particles, h) for h in range(job.ranks.n_halves))
 
 
-def _sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
+def sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
     """Sum over the ranks of each half; the result is on those that make its maps."""
     flat = schedule.sampling.flat
     sphere = PaddedSphere(schedule.current_size // 2, job.padding, flat)
@@ -168,11 +174,19 @@ def _collected(team: Team, old: HalfModel, solved: Solved) -> HalfMaps | None:
     """Collect the classes of a half on its root; None on its other ranks. Collective."""
     n_classes = len(old.class_fraction)
     gathered = team.comm.gather({k: made.spectra for k, made in solved.items()})
-    maps = maps_at_root({k: made.volume for k, made in solved.items()}, n_classes, team)
+    maps = _maps({k: made.volume for k, made in solved.items()}, old, team)
     if gathered is None or maps is None:
         return None
     estimates = {k: estimate for part in gathered for k, estimate in part.items()}
     return HalfMaps(maps, tuple(estimates[k] for k in range(n_classes)), solved[0].fsc)
+
+
+def _maps(
+    made: Mapping[int, Float32[Array, "z y x"] | None], old: HalfModel, team: Team
+) -> Float32[Array, "class z y x"] | None:
+    """Collect one map of each class on the root of a team; None on its other ranks. Collective."""
+    maps = {k: volume for k, volume in made.items() if volume is not None}
+    return maps_at_root(maps, len(old.class_fraction), team)
 
 
 def _updated(
@@ -183,6 +197,7 @@ def _updated(
     rules = UpdateRules(
         noise=not (job.options.fix_sigma_noise or by_correlation),
         offset_sigma=not job.options.fix_sigma_offset,
+        offset_mean=schedule.sampling.flat,
         norm=job.options.corrects_norm,
         scale=job.options.corrects_scale and not by_correlation,
     )

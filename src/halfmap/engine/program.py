@@ -69,7 +69,7 @@ def _run(
         return
     _write_masks(job)
     if is_new:
-        write_iteration(job, state, {})
+        write_iteration(job, state, None)
     with closing(job.priors):
         finish(job, refine(job, state), time.monotonic() - start)
 

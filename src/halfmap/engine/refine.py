@@ -54,7 +54,7 @@ def refine(job: Job, state: State) -> State:
             made = maximisation(job, schedule, models, found)
             state = conclude(job, schedule, state.poses, found, made)
         with watch.phase("writing"):
-            write_iteration(job, state, made.unfiltered)
+            write_iteration(job, state, made)
         report_iteration(job, state, found, watch)
     return state
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from halfmap.engine.external import Reconstructed, externally_reconstructed
-from halfmap.engine.finishing import finished
+from halfmap.engine.finishing import finished, flattening_steps, shaping_steps
 from halfmap.engine.job import Job
 from halfmap.model.half_model import HalfModel
 from halfmap.model.prior_input import PriorInput
@@ -61,10 +61,12 @@ def solve(
         estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
         if sums.weight.any():
             made = reconstructed(k, sums, (estimate, shown))
-            solved[k] = made._replace(volume=finished(job, schedule, made.volume))
+            shaped = finished(made.volume, shaping_steps(job, schedule))
+            volume = finished(shaped, flattening_steps(job, schedule))
+            solved[k] = made._replace(volume=volume, unmasked=shaped)
         else:  # no particle was here: the class stays, and stays empty
             volume = np.zeros(old.maps.shape[1:], np.float32)
-            solved[k] = Reconstructed(volume, estimate, shown)
+            solved[k] = Reconstructed(volume, estimate, shown, volume)
     return solved
 
 

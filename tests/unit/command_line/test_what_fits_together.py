@@ -12,7 +12,7 @@ from .words import AUTO, NEW, problems
 
 
 def test_mandatory_options_are_asked_for_by_name() -> None:
-    assert [line.split(":")[0] for line in problems()] == ["--i", "--o", "--ref"]
+    assert [line.split(":")[0] for line in problems()] == ["--i", "--o"]
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ def test_mandatory_options_are_asked_for_by_name() -> None:
     [
         (["--auto_refine"], "--auto_refine"),
         (["--split_random_halves", "--K", "2"], "--split_random_halves"),
+        (["--denovo_3dref"], "--denovo_3dref"),
         (["--ctf", "--ctf_phase_flipped", "--only_flip_phases"], "--only_flip_phases"),
         (["--solvent_correct_fsc", "--split_random_halves"], "--solvent_correct_fsc"),
         (["--solvent_correct_fsc", "--solvent_mask", "m.mrc"], "--solvent_correct_fsc"),
