@@ -89,6 +89,7 @@ def test_the_last_iteration_of_halves_asks_for_one_map_of_all_particles(
 def test_the_program_is_told_names_sizes_and_spectra(run: Run, program: Mode) -> None:
     program("map")
     words = (EXTERNAL, "--split_random_halves", "--iter", "1", "--tau2_fudge", "1.5")
+    words += ("--ini_high", "60", "--incr_size", "4")  # shells 2 + 4
 
     assert_ran(run(refine(*words)))
 
@@ -104,7 +105,7 @@ def test_the_program_is_told_names_sizes_and_spectra(run: Run, program: Mode) ->
         "rlnPaddingFactor": 2.0,
         "rlnReferenceDimensionality": 3,
         "rlnOriginalImageSize": BOX,
-        "rlnCurrentImageSize": 24,
+        "rlnCurrentImageSize": 12,
         "rlnPixelSize": 6.0,
         "rlnParticleDiameter": 120.0,
     }

@@ -1,7 +1,10 @@
 """A plug-in regularises the maps; whatever it does wrong costs a warning, not the run."""
 
+import os
 import re
+import subprocess
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from halfmap.io.mrc import read_map
 from halfmap.io.prior_star import read_verdicts
 
 from .conftest import Launch
-from .tiny_project import BOX, Run, Said, assert_one_message, assert_ran, refine
+from .tiny_project import BOX, STACK, Run, Said, assert_one_message, assert_ran, refine
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
 
@@ -303,3 +306,39 @@ def test_each_class_is_regularised(halfmap: Launch, tiny_project: Path, run: Run
         np.testing.assert_array_equal(read_map(f"ranks/{name}")[0], read_map(f"alone/{name}")[0])
     rows = read_verdicts(Path("ranks/run_prior.star"))
     assert rows == [(it, 0, k, "used") for it in (1, 2) for k in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("ranks", [0, 3])
+def test_no_process_outlives_the_run(halfmap: Launch, tiny_project: Path, ranks: int) -> None:
+    Path("my_priors.py").rename("fleeting_priors.py")
+    words = ("--prior", "fleeting_priors:same", "--verb", "0")
+
+    done = halfmap(tiny_project, *refine(*words, halves=True), ranks=ranks)
+
+    assert done.returncode == 0, done.stderr
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert "fleeting_priors" not in listed.stdout
+
+
+def test_a_run_that_fails_leaves_no_process_either(halfmap: Launch, tiny_project: Path) -> None:
+    Path("my_priors.py").rename("fleeting_priors.py")
+    words = ("--prior", "fleeting_priors:same", "--verb", "0", "--auto_iter_max", "50")
+    halves = ("--auto_refine", "--split_random_halves")
+
+    def shrink_after_1() -> None:
+        while not Path(tiny_project, "out/run_it001_optimiser.star").exists():
+            time.sleep(0.01)
+        os.truncate(tiny_project / STACK, 20_000)
+
+    threading.Thread(target=shrink_after_1, daemon=True).start()
+    done = halfmap(tiny_project, *refine(*words, *halves), ranks=3)
+
+    assert done.returncode == 3
+    listed = ""
+    for _ in range(50):  # a process sees the end of its pipe a moment later
+        time.sleep(0.1)
+        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+        listed = found.stdout
+        if "fleeting_priors" not in listed:
+            break
+    assert "fleeting_priors" not in listed
