@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from halfmap.io.model_reading import read_model_star
+from halfmap.io.mrc import read_map
 from halfmap.io.star import read_star
 
 from .conftest import Launch
@@ -129,3 +131,43 @@ def test_detail_that_is_too_fine_does_not_count(refined: Refined) -> None:
         return np.array([float(x) for x in table["rlnMaxValueProbDistribution"]])
 
     assert poses(strict).mean() < poses(plain).mean()
+
+
+def test_correlation_in_all_iterations_gives_each_particle_one_pose_and_keeps_the_noise(
+    refined: Refined,
+) -> None:
+    root = refined("cc", "--always_cc", "--iter", "2")
+
+    start = read_model_star(Path(f"{root}_it000_model.star"))[0]
+    for iteration in (1, 2):
+        table = read_star(Path(f"{root}_it{iteration:03d}_data.star")).table("particles")
+        assert {float(p) for p in table["rlnMaxValueProbDistribution"]} == {1.0}
+        assert {int(n) for n in table["rlnNrOfSignificantSamples"]} == {1}
+        model = read_model_star(Path(f"{root}_it{iteration:03d}_model.star"))[0]
+        np.testing.assert_array_equal(model.noise_variance, start.noise_variance)
+        assert np.isfinite(model.data_vs_prior).all()
+        assert model.data_vs_prior.any()
+        correlations = [float(x) for x in table["rlnLogLikeliContribution"]]
+        # the file has six digits
+        assert model.log_likelihood == pytest.approx(np.mean(correlations), abs=1e-5)
+        assert 0.0 < model.log_likelihood < 1.0
+
+
+def test_correlation_in_all_iterations_is_that_of_the_first_one_and_does_not_filter_the_map(
+    refined: Refined,
+) -> None:
+    always = refined("always", "--always_cc", "--iter", "1")
+    first = refined("first", "--firstiter_cc", "--iter", "1")
+
+    poses, of_first = (Path(f"{root}_it001_data.star").read_text() for root in (always, first))
+    assert poses.splitlines()[3:] == of_first.splitlines()[3:]
+    maps = [read_map(f"{root}_it001_class001.mrc")[0] for root in (always, first)]
+    assert not np.allclose(*maps)
+
+
+def test_classes_are_seeded_and_told_apart_by_correlation(refined: Refined) -> None:
+    root = refined("classes", "--always_cc", "--K", "2", "--iter", "2")
+
+    model = read_model_star(Path(f"{root}_it002_model.star"))[0]
+    assert model.class_fraction.min() > 0.0
+    assert not np.allclose(model.maps[0], model.maps[1])

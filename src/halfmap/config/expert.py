@@ -5,7 +5,6 @@ from typing import Annotated
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    LATER,
     RESET,
     Option,
     OptionGroup,
@@ -189,7 +188,14 @@ class Expert(OptionGroup):
     ] = False
     always_cc: Annotated[
         bool,
-        Option("always_cc", LATER, "Assign poses by cross-correlation in all iterations."),
+        Option(
+            "always_cc",
+            IMPLEMENTED,
+            "Assign poses by normalised cross-correlation in all iterations: one pose for each "
+            "particle, no noise model. In the sums the noise spectra of the start count.",
+            differs="RELION never estimates those spectra here: it divides by zero, and its map "
+            "has no prior.",
+        ),
     ] = False
     solvent_correct_fsc: Annotated[
         bool,

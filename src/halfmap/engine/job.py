@@ -126,7 +126,11 @@ class Job:
         return Inversion(iterations, self.interpolation)
 
     def compares_by_correlation(self, iteration: int) -> bool:
-        """Whether an iteration compares by correlation: only the first, and only when asked."""
+        """Whether an iteration takes the pose of best correlation, without a noise model."""
+        return self.options.always_cc or self.begins_by_correlation(iteration)
+
+    def begins_by_correlation(self, iteration: int) -> bool:
+        """Whether an iteration only brings the first map to the grey scale of the images."""
         return self.options.first_iteration_cc and iteration == 1
 
     def seed_classes_at(self, iteration: int) -> Int[Array, " particle"] | None:
@@ -137,7 +141,7 @@ class Job:
         """
         if not self.options.seeds_classes:
             return None
-        if self.compares_by_correlation(iteration):
+        if self.begins_by_correlation(iteration):
             return np.zeros(len(self.particles), np.int64)
         if iteration > (2 if self.options.first_iteration_cc else 1):
             return None

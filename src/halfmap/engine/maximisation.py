@@ -200,8 +200,9 @@ def _updated(
         offset_mean=schedule.sampling.flat,
         norm=job.options.corrects_norm,
         scale=job.options.corrects_scale and not by_correlation,
+        mean_likelihood=by_correlation,
     )
     model = updated_model(old, statistics, made, rules)
-    if by_correlation and job.options.seeds_classes:
+    if job.begins_by_correlation(schedule.iteration) and job.options.seeds_classes:
         return with_equal_classes(model)
     return model

@@ -77,12 +77,12 @@ def update_sampling(
         for half in references
     }
     nothing_to_tell = job.options.skip_align and job.options.skip_rotate
-    if not (job.compares_by_correlation(schedule.iteration) or nothing_to_tell):
+    begins = job.begins_by_correlation(schedule.iteration)
+    if not (begins or nothing_to_tell):
         schedule, models = _with_accuracy(job, schedule, state.poses, models, references)
     refined = next_sampling(schedule, job.schedule_rules)
     if job.schedule_rules.coarser_allowed:
-        by_correlation = job.compares_by_correlation(schedule.iteration)
-        refined = coarser_sampling(refined, job.schedule_rules, by_correlation=by_correlation)
+        refined = coarser_sampling(refined, job.schedule_rules, by_correlation=begins)
     if _directions_of(refined) != _directions_of(schedule):
         n_directions = len(direction_pixels(refined.sampling)[0])
         models = {

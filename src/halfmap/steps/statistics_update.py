@@ -28,6 +28,8 @@ class UpdateRules:
     offset_mean: bool = False
     """Each class has its own: 2D references, which no projection centres."""
     norm: bool = True
+    mean_likelihood: bool = False
+    """Likelihoods are correlations, of which the mean is reported."""
     scale: bool = True
 
 
@@ -82,7 +84,7 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
         old,
         class_fraction=totals.class_weight / totals.weight,
         direction_fraction=_direction_fraction(old, found),
-        log_likelihood=totals.log_likelihood,
+        log_likelihood=totals.log_likelihood / (totals.weight if rules.mean_likelihood else 1.0),
         mean_max_probability=totals.max_probability / totals.weight,
     )
     if rules.noise:
