@@ -151,7 +151,7 @@ def test_a_correlation_from_the_program_is_the_fsc(run: Run, program: Mode, halv
 BROKEN = {
     "fail": (5, "ended with exit code 7, expected 0", "  mode fail", "  no licence"),
     "none": (3, "ended well, but found no out/run_it001_class001_external_reconstruct.mrc"),
-    "wrong_box": (3, "found a box of 26 px, expected 24 px"),
+    "wrong_box": (3, "found 26 x 26 x 26 px, expected 24 x 24 x 24 px"),
     "nan": (3, "has 1 voxels that are NaN or infinite"),
     "bad_spectrum": (3, "_out.star: found no rlnSpectralIndex with rlnReferenceTau2 or"),
 }

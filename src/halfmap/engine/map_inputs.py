@@ -57,6 +57,11 @@ class MapFiles:
         DataError
             Naming the first.
         """
+        if flat and self.local_symmetry:
+            raise DataError(
+                "--local_symmetry: found 2D references, expected maps: there is no such symmetry "
+                "of images. Leave it out"
+            )
         found, expected = ("a map", "an image") if flat else ("an image", "a map")
         for mask in self.masks.values():
             if (len(mask.volume) == 1) != flat:
