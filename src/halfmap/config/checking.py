@@ -32,6 +32,10 @@ class CheckOptions(BaseModel):
         Path | None,
         Field(description="write the table as .star or .cs, by the end of this name, without loss"),
     ] = None
+    original: Annotated[
+        Path | None,
+        Field(description=".cs file that the set came from, for a STAR file that RELION wrote"),
+    ] = None
     overwrite: Annotated[bool, Field(description="replace files that are in the way")] = False
     relative_to: Annotated[
         Path | None, Field(description="folder in which stacks are looked for besides")
@@ -78,6 +82,8 @@ def problems(options: CheckOptions) -> list[str]:
         found.append(f"{options.table}: found {what}, expected a particle table. Check the path")
     if options.o is not None and not options.fix:
         found.append("--o: found without --fix, expected with it: it names the repaired copy")
+    if options.original is not None and not options.original.is_file():
+        found.append(f"--original {options.original}: found no such file. Check the path")
     if options.relative_to is not None and not options.relative_to.is_dir():
         found.append(f"--relative_to {options.relative_to}: found no such folder. Check the path")
     for flag, path in (("--o", options.o), ("--convert", options.convert)):

@@ -17,6 +17,7 @@ from halfmap.engine.checking.text import findings_text, summary_text, verdict
 from halfmap.engine.checking.written import convert_table, write_repaired
 from halfmap.errors import DataError
 from halfmap.io.cryosparc.neutral import UNUSED_IF_ZERO
+from halfmap.io.cryosparc.original import is_orphaned, with_original
 from halfmap.io.cryosparc.to_star import BLOCK, PREFIX
 from halfmap.io.particle_table import read_particle_file
 from halfmap.io.star import StarFile
@@ -54,6 +55,8 @@ def check(options: CheckOptions, say: Say) -> int:
     target = repaired_name(options) if options.fix else None
     try:
         star = read_particle_file(options.table)
+        if options.original is not None:
+            star = with_original(star, read_particle_file(options.original))
         whole = particle_set(star)
     except DataError as error:
         findings = list(findings_of(error))
@@ -106,7 +109,7 @@ def _n_rows(star: StarFile, name: str) -> int:
 
 def repaired(whole: ParticleSet, options: CheckOptions) -> tuple[ParticleSet, list[Finding]]:
     """Apply all repairs in memory; return the set as it should be, and what was found."""
-    findings = _of_cryosparc(whole)
+    findings = [*_of_cryosparc(whole), *_orphaned(whole)]
     for repair in (*REPAIRS, *(() if options.no_stacks else stack_repairs())):
         whole, found = repair(whole, options)
         findings += found
@@ -134,6 +137,19 @@ def _of_cryosparc(whole: ParticleSet) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _orphaned(whole: ParticleSet) -> list[Finding]:
+    """Mention columns of cryoSPARC that lost their block, as in all that RELION writes."""
+    if not is_orphaned(whole.star):
+        return []
+    return [
+        Finding(
+            Severity.NOTICE,
+            "columns of cryoSPARC (cs/...) are there without the block data_cryosparc",
+            remedy="To convert the set back, name the .cs file it came from with --original",
+        )
+    ]
 
 
 def _not_said_yet(judged: Verdict, findings: list[Finding]) -> list[Finding]:
