@@ -38,6 +38,18 @@ def test_a_run_from_cs_leaves_a_table_that_becomes_cs_again(run: Run) -> None:
     assert int(found.tables["optics"]["rlnImageSize"][0]) == BOX
 
 
+def test_aberrations_that_are_not_converted_are_mentioned(run: Run) -> None:
+    without_texts(CS)
+    fields = read_cs(CS)
+    fields["ctf/trefoil_A"][:] = [50.0, 0.0]
+    write_cs(CS, fields)
+
+    said = run(refine("--i", str(CS), "--skip_maximize"))
+
+    assert_ran(said)
+    assert "ctf/trefoil_A is not zero: threefold astigmatism" in " ".join(said.out.split())
+
+
 def test_dark_images_of_a_cs_file_give_the_map_of_bright_ones(run: Run) -> None:
     without_texts(CS)
     assert_ran(run(refine("--i", str(CS), "--o", "bright/run")))

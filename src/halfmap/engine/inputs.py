@@ -10,6 +10,7 @@ from halfmap.engine.console import Console
 from halfmap.engine.map_inputs import MapInputs, read_map_files
 from halfmap.engine.reference_files import reference_files
 from halfmap.errors import DataError
+from halfmap.io.cryosparc.to_star import unused_effects
 from halfmap.io.particle_table import ParticleTable, read_particles
 from halfmap.io.problems import Problems
 from halfmap.io.references import read_reference
@@ -99,6 +100,8 @@ def read_inputs(
     problems.refuse()
     assert read is not None
     particles, poses, table = read
+    for text in unused_effects(table.particles, table.attached):
+        console.warning(text)
     optics = particles.optics[0]
     on_grid = {name: _on_grid(found, optics, console) for name, found in maps.items()}
     references = tuple(tuple(on_grid[name] for name in half) for half in names)

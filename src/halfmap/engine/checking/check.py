@@ -16,9 +16,8 @@ from halfmap.engine.checking.summary import summary
 from halfmap.engine.checking.text import findings_text, summary_text, verdict
 from halfmap.engine.checking.written import convert_table, write_repaired
 from halfmap.errors import DataError
-from halfmap.io.cryosparc.neutral import UNUSED_IF_ZERO
 from halfmap.io.cryosparc.original import is_orphaned, with_original
-from halfmap.io.cryosparc.to_star import BLOCK, PREFIX
+from halfmap.io.cryosparc.to_star import unused_effects
 from halfmap.io.particle_table import read_particle_file
 from halfmap.io.star import StarFile
 
@@ -121,22 +120,11 @@ def repaired(whole: ParticleSet, options: CheckOptions) -> tuple[ParticleSet, li
 
 def _of_cryosparc(whole: ParticleSet) -> list[Finding]:
     """Name what a ``.cs`` file says and a run does not use."""
-    block = whole.others.get(BLOCK)
-    if block is None:
-        return []
-    constant = dict(zip(block["hlfColumn"].tolist(), block["hlfValue"].tolist(), strict=True))
-    findings = []
-    for field, meaning in UNUSED_IF_ZERO.items():
-        words = whole.particles.get(PREFIX + field, np.array([constant.get(field, "-")]))
-        if any(set(str(word)) - set("[]0.,-") for word in words):
-            findings.append(
-                Finding(
-                    Severity.WARNING,
-                    f"{field} is not zero: {meaning}, which is not converted and not corrected",
-                    "zero, or a refinement of aberrations with the STAR file",
-                )
-            )
-    return findings
+    expected = "zero, or aberrations refined with the STAR file"
+    return [
+        Finding(Severity.WARNING, text, expected)
+        for text in unused_effects(whole.particles, whole.others)
+    ]
 
 
 def _orphaned(whole: ParticleSet) -> list[Finding]:

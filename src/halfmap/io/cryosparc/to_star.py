@@ -4,6 +4,7 @@ A field that could not be made again from the tables, to the last bit, becomes a
 ``cs/<field>``, or a value of the block ``data_cryosparc`` where it is the same for all.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from halfmap.io.cryosparc.carried import to_text, type_text
 from halfmap.io.cryosparc.files import Fields, read_cs
 from halfmap.io.cryosparc.links import Columns, decoded, links
 from halfmap.io.cryosparc.made_fields import made_fields
+from halfmap.io.cryosparc.neutral import UNUSED_IF_ZERO
 from halfmap.io.cryosparc.restored import STAR_PREFIX, restored_star
 from halfmap.io.star import TEXT, StarFile, Table
 
@@ -66,6 +68,28 @@ def star_of(fields: Fields, path: Path) -> StarFile:
         return star
     block = {label: np.array(values, TEXT) for label, values in table.items()}
     return StarFile(path, star.tables | {name: particles, BLOCK: block}, star.lists)
+
+
+def unused_effects(particles: Table, others: Mapping[str, Table]) -> list[str]:
+    """Name the fields that change images in a way that is not converted, if they are not zero.
+
+    Parameters
+    ----------
+    particles, others
+        The table of particles, and the tables besides: `BLOCK` among them, or nothing is said.
+    """
+    if BLOCK not in others:
+        return []
+    block = others[BLOCK]
+    constant = dict(zip(block["hlfColumn"].tolist(), block["hlfValue"].tolist(), strict=True))
+    return [
+        f"{field} is not zero: {meaning}, which is not converted and not corrected"
+        for field, meaning in UNUSED_IF_ZERO.items()
+        if any(
+            set(str(word)) - set("[]0.,-")
+            for word in particles.get(PREFIX + field, np.array([constant.get(field, "-")]))
+        )
+    ]
 
 
 def particle_block(star: StarFile) -> str:
