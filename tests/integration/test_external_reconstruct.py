@@ -269,3 +269,19 @@ def test_the_sums_must_fit_on_the_disc(
 
     assert said.code == 3
     assert "4.0 MiB left; the run needs about" in said.err
+
+
+def test_a_correlation_of_the_program_does_not_widen_the_window(run: Run, program: Mode) -> None:
+    """The margin beyond the resolution comes from what the halves have in common."""
+    words = ("--split_random_halves", "--iter", "2", "--ini_high", "60", "--incr_size", "1")
+    program("map")
+    assert_ran(run(refine(EXTERNAL, *words)))
+    program("fsc")
+    assert_ran(run(refine(EXTERNAL, *words, "--o", "told/run")))
+
+    own, told = (
+        starfile.read(f"{folder}/run_it001_optimiser.star", always_dict=True)["optimiser_general"]
+        for folder in ("out", "told")
+    )
+
+    assert told["rlnIncrementImageSize"] == own["rlnIncrementImageSize"]

@@ -50,6 +50,9 @@ class Maximised:
     """Half maps without a prior, on the half roots, when they were made."""
     unmasked: dict[int, Float32[Array, "class z y x"]]
     """2D references before their solvent was flattened, on the half roots."""
+    fsc: Float[Array, " shell"] | None
+    """Between the halves, as it was measured, on all ranks; that of the models may be another
+    program's."""
 
 
 def maximisation(
@@ -86,8 +89,10 @@ def maximisation(
                     sums[half].noise, job.noise_pixels, sums[half].directions, totals[half]
                 )
                 new[half] = _updated(job, schedule, models[half], statistics, made)
+    if job.ranks.n_halves == 2:
+        fsc = share(fsc, job.ranks.world, job.ranks.roots[0])
     at_roots = {half: maps for half, maps in unmasked.items() if maps is not None}
-    return Maximised(from_roots(job.ranks, new, halves), unfiltered, at_roots)
+    return Maximised(from_roots(job.ranks, new, halves), unfiltered, at_roots, fsc)
 
 
 def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:

@@ -32,14 +32,13 @@ from halfmap.steps.statistics_update import with_uniform_directions
 class Told(NamedTuple):
     """What the first half tells everybody: both must choose the same size and resolution."""
 
-    fsc: Float[Array, " shell"]
     data_vs_prior: Float[Array, "class shell"]
     mean_max_probability: float
 
     @classmethod
     def of(cls, model: HalfModel) -> "Told":
         """Take it from the model of the first half."""
-        return cls(model.fsc, model.data_vs_prior, model.mean_max_probability)
+        return cls(model.data_vs_prior, model.mean_max_probability)
 
 
 def is_finished(schedule: Schedule, job: Job) -> bool:
@@ -103,8 +102,8 @@ def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Ma
     poses = share(found.results.poses(before) if job.ranks.leads else None, world, LEADER)
     told = share(Told.of(models[0]) if job.ranks.leads else None, world, LEADER)
     schedule = replace(schedule, mean_max_probability=told.mean_max_probability)
-    if job.ranks.n_halves == 2:
-        schedule = after_fsc(schedule, told.fsc)
+    if made.fsc is not None:
+        schedule = after_fsc(schedule, made.fsc)
     rows = job.rows_at(schedule)
     flat = schedule.sampling.flat
     changes = pose_changes(before[rows], poses[rows], job.group, flat=flat)
