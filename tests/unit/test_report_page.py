@@ -3,11 +3,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from written_run import write_run
 
 from halfmap.cli.main import main
+from halfmap.io.mrc import write_stack
 from halfmap.io.prior_star import write_verdicts
+from halfmap.io.star import read_star, write_star
 from halfmap.report.page import report_page
 
 SECTIONS = ("Maps", "Resolution", "Search", "Particles", "Signal and noise", "Time", "Iterations")
@@ -186,3 +189,22 @@ def test_the_use_of_a_prior_plug_in_is_counted(tmp_path: Path) -> None:
 def test_a_run_without_a_plug_in_says_nothing_of_it(page: str) -> None:
     assert "Prior plug-in" not in page
     assert "ordinary prior" not in page
+
+
+def test_class_averages_are_shown_by_their_share(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "flat", converged=False)
+    images = np.random.default_rng(1).normal(size=(3, 16, 16)).astype(np.float32)
+    write_stack(Path(f"{root}_it004_classes.mrcs"), images, 4.0)
+    model = read_star(Path(f"{root}_it004_half1_model.star"))
+    classes = {
+        "rlnClassDistribution": [0.25, 0.75, 0.0],
+        "rlnEstimatedResolution": [20.0, 12.5, 999.0],
+    }
+    tables = model.lists | model.tables | {"model_classes": classes}
+    write_star(Path(f"{root}_it004_model.star"), tables)
+
+    page = report_page(root)
+
+    assert "Class averages" in page
+    captions = re.findall(r"<figcaption>(\d[^<]*)</figcaption>", page)
+    assert captions == ["2 · 75 % · 12.5 Å", "1 · 25 % · 20 Å", "3 · 0 %"]

@@ -55,6 +55,11 @@ class StateFiles:
         """Maps of the first class; those of the halves at the end are unfiltered."""
         return self._of_each_half("_class001.mrc") | self._of_each_half("_class001_unfil.mrc")
 
+    @property
+    def classes(self) -> Path:
+        """2D references, in a run that has them."""
+        return self._file("_classes.mrcs")
+
     def _of_each_half(self, suffix: str) -> dict[str, Path]:
         names = {"joined": suffix, "half 1": f"_half1{suffix}", "half 2": f"_half2{suffix}"}
         files = {half: self._file(name) for half, name in names.items()}

@@ -35,6 +35,8 @@ class ModelRecord:
     general: Mapping[str, str]
     shells: Mapping[str, Array]
     """Columns of ``model_class_1``, by their label without ``rln``."""
+    classes: Mapping[str, Array]
+    """Columns of ``model_classes`` that are numbers, by their label without ``rln``."""
     noise: Mapping[int, tuple[Array, Array]]
     """By optics group, from 1: frequency in 1/Å, and sigma2."""
     group_names: tuple[str, ...]
