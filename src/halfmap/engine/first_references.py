@@ -14,6 +14,7 @@ from halfmap.engine.job import Job
 from halfmap.engine.maximisation import sum_up
 from halfmap.engine.model_sharing import maps_at_root
 from halfmap.engine.node_search import Searches
+from halfmap.engine.stopwatch import Stopwatch
 from halfmap.model.blobs import blobs_like
 from halfmap.model.fourier import low_pass, resolution_shell
 from halfmap.model.half_model import HalfModel
@@ -66,6 +67,7 @@ def first_references(
         drawn,
         _searches(job, schedule, noise),
         schedule,
+        Stopwatch(),
         Task("first averages", insert_as_drawn, tuple(_first_units(job))),
     )
     with scipy.fft.set_workers(job.options.n_threads):
@@ -117,8 +119,10 @@ def _searches(job: Job, schedule: Schedule, noise: Float[Array, "optics shell"])
         )
         for images in job.images
     ]
-    made = tuple(make_search(model, (nothing,) * n_classes, p, job.kernels) for p in plans)
-    return dict.fromkeys(job.ranks.teams, made)
+    made = [make_search(model, (nothing,) * n_classes, p, job.kernels) for p in plans]
+    # Nothing is searched: no coarse slices have to be cut.
+    made = [replace(search, candidates=None) for search in made]
+    return dict.fromkeys(job.ranks.teams, tuple(made))
 
 
 def _made_of(
