@@ -1,4 +1,4 @@
-"""A particle with a pseudo-symmetry: a local search stays at the wrong mate unless it is relaxed."""
+"""With a pseudo-symmetry, a local search stays at the wrong mate unless it is relaxed."""
 
 from dataclasses import replace
 

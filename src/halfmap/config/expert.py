@@ -43,7 +43,7 @@ class Expert(OptionGroup):
             IMPLEMENTED,
             "Cut and insert slices at the nearest points of the padded transform, instead of "
             "interpolating linearly.",
-            differs="RELION 5 reads other voxels than the nearest ones with it, and its maps suffer.",
+            differs="RELION 5 reads other voxels than the nearest with it, and its maps suffer.",
         ),
     ] = False
     nearest_neighbour_min_shell: Annotated[

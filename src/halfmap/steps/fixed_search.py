@@ -48,7 +48,7 @@ def _scores(
     images: PreparedImages, search: Search
 ) -> tuple[Float32[Array, "image shift row"], Float32[Array, "image row"]]:
     """Return Re(conj(P) X) and half of Σ |P|² of each image and class."""
-    n, n_classes, disc = len(images), len(search.searched_classes), search.disc
+    n, n_classes = len(images), len(search.searched_classes)
     compared = images.compared
     masked, power = coarse_spectra(compared, search)
     spectra = Spectra(

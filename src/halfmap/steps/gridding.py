@@ -12,9 +12,9 @@ from numpy import ndarray as Array
 from halfmap.model.padded_sphere import PaddedSphere
 
 BLOB_RADIUS = 1.9
-"""Of the blob, in voxels of the unpadded transform, when that is used up to Nyquist. A smaller sphere
-makes do with a blob that is smaller in proportion (RELION's choice): its real space, on the grid
-of the sphere, is as coarse as the sphere is small."""
+"""Of the blob, in voxels of the unpadded transform, when that is used up to Nyquist. A smaller
+sphere makes do with a blob that is smaller in proportion (RELION's choice): its real space, on
+the grid of the sphere, is as coarse as the sphere is small."""
 BLOB_ALPHA = 15.0
 """How sharply the blob is peaked."""
 LARGEST_FREQUENCY = 0.5
