@@ -39,6 +39,14 @@ def half_of_it(given):
 def raises(given):
     raise ValueError("no such shell")
 
+def listens(given):
+    assert sys.stdin.read() == ""
+    print("listened")
+    return given.map
+
+def leaves(given):
+    sys.exit(0)
+
 def dies(given):
     os._exit(3)
 
@@ -142,6 +150,13 @@ def test_the_example_of_the_documentation_runs(run: Run) -> None:
     assert np.abs(map_of("out")).sum() < np.abs(map_of("plain")).sum()
 
 
+def test_a_plug_in_reads_and_prints_what_it_likes(run: Run) -> None:
+    assert_ran(run(refine(*prior("listens"))))
+
+    assert outcomes() == ["used"]
+    assert Path("out/run_prior.log").read_text(encoding="utf-8") == "listened\n"
+
+
 def test_a_registered_plug_in_is_found_by_its_name(run: Run) -> None:
     package = Path("some_package-1.0.dist-info")
     package.mkdir()
@@ -198,6 +213,7 @@ def test_any_number_of_ranks_gives_the_same_bytes(
 WRONG = {
     "raises": "raised ValueError: no such shell",
     "dies": "its process ended with code 3",
+    "leaves": "its process ended with code 0",
     "nan": "voxels are NaN or infinite, expected numbers",
     "wrong_shape": f"returned float32 of shape ({BOX - 1}, {BOX}, {BOX}), expected",
     "whole_numbers": "returned int64 of shape",
