@@ -4,14 +4,18 @@ A step is the whole difference between two runs of RELION, one with the option a
 our step on the map of the one must give the map of the other, to the last digits of float32.
 """
 
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
+from halfmap.cli.main import main
 from halfmap.engine.console import Console
 from halfmap.engine.map_masks import MaskFile, fitted_masks
 from halfmap.io.local_symmetry_star import read_local_symmetry, read_region_mask
@@ -172,3 +176,33 @@ def test_relion_takes_the_fudge_of_a_given_spectrum_twice(folder: Path, relion: 
     # six decimals in the file
     ratio = 2.0 * tau2[3:15] / sigma2[3:15]
     np.testing.assert_allclose(model.data_vs_prior[0, 3:15], ratio, rtol=2e-2)
+
+
+EXTERNAL = Path(__file__).parents[1] / "integration/external_program.py"
+
+
+def test_an_external_program_gets_from_us_what_it_gets_from_relion(
+    folder: Path, relion: Relion, plain: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = shlex.join([sys.executable, str(EXTERNAL), "map"])
+    monkeypatch.setenv("RELION_EXTERNAL_RECONSTRUCT_EXECUTABLE", program)
+    monkeypatch.chdir(folder)
+
+    found = relion("external", "--external_reconstruct")
+    usual = [word for pair in WORDS.items() for word in pair]
+    assert main(["refine", *usual, *FLAGS, "--external_reconstruct", "--o", "own/run"]) == 0
+
+    # The program of our tests keeps to the protocol: it makes the map that RELION makes itself.
+    assert np.linalg.norm(found - plain) < FLOAT32 * np.linalg.norm(plain)
+    name = "run_it001_class001_external_reconstruct"
+    requests = [(folder / f"{run}/{name}.star").read_text().split() for run in ("external", "own")]
+    assert [word.replace("external/", "own/") for word in requests[0]] == requests[1]
+    k = np.fft.fftfreq(2 * BOX) * 2 * BOX
+    inner = k[:, None, None] ** 2 + k[:, None] ** 2 + np.arange(BOX + 1) ** 2 < (2 * 20) ** 2
+    for part in ("data_real", "data_imag", "weight"):
+        wanted, ours = (
+            mrcfile.read(folder / f"{run}/{name}_{part}.mrc")[inner].astype(float)
+            for run in ("external", "own")
+        )
+        # Slices and images of single precision there and here; the rim is decided by rounding.
+        assert np.linalg.norm(ours - wanted) < 1e-5 * np.linalg.norm(wanted)
