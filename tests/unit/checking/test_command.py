@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from halfmap.cli.main import main
+from halfmap.engine.checking import written
+from halfmap.engine.checking.findings import Finding, Severity
+from halfmap.engine.checking.strict import Verdict
 from halfmap.io.star import read_star
 
 from .conftest import N, Project
@@ -67,6 +70,17 @@ def test_files_are_replaced_only_if_asked(project: Project) -> None:
 
     assert project.check("--fix", "--overwrite").code == 0
     assert float(read_star(Path("p_fixed.star")).tables["particles"]["rlnDefocusU"][0]) == 1e4
+
+
+def test_a_copy_that_a_run_would_refuse_is_reported(project: Project, monkeypatch) -> None:
+    project.write({"rlnDefocusU": [-1e4] * N, "rlnDefocusV": [-1e4] * N})
+    refused = Verdict(None, np.arange(N), (Finding(Severity.PROBLEM, "it is bad"),))
+    monkeypatch.setattr(written, "judge", lambda *_: refused)
+
+    said = project.check("--fix")
+
+    assert said.code == 3
+    assert "the repaired copy is still refused: it is bad" in said.err
 
 
 def test_a_stack_is_not_replaced_either(project: Project) -> None:

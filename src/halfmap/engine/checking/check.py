@@ -1,6 +1,7 @@
 """The check: read, repair in memory, let the run's own reading judge, say it, write."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from halfmap.io.particle_table import read_particle_file
 from halfmap.io.star import StarFile
 
 Say = Callable[[str], object]
+_HALVES = "rlnRandomSubset"
 
 REPAIRS: tuple[Repair, ...] = (
     optics.make_optics,
@@ -141,14 +143,12 @@ def _orphaned(whole: ParticleSet) -> list[Finding]:
 
 
 def _not_said_yet(judged: Verdict, findings: list[Finding]) -> list[Finding]:
-    """Return the run's problems, less stacks that were found absent and rows found wrong."""
+    """Return the run's problems, less stacks that were found absent, and with our remedies."""
     said_absent = any("absent: " in finding.found for finding in findings)
-    said_halves = any("rlnRandomSubset is" in finding.found for finding in findings)
     return [
-        finding
+        replace(finding, remedy=values.REDRAW) if _HALVES in finding.found else finding
         for finding in judged.findings
         if not (said_absent and "No such file" in finding.found)
-        and not (said_halves and "rlnRandomSubset is" in finding.found)
     ]
 
 

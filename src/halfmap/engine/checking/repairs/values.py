@@ -29,6 +29,7 @@ _NEUTRAL = {
 _DEFOCUS = ("rlnDefocusU", "rlnDefocusV")
 _LARGEST_UM = 50.0
 _A_PER_UM = 1e4
+REDRAW = "Have them drawn anew with --redraw_subsets"
 _UNLIKELY = 5.0
 """Standard deviations of the difference of two halves that were drawn."""
 
@@ -208,20 +209,11 @@ def halves(whole: ParticleSet, options: CheckOptions) -> Repaired:
     if label not in whole.particles:
         return whole, []
     values = whole.floats(label)
-    if not values.any():
-        return whole, []
-    incomplete = (values != 1) & (values != 2)
-    remedy = "Have them drawn anew with --redraw_subsets"
-    if incomplete.any():
-        found = f"{label} is {whole.particles[label][np.argmax(incomplete)]}"
-        rows = whole.file_rows(incomplete)
-        expected = "1 or 2 for all, or 0 for all"
-        return whole, [Finding(Severity.PROBLEM, found, expected, remedy, rows)]
     n = np.array([np.count_nonzero(values == half) for half in (1, 2)])
-    if not n.min() or n.max() - n.min() > _UNLIKELY * np.sqrt(n.sum()):
+    if (n.max() and not n.min()) or n.max() - n.min() > _UNLIKELY * np.sqrt(n.sum()):
         found = f"the halves differ in size: {n[0]:,} and {n[1]:,} particles"
         expected = "about equal ones; a run with halves needs both"
-        return whole, [Finding(Severity.WARNING, found, expected, remedy)]
+        return whole, [Finding(Severity.WARNING, found, expected, REDRAW)]
     return whole, []
 
 
