@@ -1,6 +1,7 @@
 """``halfmap check``: from the words of a user to checked options; exit code 3 for problems."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -31,7 +32,20 @@ def run(argv: Sequence[str]) -> int:
     options = parse(argv)
     from halfmap.engine.checking.check import check  # not before it is needed: start-up
 
-    return check(options, sys.stdout.write)
+    return check(options, _say)
+
+
+def _say(text: str) -> None:
+    """Write to standard output, whatever letters it knows, until its reader has gone (``| head``).
+
+    What is to be written to files is written all the same.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parse(argv: Sequence[str]) -> CheckOptions:

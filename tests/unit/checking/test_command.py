@@ -1,5 +1,8 @@
 """The command line of ``halfmap check``."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +106,25 @@ def test_a_copy_in_another_folder_finds_its_stacks(project: Project, monkeypatch
     assert said.code == 0, said.out
     names = read_star(Path("f.star")).tables["particles"]["rlnImageName"].tolist()
     assert names[0] == "000001@../../s.mrcs"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_reader_that_goes_and_a_poor_terminal_do_no_harm(project: Project, encoding) -> None:
+    project.write({"rlnDefocusU": [-1e4] * N, "rlnDefocusV": [-1e4] * N})
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "halfmap.cli.main", "check", "p.star", "--fix"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    environment.pop("PYTHONUNBUFFERED", None)
+    try:
+        run = subprocess.run(
+            words, check=False, stdout=writer, stderr=subprocess.PIPE, env=environment
+        )
+    finally:
+        os.close(writer)
+
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert Path("p_fixed.star").exists()
 
 
 def test_a_table_goes_to_cs_and_back_without_loss(project: Project) -> None:

@@ -16,6 +16,7 @@ from halfmap.engine.checking.strict import Verdict, findings_of, judge
 from halfmap.engine.checking.summary import summary
 from halfmap.engine.checking.text import findings_text, summary_text, verdict
 from halfmap.engine.checking.written import convert_table, write_repaired
+from halfmap.engine.console import Console
 from halfmap.errors import DataError
 from halfmap.io.cryosparc.original import is_orphaned, with_original
 from halfmap.io.cryosparc.to_star import unused_effects
@@ -163,7 +164,8 @@ def _measured(
             Finding(Severity.NOTICE, "the images were not read: solve the problems first")
         )
         return None
-    measured = measure(judged.particles, options.particle_diameter)
+    with Console().progress(len(judged.particles), "reading images") as advance:
+        measured = measure(judged.particles, options.particle_diameter, advance)
     bright = judged.particles.defocus.scale >= 0
 
     def rows(some: np.ndarray) -> tuple[int, ...]:

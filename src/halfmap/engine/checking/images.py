@@ -54,8 +54,10 @@ def radius_px(particles: Particles, group: int, diameter_A: float | None) -> flo
     return min(0.5 * diameter_A / optics.pixel_size_A, 0.5 * optics.box)
 
 
-def measure(particles: Particles, diameter_A: float | None) -> ImageStatistics:
-    """Read every image once."""
+def measure(
+    particles: Particles, diameter_A: float | None, advance: Callable[[int], None]
+) -> ImageStatistics:
+    """Read every image once; ``advance`` is told the number of those just read."""
     n = len(particles)
     fault = np.zeros(n, np.uint8)
     mean, std, highest, contrast = np.zeros((4, n))
@@ -63,6 +65,7 @@ def measure(particles: Particles, diameter_A: float | None) -> ImageStatistics:
     source = ImageSource(particles.stacks)
     for rows, group in batches(particles):
         box, radius = particles.optics[group].box, radius_px(particles, group, diameter_A)
+        advance(len(rows))
         try:
             images = source.read(particles.stack[rows], particles.slice[rows], box)
         except DataError as error:
