@@ -242,12 +242,12 @@ def test_a_map_that_is_spoiled_keeps_the_ordinary_prior(run: Run, name: str) -> 
 def test_a_plug_in_that_hangs_is_ended_and_asked_again(run: Run) -> None:
     begun = time.monotonic()
 
-    said = run(refine(*prior("hangs"), "--prior_time_limit", "4", "--iter", "2"))
+    said = run(refine(*prior("hangs"), "--prior_time_limit", "8", "--iter", "2"))
 
     assert_ran(said)
-    assert outcomes() == ["gave no answer within 4 s and was ended"] * 2
+    assert outcomes() == ["gave no answer within 8 s and was ended"] * 2
     assert words_of(said).count("warning: the prior my_priors:hangs was not used") == 2
-    assert time.monotonic() - begun < 90.0
+    assert time.monotonic() - begun < 120.0
     assert Path("out/run_prior.log").read_text(encoding="utf-8") == "thinking\n" * 2
 
 
