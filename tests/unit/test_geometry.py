@@ -197,7 +197,10 @@ def test_power_is_counted_up_to_the_last_shell_of_the_image_and_of_the_map() -> 
     fine = counted_shells(16, GEOMETRIES["finer pixels"])
 
     assert coarse.max() == 10  # 20 px of 5 Å end there
-    assert fine.max() == BOX // 2
+    assert fine.max() == BOX // 2 + 1  # all that is beyond the map
+    # All but the half line, and (1, -8) and (2, -8): the window has the row ky = 8 only.
+    disc = shells_2d(32) <= 16
+    assert np.count_nonzero(fine >= 0) == np.count_nonzero(disc) - 15 - 2
 
 
 def test_groups_of_equal_geometry_share_it() -> None:

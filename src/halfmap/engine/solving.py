@@ -4,7 +4,7 @@ Runs on the ranks that make maps of the half, which hold nothing of the other.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -57,8 +57,9 @@ def solve(
     reconstructed = _reconstructor(job, schedule, summed.half)
     solved = {}
     for k, sums in summed.fourier.items():
-        power = old.signal_variance[k] * share
+        power = old.signal_variance[k]
         estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
+        estimate = replace(estimate, data_vs_prior=estimate.data_vs_prior * share)
         if sums.weight.any():
             made = reconstructed(k, sums, (estimate, shown))
             shaped = finished(made.volume, shaping_steps(job, schedule))

@@ -74,6 +74,8 @@ class PreparedImages:
     """For the sums."""
     power: Float[Array, "image shell"]
     """|X|² of the masked image by shell; see `halfmap.model.disc.counted_shells`."""
+    power_beyond: Float[Array, " image"]
+    """The same beyond the last shell of the map, where the image has finer pixels."""
     constant: Float[Array, " image"]
     """Part of the misfit that is the same in all poses (by correlation: norm of the image)."""
 
@@ -85,6 +87,7 @@ class PreparedImages:
             compared=Spectra(*(rows[some] for rows in self.compared)),
             summed=Spectra(*(rows[some] for rows in self.summed)),
             power=self.power[some],
+            power_beyond=self.power_beyond[some],
             constant=self.constant[some],
         )
 
@@ -187,19 +190,20 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     ctf = _ctf(batch, particles, search)
     shown = np.ones_like(ctf) if search.plan.rules.reference_without_ctf else ctf
     summed = _summed(listed, (ctf, shown), search, batch)
-    own_power = power[1::2].copy()
+    own_power, beyond = power[1::2, :-1].copy(), power[1::2, -1].copy()
     if search.plan.rules.cross_correlation:
         compared = _by_correlation(listed[1::2], shown * _column(batch.scale), search)
         constant = _window_norm(planes[1::2], search)
     else:
         compared = _for_likelihood(summed, search)
-        constant = _constant_misfit(own_power, listed[1::2], batch, search)
+        constant = _constant_misfit((own_power, beyond), listed[1::2], batch, search)
     return PreparedImages(
         applied_A=applied_A,
         prior_offset_A=batch.prior_offset_A,
         compared=compared,
         summed=summed,
         power=own_power,
+        power_beyond=beyond,
         constant=constant,
     )
 
@@ -296,7 +300,7 @@ def _window_norm(planes: Array, search: Search) -> Float[Array, " image"]:
 
 
 def _constant_misfit(
-    power: Float[Array, "image shell"],
+    powers: tuple[Float[Array, "image shell"], Float[Array, " image"]],
     masked: Complex64[Array, "image pixel"],
     batch: Batch,
     search: Search,
@@ -306,6 +310,7 @@ def _constant_misfit(
     Half its power over the noise inside the compared window; beyond the whole one, half its power
     as it is (RELION's convention: it only shifts the reported likelihood).
     """
+    power, beyond = powers
     last, compared = search.plan.current_size // 2, search.plan.compared_size // 2
     precision = search.weighting.shell_precision[batch.optics]
     inside = np.sum(power[:, 1 : compared + 1] * precision[:, 1 : compared + 1], axis=1)
@@ -315,7 +320,8 @@ def _constant_misfit(
         row &= search.disc.shell <= compared
         lost = np.abs(masked[:, row]) ** 2 * precision[:, search.disc.shell[row]]
         inside = inside - lost.sum(axis=1)
-    return np.asarray(0.5 * (inside + power[:, last + 1 :].sum(axis=1)))
+    outside = power[:, last + 1 :].sum(axis=1) + beyond
+    return np.asarray(0.5 * (inside + outside * search.plan.images.geometry.power_per_pixel))
 
 
 def _ctf(batch: Batch, particles: Particles, search: Search) -> Float32[Array, "image pixel"]:
