@@ -34,9 +34,12 @@ def test_the_reduced_integers_are_the_sum_over_ranks(monkeypatch: pytest.MonkeyP
 
     total = reduce_sums(sums_of(COMM.rank), np.arange(50), COMM)
 
+    for k in range(2):  # a class is summed where its map is made
+        if COMM.rank == k % COMM.size:
+            np.testing.assert_array_equal(total.volume[k], expected.volume[k])
     if COMM.rank == 0:
-        for found, wanted in zip(total.arrays(), expected.arrays(), strict=True):
-            np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(total.noise, expected.noise)
+        np.testing.assert_array_equal(total.directions, expected.directions)
 
 
 def test_only_the_voxels_inside_travel() -> None:
