@@ -53,7 +53,9 @@ def test_offsets_have_a_step_of_0_8_of_their_accuracy_within_bounds() -> None:
 def test_2d_classes_have_a_psi_step_of_0_8_of_the_accuracy() -> None:
     flat = replace(GIVEN, flat=True, psi_step_deg=6.0)
 
-    assert coarser(10.0, 1.0, flat).psi_step_deg == pytest.approx(0.8 * 10.0 * 2)
+    # RELION's own steps at these accuracies: 18.576 and 14.576 shortened to divide 360
+    assert coarser(11.61, 1.0, flat).psi_step_deg == pytest.approx(18.0)
+    assert coarser(9.11, 1.0, flat).psi_step_deg == pytest.approx(14.4)
     assert coarser(2.0, 1.0, flat).psi_step_deg == 6.0
     assert coarser(10.0, 1.0, flat).healpix_order == 3
 

@@ -1,5 +1,6 @@
 """Classification at steps no finer than the accuracy of the poses deserves."""
 
+import math
 from dataclasses import replace
 
 from halfmap.model.sampling import Sampling
@@ -12,6 +13,8 @@ DESERVED = 0.8
 """Steps finer than this fraction of the accuracy gain nothing."""
 LARGEST_PART_OF_RANGE = 0.95
 """The offset step stays below the range."""
+_ROUNDING = 1e-9
+"""Keeps a step that divides 360° in spite of rounding."""
 
 
 def coarser_sampling(schedule: Schedule, rules: ScheduleRules, *, by_correlation: bool) -> Schedule:
@@ -46,10 +49,13 @@ def coarser_sampling(schedule: Schedule, rules: ScheduleRules, *, by_correlation
 
 
 def _angular_steps(first: Sampling, enough_deg: float) -> tuple[int, float]:
-    """Return order and psi step: in 3D the coarsest order whose fine step is still fine enough."""
+    """Return order and psi step: in 3D the coarsest order whose fine step is still fine enough.
+
+    A psi step divides 360°.
+    """
     if first.flat:
-        wanted = enough_deg * 2**first.oversampling
-        return first.healpix_order, max(min(wanted, 360.0), first.psi_step_deg)
+        wanted = max(enough_deg * 2**first.oversampling, first.psi_step_deg)
+        return first.healpix_order, 360.0 / math.ceil(360.0 / wanted - _ROUNDING)
     order = first.healpix_order
     while order > 0 and 60.0 / 2 ** (order - 1 + first.oversampling) < enough_deg:
         order -= 1
