@@ -68,7 +68,7 @@ class Job:
     group: PointGroup
     """Of 2D references none but the identity, whatever was asked."""
     of_map: MapInputs
-    """Its mask of the solvent is None only when nobody asked for one."""
+    """Its masks are on ranks that make maps only; that of the solvent only if it was asked for."""
     search_rules: SearchRules
     schedule_rules: ScheduleRules
     priors: Priors
@@ -93,7 +93,7 @@ class Job:
 
     @property
     def masks(self) -> MapMasks:
-        """The masks of the map."""
+        """The masks of the map, on ranks that make maps."""
         return self.of_map.masks
 
     @property
@@ -263,10 +263,12 @@ def make_job(
         )
         for own in found
     )
-    of_map = inputs.of_map
-    if of_map.masks.solvent is None and options.flatten_solvent:
+    masks = inputs.of_map.masks
+    if not ranks.makes_maps(options.n_classes):
+        masks = MapMasks()  # as large as maps, and of no use here
+    elif masks.solvent is None and options.flatten_solvent:
         sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge, flat=inputs.flat)
-        of_map = replace(of_map, masks=replace(of_map.masks, solvent=sphere))
+        masks = replace(masks, solvent=sphere)
     return Job(
         options=options,
         command=command,
@@ -281,7 +283,7 @@ def make_job(
         geometry=geometry,
         flat=inputs.flat,
         group=point_group(NO_SYMMETRY if inputs.flat else options.symmetry),
-        of_map=of_map,
+        of_map=replace(inputs.of_map, masks=masks),
         search_rules=SearchRules(
             adaptive_fraction=options.adaptive_fraction,
             max_significant=options.max_significant_poses,
