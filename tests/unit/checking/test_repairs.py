@@ -88,6 +88,17 @@ def test_particles_without_a_defined_group_get_the_only_one(project: Project, gr
     assert particles["rlnOpticsGroup"].tolist() == ["1"] * N
 
 
+def test_particles_without_groups_of_a_set_with_several_have_no_repair(project: Project) -> None:
+    two = {k: v * 2 for k, v in OPTICS.items()} | {"rlnOpticsGroup": [1, 2]}
+    project.write({"rlnOpticsGroup": None}, two)
+
+    said = project.check("--fix")
+
+    assert said.code == 3
+    assert "data_particles: the column rlnOpticsGroup is missing" in said.out
+    assert "No copy was written" in said.out
+
+
 def write_two_pixel_sizes(project: Project, sizes: list[str]) -> None:
     two = {k: v * 2 for k, v in OPTICS.items()} | {"rlnOpticsGroup": [1, 2]}
     project.write({"rlnOpticsGroup": [1, 2] * 3}, two | {"rlnImagePixelSize": sizes})

@@ -26,9 +26,9 @@ from halfmap.io.star import StarFile
 Say = Callable[[str], object]
 _HALVES = "rlnRandomSubset"
 
+OF_GROUPS: tuple[Repair, ...] = (optics.make_optics, optics.number_groups)
+"""What all others build upon: particles that belong to a row of an optics table."""
 REPAIRS: tuple[Repair, ...] = (
-    optics.make_optics,
-    optics.number_groups,
     optics.fill_in,
     optics.equal_pixels,
     values.misplaced_columns,
@@ -112,7 +112,10 @@ def _n_rows(star: StarFile, name: str) -> int:
 def repaired(whole: ParticleSet, options: CheckOptions) -> tuple[ParticleSet, list[Finding]]:
     """Apply all repairs in memory; return the set as it should be, and what was found."""
     findings = [*_of_cryosparc(whole), *_orphaned(whole)]
-    for repair in (*REPAIRS, *(() if options.no_stacks else stack_repairs())):
+    of_stacks = () if options.no_stacks else stack_repairs()
+    for repair in (*OF_GROUPS, *REPAIRS, *of_stacks):
+        if repair not in OF_GROUPS and "rlnOpticsGroup" not in whole.particles:
+            break  # the reading of the run says so
         whole, found = repair(whole, options)
         findings += found
         if not len(whole):

@@ -42,7 +42,7 @@ def _counted(n: int, noun: str) -> str:
 
 
 def _groups(whole: ParticleSet) -> Iterator[tuple[str, str]]:
-    if not whole.optics:
+    if "rlnOpticsGroup" not in whole.optics or "rlnOpticsGroup" not in whole.particles:
         return
     numbers = as_floats(whole.optics["rlnOpticsGroup"]).tolist()
     in_group = Counter(whole.floats("rlnOpticsGroup").tolist())

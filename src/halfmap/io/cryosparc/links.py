@@ -200,7 +200,7 @@ def _scaled(
 
     def to_fields(columns: Columns) -> Sequence[Array]:
         values = (numbers(columns[label]) - offset) / factor
-        return (np.maximum(values, 0).astype(dtype) if offset else values.astype(dtype),)
+        return (_counts(values) if offset else values.astype(dtype),)
 
     return Link((field,), (label,), to_columns, to_fields, optics=optics)
 
@@ -221,7 +221,7 @@ def _mark(path: str) -> str:
 
 def _blobs(columns: Columns) -> Sequence[Array]:
     parts = [split_image_name(str(name)) for name in columns["rlnImageName"]]
-    slices = np.array([max(number, 1) - 1 for number, _ in parts], np.uint32)
+    slices = _counts(np.array([number - 1.0 for number, _ in parts]))
     return np.array([encoded(path) for _, path in parts]), slices
 
 
@@ -255,8 +255,14 @@ def _group_numbers(columns: Columns) -> Sequence[Array]:
     found = []
     for name, number in zip(columns["rlnOpticsGroupName"], columns["rlnOpticsGroup"], strict=True):
         text = str(name).removeprefix("opticsGroup").partition("_")[0]
-        found.append(int(text) if text.isdecimal() else int(number))
-    return (np.array(found, np.uint32),)
+        found.append(float(text) if text.isdecimal() else float(number))
+    return (_counts(np.array(found)),)
+
+
+def _counts(values: Array) -> Array:
+    """Return numbers as cryoSPARC counts; what it cannot count becomes 0."""
+    possible = (values >= 0) & (values < 2**32)
+    return np.where(possible, values, 0).astype(np.uint32)
 
 
 def _beam_tilts(fields: Fields) -> Sequence[Array]:
