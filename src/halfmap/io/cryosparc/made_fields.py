@@ -31,8 +31,9 @@ def made_fields(star: StarFile, names: Collection[str] = ()) -> Fields:
     """
     columns = flat_columns(star)
     fields: Fields = {}
-    for link in links(names):
-        fields |= link.made(columns)
+    with np.errstate(all="ignore"):  # absurd numbers travel as text
+        for link in links(names):
+            fields |= link.made(columns)
     n = len(columns["rlnImageName"])
     for name, value in NEUTRAL_FIELDS.items():
         if name.startswith("alignments3D") and "alignments3D/pose" not in fields:
@@ -70,6 +71,9 @@ def _numbers_only(columns: Columns, problems: list[str]) -> None:
     """Note the columns that a link would take for numbers and that are none."""
     reader = ColumnReader(columns, "data_particles", problems)
     text = {"rlnImageName", "rlnMicrographName", "rlnOpticsGroupName"}
+    for label in ("rlnOriginX", "rlnOriginY"):
+        if label in columns:
+            reader.floats(label)
     for link in links(()):
         for label in (*link.labels, *(u for u in link.uses if u.startswith("rln"))):
             if label in columns and label not in text and link.to_fields is not None:

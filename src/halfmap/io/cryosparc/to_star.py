@@ -101,8 +101,9 @@ def columns_of(fields: Fields) -> tuple[Columns, Columns]:
     """Return the columns of the optics table and of the particles, one row a particle."""
     optics: Columns = {}
     particles: Columns = {}
-    for link in links(fields):
-        (optics if link.optics else particles).update(link.columns(fields))
+    with np.errstate(all="ignore"):  # a run refuses absurd numbers, not the conversion
+        for link in links(fields):
+            (optics if link.optics else particles).update(link.columns(fields))
     if "rlnMicrographName" not in particles or not any(particles["rlnMicrographName"]):
         particles["rlnMicrographName"] = decoded(fields["blob/path"])
     return optics, particles
@@ -111,7 +112,8 @@ def columns_of(fields: Fields) -> tuple[Columns, Columns]:
 def written(column: Array) -> Array:
     """Return values as the words of a STAR file; numbers to the digits of single precision."""
     if column.dtype.kind == "f":
-        column = column.astype(np.float32)
+        with np.errstate(over="ignore"):
+            column = column.astype(np.float32)
     return np.array(column.astype(str).tolist(), dtype=TEXT)
 
 
