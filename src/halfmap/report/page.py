@@ -72,6 +72,7 @@ def _content(record: RunRecord) -> dict[str, object]:
         "colours": COLOURS,
         "pictures": pictures,
         "flat": bool(averages),
+        "several": record.has_classes,
         "pictures_of": state.name,
         "sections": list(all_sections(Sources(record, history))),
         "iterations": iteration_rows(record),

@@ -52,7 +52,10 @@ class StateFiles:
 
     @property
     def maps(self) -> dict[str, Path]:
-        """Maps of the first class; those of the halves at the end are unfiltered."""
+        """Maps by name of the half, unfiltered ones at the end; by class if there are several."""
+        if self._file("_class002.mrc").is_file():
+            files = {f"class {k}": self._file(f"_class{k:03d}.mrc") for k in range(1, 1000)}
+            return {name: file for name, file in files.items() if file.is_file()}
         return self._of_each_half("_class001.mrc") | self._of_each_half("_class001_unfil.mrc")
 
     @property

@@ -123,6 +123,11 @@ class RunRecord:
         return bool(self.last.value("rlnHasConverged") == 1)
 
     @property
+    def has_classes(self) -> bool:
+        """There is more than one class."""
+        return bool(self.last.value("rlnNrClasses") > 1)
+
+    @property
     def split(self) -> bool:
         """There are two half-sets."""
         return any(half in s.models or half in s.files.maps for s in self.states for half in HALVES)
