@@ -18,20 +18,24 @@ import starfile
 def reconstructed(general: dict, tau2: np.ndarray) -> np.ndarray:
     box, padding = int(general["rlnOriginalImageSize"]), float(general["rlnPaddingFactor"])
     r_max = int(general["rlnCurrentImageSize"]) // 2
+    dimensions = int(general["rlnReferenceDimensionality"])
     real, imaginary, weight = (
-        mrcfile.read(general[f"rlnExtRecons{part}"]).astype(float)
+        np.atleast_3d(mrcfile.read(general[f"rlnExtRecons{part}"]).astype(float))
         for part in ("DataReal", "DataImag", "Weight")
     )
-    n = len(weight)
+    if dimensions == 2:
+        real, imaginary, weight = (np.moveaxis(part, 2, 0) for part in (real, imaginary, weight))
+    n = weight.shape[1]
     index = np.arange(n)
     k = np.where(index <= n // 2, index, index - n)
-    kz, ky, kx = np.meshgrid(k, k, np.arange(n // 2 + 1), indexing="ij")
+    along_z = k if dimensions == 3 else k[:1]
+    kz, ky, kx = np.meshgrid(along_z, k, np.arange(n // 2 + 1), indexing="ij")
     square = kz**2 + ky**2 + kx**2
     shell = np.floor(np.sqrt(square) / padding + 0.5).astype(int)
     inside = square <= round(padding * r_max) ** 2
     has_prior = (shell >= 5) & (square < round(padding * r_max) ** 2)
     with np.errstate(divide="ignore"):
-        inverse = 1.0 / (padding**3 * float(general["rlnTau2FudgeFactor"]) * tau2)
+        inverse = 1.0 / (padding**dimensions * float(general["rlnTau2FudgeFactor"]) * tau2)
     prior = np.where(has_prior, inverse[np.minimum(shell, box // 2)], 0.0)
     stand_in = np.where(weight > 1e-20, 1.0 / (0.001 * np.maximum(weight, 1e-20)), 0.0)
     total = weight + np.where(np.isinf(prior), stand_in, prior)
@@ -44,16 +48,17 @@ def reconstructed(general: dict, tau2: np.ndarray) -> np.ndarray:
     divisor = np.maximum(total, least)
     np.divide(real + 1j * imaginary, divisor, out=value, where=inside & (divisor > 0))
     value *= (-1.0) ** (kz + ky + kx)
-    whole = np.fft.irfftn(value, s=(n,) * 3, axes=(0, 1, 2)) * n**3
+    whole = np.fft.irfftn(value, s=(*value.shape[:2], n), axes=(0, 1, 2)) * n**dimensions
     cut = slice(n // 2 - box // 2, n // 2 + box // 2)
-    volume = whole[cut, cut, cut] / (padding**3 * box)
-    return finished(volume, box, padding)
+    volume = whole[cut if dimensions == 3 else slice(None), cut, cut]
+    scale = padding**dimensions * (box if dimensions == 3 else 1)
+    return finished(volume / scale, box, padding)
 
 
 def finished(volume: np.ndarray, box: int, padding: float) -> np.ndarray:
     """Mask the border with its mean, and undo the interpolation."""
     axis = np.arange(box) - box // 2
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    z, y, x = np.meshgrid(axis if len(volume) > 1 else [0], axis, axis, indexing="ij")
     radius = np.sqrt(z**2 + y**2 + x**2)
     outside = 0.5 + 0.5 * np.cos(np.pi * np.clip((box / 2 + 3 - radius) / 3, 0.0, 1.0))
     mean = (outside * volume).sum() / outside.sum()

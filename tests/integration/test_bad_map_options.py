@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from halfmap.io.mrc import read_map
+from halfmap.steps.solvent import solvent_mask
 
+from .conftest import Launch
 from .tiny_project import BOX, PIXEL_A, Run, assert_one_message, assert_ran, refine, write
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
@@ -96,3 +98,18 @@ def test_the_linear_shells_alone_have_no_effect(run: Run) -> None:
 
     assert_ran(said)
     assert "--r_min_nn has no effect without --NN" in said.out
+
+
+def test_masks_reach_the_ranks_that_make_maps(
+    halfmap: Launch, tiny_project: Path, run: Run
+) -> None:
+    """And the one that writes them is not the leader."""
+    write(Path("mask.mrc"), solvent_mask(20, 7.2, 90.0, 3.0).astype(np.float32), 7.2)
+    words = (FLAT, "--solvent_mask", "mask.mrc", "--K", "2", "--verb", "0")
+    assert_ran(run(refine(*words, "--o", "alone/run")))
+
+    done = halfmap(tiny_project, *refine(*words), ranks=4)
+
+    assert done.returncode == 0, done.stderr
+    for name in ("run_it001_class001.mrc", "run_it001_class002.mrc", "run_solvent_mask.mrc"):
+        np.testing.assert_array_equal(read_map(f"out/{name}")[0], read_map(f"alone/{name}")[0])

@@ -64,7 +64,7 @@ pytestmark = pytest.mark.usefixtures("tiny_project")
             ("--continue out/run_it003_optimiser.star: expected the _optimiser.star",),
             id="a run that is missing",
         ),
-        pytest.param(["refine"], ("--i: missing", "--o: missing", "--ref: missing"), id="nothing"),
+        pytest.param(["refine"], ("--i: missing", "--o: missing"), id="nothing"),
     ],
 )
 def test_bad_options_end_with_one_message(

@@ -183,3 +183,56 @@ def test_a_continued_classification_gives_the_bytes_of_the_uninterrupted_one(
     last = {n: content for n, content in whole.items() if n.startswith("run_it003")}
 
     assert_equal({n: continued[n] for n in last}, last)
+
+
+# --- class averages
+
+
+AVERAGES = (
+    *("refine", "--i", "particles/particles.star", "--K", 4, "--psi_step", 20),
+    *("--ctf", "--zero_mask", "--norm", "--scale", "--flatten_solvent"),
+    *("--offset_range", 3, "--offset_step", 2, "--tau2_fudge", 2, "--random_seed", 5),
+    *("--particle_diameter", 120, "--verb", 0),
+)
+"""2D, from particles in drawn poses."""
+
+
+def averaged(
+    project: Path, halfmap: Launch, name: str, *more: object, ranks: int = 0, iterations: int = 3
+) -> dict[str, bytes]:
+    (project / name).mkdir()
+    (project / name / "particles").symlink_to(project / "particles")
+    words = (*AVERAGES, "--iter", iterations, "--o", "out/run", *more)
+    done = halfmap(project / name, *words, ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    return results(project / name / "out")
+
+
+@pytest.fixture(scope="module")
+def averages(project: Path, halfmap: Launch) -> dict[str, bytes]:
+    """The results of one process."""
+    return averaged(project, halfmap, "averages")
+
+
+@pytest.mark.parametrize(("ranks", "threads"), [(1, 1), (2, 2), (4, 1)])
+def test_class_averages_do_not_depend_on_ranks_and_threads(
+    project: Path, halfmap: Launch, averages: dict[str, bytes], ranks: int, threads: int
+) -> None:
+    name = f"averages{ranks}_{threads}"
+    found = averaged(project, halfmap, name, "--j", threads, ranks=ranks)
+
+    assert "run_unmasked_classes.mrcs" in found
+    assert_equal(of_any_command(found), of_any_command(averages))
+
+
+def test_continued_class_averages_are_those_of_the_uninterrupted_run(
+    project: Path, halfmap: Launch, averages: dict[str, bytes]
+) -> None:
+    averaged(project, halfmap, "averages_stopped", iterations=2)
+    words = ("refine", "--continue", "out/run_it002_optimiser.star", "--iter", 3)
+    done = halfmap(project / "averages_stopped", *words, ranks=2)
+    assert done.returncode == 0, done.stderr
+    continued = results(project / "averages_stopped" / "out")
+    last = {n: c for n, c in of_any_command(averages).items() if n.startswith("run_it003")}
+
+    assert_equal({n: continued[n] for n in last}, last)

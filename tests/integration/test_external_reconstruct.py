@@ -1,6 +1,7 @@
 """Another program makes the maps: what it is told, what it may say, and all it can do wrong."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -88,6 +89,7 @@ def test_the_last_iteration_of_halves_asks_for_one_map_of_all_particles(
 def test_the_program_is_told_names_sizes_and_spectra(run: Run, program: Mode) -> None:
     program("map")
     words = (EXTERNAL, "--split_random_halves", "--iter", "1", "--tau2_fudge", "1.5")
+    words += ("--ini_high", "60", "--incr_size", "4")  # shells 2 + 4
 
     assert_ran(run(refine(*words)))
 
@@ -103,7 +105,7 @@ def test_the_program_is_told_names_sizes_and_spectra(run: Run, program: Mode) ->
         "rlnPaddingFactor": 2.0,
         "rlnReferenceDimensionality": 3,
         "rlnOriginalImageSize": BOX,
-        "rlnCurrentImageSize": 24,
+        "rlnCurrentImageSize": 12,
         "rlnPixelSize": 6.0,
         "rlnParticleDiameter": 120.0,
     }
@@ -149,7 +151,7 @@ def test_a_correlation_from_the_program_is_the_fsc(run: Run, program: Mode, halv
 BROKEN = {
     "fail": (5, "ended with exit code 7, expected 0", "  mode fail", "  no licence"),
     "none": (3, "ended well, but found no out/run_it001_class001_external_reconstruct.mrc"),
-    "wrong_box": (3, "found a box of 26 px, expected 24 px"),
+    "wrong_box": (3, "found 26 x 26 x 26 px, expected 24 x 24 x 24 px"),
     "nan": (3, "has 1 voxels that are NaN or infinite"),
     "bad_spectrum": (3, "_out.star: found no rlnSpectralIndex with rlnReferenceTau2 or"),
 }
@@ -235,3 +237,51 @@ def test_a_program_that_is_not_there_is_missed_before_any_work(
 
     assert_stopped(said, 2, "--external_reconstruct: found no program no_such_program", VARIABLE)
     assert not Path("out").exists()
+
+
+def test_each_class_is_asked_for(
+    halfmap: Launch, tiny_project: Path, run: Run, program: Mode
+) -> None:
+    program("map")
+    words = ("--K", "2", "--iter", "2")
+    assert_ran(run(refine(*words, "--o", "own/run")))
+
+    done = halfmap(tiny_project, *refine(EXTERNAL, *words), ranks=3)
+
+    assert done.returncode == 0, done.stderr
+    for k in (1, 2):
+        name = f"run_it002_class{k:03d}.mrc"
+        own, found = read_map(f"own/{name}")[0], read_map(f"out/{name}")[0]
+        assert relative_difference(found, own) < 5e-5
+
+
+def test_the_sums_must_fit_on_the_disc(
+    run: Run, program: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an external program is given is larger than all that a run writes otherwise."""
+    program("map")
+    room = 4 * 2**20
+    usage = shutil.disk_usage(".")._replace(free=room)
+    monkeypatch.setattr("halfmap.io.output.shutil.disk_usage", lambda _: usage)
+
+    assert_ran(run(refine("--o", "own/run")))
+    said = run(refine(EXTERNAL))
+
+    assert said.code == 3
+    assert "4.0 MiB left; the run needs about" in said.err
+
+
+def test_a_correlation_of_the_program_does_not_widen_the_window(run: Run, program: Mode) -> None:
+    """The margin beyond the resolution comes from what the halves have in common."""
+    words = ("--split_random_halves", "--iter", "2", "--ini_high", "60", "--incr_size", "1")
+    program("map")
+    assert_ran(run(refine(EXTERNAL, *words)))
+    program("fsc")
+    assert_ran(run(refine(EXTERNAL, *words, "--o", "told/run")))
+
+    own, told = (
+        starfile.read(f"{folder}/run_it001_optimiser.star", always_dict=True)["optimiser_general"]
+        for folder in ("out", "told")
+    )
+
+    assert told["rlnIncrementImageSize"] == own["rlnIncrementImageSize"]

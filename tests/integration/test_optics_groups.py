@@ -70,14 +70,31 @@ def test_images_of_either_grid_find_their_poses_alike(folder: Path) -> None:
     assert np.median(offsets[group == 2]) < 1.35 * np.median(offsets[group == 1])
 
 
+def part_within_the_mask(box: int, pixel_A: float) -> float:
+    """Mean square of a masked pixel of white noise: 120 Å, and a soft edge of 5 px."""
+    return float(np.mean((1.0 - soft_circle(box, 60.0 / pixel_A, 5.0)) ** 2))
+
+
+def test_norms_count_all_pixels_of_an_image(folder: Path) -> None:
+    """Also those beyond the last shell of the map, of which finer pixels have a fifth."""
+    table = particles(data_of(folder, "grids"))
+    group, norm = columns(table, "rlnOpticsGroup", "rlnNormCorrection").T
+
+    # All images were normalised to a standard deviation of 1; of the masked ones it is less.
+    expected = (part_within_the_mask(40, 4.2) / part_within_the_mask(32, 5.0)) ** 0.5
+    found = np.median(norm[group == 2]) / np.median(norm[group == 1])
+    # Medians of 50 norms, each of a thousand pixels within the mask, and a little signal.
+    assert found == pytest.approx(expected, rel=0.04)
+
+
 def test_noise_of_the_other_grid_is_that_of_the_same_area(folder: Path) -> None:
     model, _ = read_model_star(folder / "of_grids" / "run_it001_model.star")
     own, other = model.noise_variance[:, 2:14]
 
     # As many electrons on a square ångström, and a transform is of the integral over what the mask
-    # leaves: 120 Å, and a soft edge of 5 px. The norms, which differ by the pixel size, are known.
+    # leaves. The norms, which differ by the pixel size, are known.
     left = [
-        np.sum((1.0 - soft_circle(box, 60.0 / pixel_A, 5.0)) ** 2) * pixel_A**2
+        part_within_the_mask(box, pixel_A) * (box * pixel_A) ** 2
         for box, pixel_A in ((32, 5.0), (40, 4.2))
     ]
     # 50 images and 12 shells of 4 pixels and more.

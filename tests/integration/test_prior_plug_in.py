@@ -1,7 +1,10 @@
 """A plug-in regularises the maps; whatever it does wrong costs a warning, not the run."""
 
+import os
 import re
+import subprocess
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from halfmap.io.mrc import read_map
 from halfmap.io.prior_star import read_verdicts
 
 from .conftest import Launch
-from .tiny_project import BOX, Run, Said, assert_one_message, assert_ran, refine
+from .tiny_project import BOX, STACK, Run, Said, assert_one_message, assert_ran, refine
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
 
@@ -35,6 +38,14 @@ def half_of_it(given):
 
 def raises(given):
     raise ValueError("no such shell")
+
+def listens(given):
+    assert sys.stdin.read() == ""
+    print("listened")
+    return given.map
+
+def leaves(given):
+    sys.exit(0)
 
 def dies(given):
     os._exit(3)
@@ -139,6 +150,13 @@ def test_the_example_of_the_documentation_runs(run: Run) -> None:
     assert np.abs(map_of("out")).sum() < np.abs(map_of("plain")).sum()
 
 
+def test_a_plug_in_reads_and_prints_what_it_likes(run: Run) -> None:
+    assert_ran(run(refine(*prior("listens"))))
+
+    assert outcomes() == ["used"]
+    assert Path("out/run_prior.log").read_text(encoding="utf-8") == "listened\n"
+
+
 def test_a_registered_plug_in_is_found_by_its_name(run: Run) -> None:
     package = Path("some_package-1.0.dist-info")
     package.mkdir()
@@ -195,6 +213,7 @@ def test_any_number_of_ranks_gives_the_same_bytes(
 WRONG = {
     "raises": "raised ValueError: no such shell",
     "dies": "its process ended with code 3",
+    "leaves": "its process ended with code 0",
     "nan": "voxels are NaN or infinite, expected numbers",
     "wrong_shape": f"returned float32 of shape ({BOX - 1}, {BOX}, {BOX}), expected",
     "whole_numbers": "returned int64 of shape",
@@ -223,12 +242,12 @@ def test_a_map_that_is_spoiled_keeps_the_ordinary_prior(run: Run, name: str) -> 
 def test_a_plug_in_that_hangs_is_ended_and_asked_again(run: Run) -> None:
     begun = time.monotonic()
 
-    said = run(refine(*prior("hangs"), "--prior_time_limit", "4", "--iter", "2"))
+    said = run(refine(*prior("hangs"), "--prior_time_limit", "8", "--iter", "2"))
 
     assert_ran(said)
-    assert outcomes() == ["gave no answer within 4 s and was ended"] * 2
+    assert outcomes() == ["gave no answer within 8 s and was ended"] * 2
     assert words_of(said).count("warning: the prior my_priors:hangs was not used") == 2
-    assert time.monotonic() - begun < 90.0
+    assert time.monotonic() - begun < 120.0
     assert Path("out/run_prior.log").read_text(encoding="utf-8") == "thinking\n" * 2
 
 
@@ -289,3 +308,53 @@ def test_one_message_of_several_ranks(halfmap: Launch, tiny_project: Path) -> No
     assert done.returncode == 2
     assert done.stderr.count("halfmap:") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_each_class_is_regularised(halfmap: Launch, tiny_project: Path, run: Run) -> None:
+    words = ("--K", "3", "--iter", "2")
+    assert_ran(run(refine(*words, *prior("half_of_it"), "--o", "alone/run")))
+
+    done = halfmap(tiny_project, *refine(*words, *prior("half_of_it"), "--o", "ranks/run"), ranks=3)
+
+    assert done.returncode == 0, done.stderr
+    for k in (1, 2, 3):
+        name = f"run_it002_class{k:03d}.mrc"
+        np.testing.assert_array_equal(read_map(f"ranks/{name}")[0], read_map(f"alone/{name}")[0])
+    rows = read_verdicts(Path("ranks/run_prior.star"))
+    assert rows == [(it, 0, k, "used") for it in (1, 2) for k in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("ranks", [0, 3])
+def test_no_process_outlives_the_run(halfmap: Launch, tiny_project: Path, ranks: int) -> None:
+    Path("my_priors.py").rename("fleeting_priors.py")
+    words = ("--prior", "fleeting_priors:same", "--verb", "0")
+
+    done = halfmap(tiny_project, *refine(*words, halves=True), ranks=ranks)
+
+    assert done.returncode == 0, done.stderr
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert "fleeting_priors" not in listed.stdout
+
+
+def test_a_run_that_fails_leaves_no_process_either(halfmap: Launch, tiny_project: Path) -> None:
+    Path("my_priors.py").rename("fleeting_priors.py")
+    words = ("--prior", "fleeting_priors:same", "--verb", "0", "--auto_iter_max", "50")
+    halves = ("--auto_refine", "--split_random_halves")
+
+    def shrink_after_1() -> None:
+        while not Path(tiny_project, "out/run_it001_optimiser.star").exists():
+            time.sleep(0.01)
+        os.truncate(tiny_project / STACK, 20_000)
+
+    threading.Thread(target=shrink_after_1, daemon=True).start()
+    done = halfmap(tiny_project, *refine(*words, *halves), ranks=3)
+
+    assert done.returncode == 3
+    listed = ""
+    for _ in range(50):  # a process sees the end of its pipe a moment later
+        time.sleep(0.1)
+        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+        listed = found.stdout
+        if "fleeting_priors" not in listed:
+            break
+    assert "fleeting_priors" not in listed

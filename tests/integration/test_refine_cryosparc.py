@@ -38,6 +38,18 @@ def test_a_run_from_cs_leaves_a_table_that_becomes_cs_again(run: Run) -> None:
     assert int(found.tables["optics"]["rlnImageSize"][0]) == BOX
 
 
+def test_aberrations_that_are_not_converted_are_mentioned(run: Run) -> None:
+    without_texts(CS)
+    fields = read_cs(CS)
+    fields["ctf/trefoil_A"][:] = [50.0, 0.0]
+    write_cs(CS, fields)
+
+    said = run(refine("--i", str(CS), "--skip_maximize"))
+
+    assert_ran(said)
+    assert "ctf/trefoil_A is not zero: threefold astigmatism" in " ".join(said.out.split())
+
+
 def test_dark_images_of_a_cs_file_give_the_map_of_bright_ones(run: Run) -> None:
     without_texts(CS)
     assert_ran(run(refine("--i", str(CS), "--o", "bright/run")))
@@ -54,3 +66,16 @@ def test_dark_images_of_a_cs_file_give_the_map_of_bright_ones(run: Run) -> None:
     bright, dark = (pixels(Path(f"{o}/run_it001_class001.mrc")) for o in ("bright", "dark"))
     # Negating numbers changes no digit of what follows from their squares and products.
     np.testing.assert_array_equal(dark, bright)
+
+
+def test_a_run_from_cs_goes_on_to_the_last_bit(run: Run) -> None:
+    without_texts(CS)
+    assert_ran(run(refine("--i", str(CS), "--iter", "2", "--o", "whole/run")))
+    assert_ran(run(refine("--i", str(CS), "--iter", "1", "--o", "half/run")))
+
+    on = ["--continue", "half/run_it001_optimiser.star", "--iter", "2", "--o", "half/run"]
+    assert_ran(run(["refine", *on]))
+
+    for name in ("run_it002_data.star", "run_it002_class001.mrc"):
+        whole, half = (Path(folder, name).read_bytes() for folder in ("whole", "half"))
+        assert whole == half

@@ -11,7 +11,7 @@ from halfmap.cli.main import main
 from halfmap.engine.simulation import simulate as engine
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.particle_table import read_particles
-from halfmap.io.star import read_star
+from halfmap.io.star import read_star, write_star
 from halfmap.model.fourier import low_pass
 from halfmap.model.image_noise import WHITE, noise_amplitude
 from halfmap.model.particles import Particles, Poses
@@ -310,3 +310,57 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     for spelling in ("--map FILE", "--pdb FILE", "--phantom", "--mode float32|float16|int16"):
         assert spelling in said
+
+
+LENSES = {
+    "rlnOpticsGroup": [1, 2, 3],
+    "rlnOpticsGroupName": ["a", "b", "c"],
+    "rlnVoltage": [300.0, 300.0, 200.0],
+    "rlnSphericalAberration": [2.7, 2.7, 2.0],
+    "rlnAmplitudeContrast": [0.1, 0.1, 0.07],
+    "rlnImagePixelSize": [5.0, 4.0, 5.0],
+    "rlnImageSize": [24, 30, 24],
+    "rlnImageDimensionality": [2, 2, 2],
+    "rlnBeamTiltX": [0.0, 1.5, 0.0],
+    "rlnOddZernike": ["[]", "[0,0,7,0,0,0]", "[]"],
+}
+
+
+def test_optics_groups_are_those_of_the_table() -> None:
+    write_star(Path("lenses.star"), {"optics": LENSES})
+
+    simulated("--phantom", "--optics", "lenses.star", "--n", 30, "--n_micrographs", 3, "--o", "s")
+
+    particles, _ = truth_of("s")
+    assert [(o.box, o.pixel_size_A) for o in particles.optics] == [(24, 5.0), (30, 4.0), (24, 5.0)]
+    assert particles.optics[1].aberrations.beam_tilt_mrad == (1.5, 0.0)
+    assert particles.optics[1].aberrations.odd[2] == 7.0
+    # One stack for each grid; groups a and c share theirs.
+    assert particles.stacks == ("s/particles_1.mrcs", "s/particles_2.mrcs")
+    assert mrcfile.read("s/particles_1.mrcs").shape == (20, 24, 24)
+    assert mrcfile.read("s/particles_2.mrcs").shape == (10, 30, 30)
+    assert mrcfile.read("s/truth.mrc").shape == (24, 24, 24)
+    images = mrcfile.read("s/particles_2.mrcs")
+    outside = images[:, background_pixels(30, 4.0, 30 * 4.0)]
+    # Normalised outside a circle that is smaller than the box.
+    assert np.all(np.abs(outside.std(axis=1) - 1.0) < 0.2)
+
+
+def test_the_grid_of_the_map_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    write_star(Path("lenses.star"), {"optics": LENSES})
+
+    simulated("--phantom", "--optics", "lenses.star", "--box", 24, "--o", "s", code=2)
+
+    assert "--box: found with --optics, whose first group says it. Leave it out" in (
+        capsys.readouterr().err
+    )
+
+
+def test_an_optics_table_that_cannot_be_used_is_explained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_star(Path("lenses.star"), {"optics": LENSES | {"rlnVoltage": [300.0, -1.0, 200.0]}})
+
+    simulated("--phantom", "--optics", "lenses.star", "--o", "s", code=3)
+
+    assert "rlnVoltage is -1.00000 in row 2; expected kV above 0" in capsys.readouterr().err

@@ -160,4 +160,4 @@ def test_a_disc_that_is_too_small_is_noticed_before_the_run(tmp_path: Path) -> N
 
 
 def test_an_iteration_takes_the_room_of_its_maps_at_least() -> None:
-    assert iteration_bytes(256, 1, 25, 2) > 2 * 4 * 256**3
+    assert iteration_bytes((256, 256), 1, 25, 2) > 2 * 4 * 256**3

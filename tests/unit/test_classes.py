@@ -33,7 +33,7 @@ def test_listed_references_are_looked_for_beside_their_list(tmp_path: Path) -> N
 
     found = reference_files(options(reference_file=tmp_path / "refs.star"))
 
-    assert found == ((tmp_path / "a.mrc", here),)
+    assert found == ((str(tmp_path / "a.mrc"), str(here)),)
 
 
 def test_equal_classes_share_the_first_map_and_its_particles_evenly() -> None:

@@ -29,7 +29,7 @@ def test_it_is_the_mean_over_images_of_the_radial_mean() -> None:
     those = small.particles(5)
     ky, kx = frequencies_2d(BOX)
     squares = contrast_transfer(kx, ky, those.defocus, those.optics[0]) ** 2
-    shell = shells_2d(BOX)
+    shell = np.where((kx == 0) & (ky < 0), -1, shells_2d(BOX))
     expected = [squares[:, shell == r].mean() for r in range(BOX // 2 + 1)]
 
     np.testing.assert_allclose(power(5, 0), expected, rtol=1e-12)

@@ -15,7 +15,9 @@ from halfmap.model.fourier import pixels_per_shell, shells_2d
 from halfmap.model.geometry import ImageGeometry, geometries
 from halfmap.model.noise import image_spectrum, on_map_grid
 from halfmap.model.optics import Optics
+from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
+from halfmap.steps.accuracy import Accuracy, TrialRules, expected_accuracy, make_trials
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.prepare_images import make_batch, prepare_images
 from halfmap.steps.search import Search, SearchPlan, coarse_axes, project_classes
@@ -195,7 +197,10 @@ def test_power_is_counted_up_to_the_last_shell_of_the_image_and_of_the_map() -> 
     fine = counted_shells(16, GEOMETRIES["finer pixels"])
 
     assert coarse.max() == 10  # 20 px of 5 Å end there
-    assert fine.max() == BOX // 2
+    assert fine.max() == BOX // 2 + 1  # all that is beyond the map
+    # All but the half line, and (1, -8) and (2, -8): the window has the row ky = 8 only.
+    disc = shells_2d(32) <= 16
+    assert np.count_nonzero(fine >= 0) == np.count_nonzero(disc) - 15 - 2
 
 
 def test_groups_of_equal_geometry_share_it() -> None:
@@ -206,3 +211,26 @@ def test_groups_of_equal_geometry_share_it() -> None:
 
     assert found == (ImageGeometry.plain(64, 1.2), ImageGeometry(48, 1.2, 64, 1.2))
     np.testing.assert_array_equal(index, [0, 0, 1, 0])
+
+
+@each
+def test_accuracies_do_not_depend_on_the_grid(name: str) -> None:
+    def accuracy(geometry: ImageGeometry) -> Accuracy:
+        those, poses = small.particles(20), small.poses_at(ANGLES, np.zeros((20, 2)))
+        variance = 2.0 * geometry.unit**2 * geometry.box**2 / geometry.pixel_size_A**2
+        known = small.model(phantom.density(BOX, PIXEL_A)[None], GLOBAL, 1.0)
+        known = replace(known, noise_variance=np.full((1, BOX // 2 + 1), 2.0 * variance))
+        rules = TrialRules(16, 1, None), geometry
+        trials = make_trials(those, poses, np.arange(20), known, rules)
+        reference = fourier_reference(known.maps[0], 16, 2.0)
+        return expected_accuracy((trials,), (reference,), np.ones(1), make_kernels())
+
+    found, expected = accuracy(GEOMETRIES[name]), accuracy(GEOMETRIES["own grid"])
+
+    # The steps that are tried are 10 to 20 % apart.
+    assert found.best_rotation_deg == pytest.approx(expected.best_rotation_deg, rel=0.1)
+    assert found.best_translation_A == pytest.approx(expected.best_translation_A, rel=0.15)
+    assert 0.3 < expected.best_rotation_deg < 20.0
+
+
+ANGLES = np.random.default_rng(8).uniform(10.0, 170.0, (20, 3))

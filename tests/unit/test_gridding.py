@@ -34,7 +34,7 @@ def test_weights_even_out_any_density_inside_the_sphere(sphere: PaddedSphere) ->
     waves = np.cos(0.3 * (y - sphere.half)) * np.cos(0.2 * x)
     density = (1.0 + 0.5 * waves) / (1.0 + (radius / 10.0) ** 2)
 
-    weights = gridding_weights(density, sphere, GRIDDING_ITERATIONS)
+    weights = gridding_weights(density, sphere, sphere.shape[1], GRIDDING_ITERATIONS)
 
     smoothed = brute_force_smoothing(weights * density, sphere)
     inside = radius < sphere.padding * sphere.r_max - BLOB_RADIUS * sphere.padding - 1.0
@@ -64,4 +64,4 @@ def brute_force_smoothing(values: np.ndarray, sphere: PaddedSphere) -> np.ndarra
 def test_without_data_there_are_no_weights() -> None:
     sphere = SPHERES[0]
 
-    assert not gridding_weights(np.zeros(sphere.shape), sphere, GRIDDING_ITERATIONS).any()
+    assert not gridding_weights(np.zeros(sphere.shape), sphere, 32, GRIDDING_ITERATIONS).any()

@@ -182,6 +182,26 @@ def test_the_posterior_is_that_of_an_enumeration(
     assert ((expected > 1e-3).sum(axis=(1, 2, 3, 4)) > 5).all()
 
 
+@pytest.mark.parametrize("case", ["tilt", "bimodal tilt", "relaxed tilt", "rot, psi"])
+def test_the_second_pass_has_the_priors_whichever_slices_the_first_one_took(
+    case: str, pictures: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampling = replace(ONE_PASS, oversampling=1, **CASES[case])
+    known = replace(model(VOLUMES, sampling, NOISE), offset_sigma_A=OFFSET_SIGMA_A)
+    found = []
+    for share in (0.0, 2.0):
+        monkeypatch.setattr(search_module, "BROAD_SHARE", share)
+        made = search(known, plan(particles(2), sampling, ALL_STATES), make_kernels())
+        found.append(searched(pictures, particles(2), made)[0])
+
+    shared, own = found
+    np.testing.assert_array_equal(shared.angles_deg, own.angles_deg)
+    # scores of a few hundred in single precision
+    np.testing.assert_allclose(shared.max_probability, own.max_probability, rtol=1e-3)
+    np.testing.assert_allclose(shared.class_weight, own.class_weight, atol=1e-3)
+    np.testing.assert_allclose(shared.log_likelihood, own.log_likelihood, atol=5e-3)
+
+
 def searched(
     pictures: Array, those: Particles, made: search_module.Search
 ) -> tuple[UnitResult, Array]:

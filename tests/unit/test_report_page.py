@@ -3,11 +3,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from written_run import write_run
 
 from halfmap.cli.main import main
+from halfmap.io.mrc import write_stack
 from halfmap.io.prior_star import write_verdicts
+from halfmap.io.star import read_star, write_star
 from halfmap.report.page import report_page
 
 SECTIONS = ("Maps", "Resolution", "Search", "Particles", "Signal and noise", "Time", "Iterations")
@@ -64,7 +67,7 @@ def test_bad_images_and_files_are_listed(page: str) -> None:
     [
         ("relion/halves", "<h1>Stopped at iteration 3, 35.6 Å</h1>"),
         ("relion_real_betagal", "<h1>Converged at 17.0 Å</h1>"),
-        ("relion/class2d", "The run has 4 classes; this page shows class 1."),
+        ("relion/class2d", "The run has 4 classes; the spectra are those of class 1."),
     ],
 )
 def test_pages_of_relion_runs_are_made(shared: Path, case: str, says: str) -> None:
@@ -186,3 +189,48 @@ def test_the_use_of_a_prior_plug_in_is_counted(tmp_path: Path) -> None:
 def test_a_run_without_a_plug_in_says_nothing_of_it(page: str) -> None:
     assert "Prior plug-in" not in page
     assert "ordinary prior" not in page
+
+
+def test_class_averages_are_shown_by_their_share(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "flat", converged=False)
+    images = np.random.default_rng(1).normal(size=(3, 16, 16)).astype(np.float32)
+    write_stack(Path(f"{root}_it004_classes.mrcs"), images, 4.0)
+    model = read_star(Path(f"{root}_it004_half1_model.star"))
+    classes = {
+        "rlnClassDistribution": [0.25, 0.75, 0.0],
+        "rlnEstimatedResolution": [20.0, 12.5, 999.0],
+    }
+    tables = model.lists | model.tables | {"model_classes": classes}
+    write_star(Path(f"{root}_it004_model.star"), tables)
+
+    page = report_page(root)
+
+    assert "Class averages" in page
+    captions = re.findall(r"<figcaption>(\d[^<]*)</figcaption>", page)
+    assert captions == ["2 · 75 % · 12.5 Å", "1 · 25 % · 20 Å", "3 · 0 %"]
+
+
+def test_a_classification_shows_every_class(shared: Path) -> None:
+    page = report_page(shared / "golden" / "relion" / "k2")
+
+    headings = re.findall(r"<h2>([^<]+)", page)
+    assert "Classes" in [h.strip() for h in headings]
+    for k in (1, 2):
+        assert f"Class {k} <small>run_it002_class00{k}.mrc</small>" in page
+    assert page.count("data:image/png") == 12  # three slices and three sums of each
+    assert "Classes that differ in the fine grain only are one class." in page
+    card = re.search(
+        r'<figure class="card">(?:(?!</figure>).)*Shares by iteration.*?</figure>', page, re.S
+    )
+    assert card is not None
+    assert "data:image/svg+xml" in card[0]
+
+
+def test_an_empty_class_is_named(shared: Path, tmp_path: Path) -> None:
+    for file in (shared / "golden" / "relion" / "k2").iterdir():
+        text = file.read_bytes()
+        if file.name == "run_it002_model.star":
+            text = text.replace(b"    0.392341 ", b"    0.000000 ")
+        (tmp_path / file.name).write_bytes(text)
+
+    assert "1 class empty: 2." in report_page(tmp_path)

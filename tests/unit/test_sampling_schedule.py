@@ -5,6 +5,7 @@ import pytest
 from halfmap.model.sampling import Sampling
 from halfmap.model.schedule import NO_CHANGES_YET, Changes, Schedule
 from halfmap.model.schedule_rules import ScheduleRules
+from halfmap.steps.convergence import has_converged
 from halfmap.steps.sampling_schedule import angular_step_needed_deg, next_sampling
 
 RULES = ScheduleRules(box=64, pixel_size_A=5.0, particle_diameter_A=290.0, local_from_order=3)
@@ -131,3 +132,31 @@ def test_the_step_needed_is_the_resolution_at_the_rim(resolution_A: float, wante
     step = angular_step_needed_deg(round(400 / resolution_A), rules)
 
     assert step == pytest.approx(wanted, abs=1e-3)
+
+
+def test_local_searches_of_automatic_sampling_follow_the_poses() -> None:
+    given = replace(ORDER_1, healpix_order=2, prior_sigma_deg=(0.0, 9.0, 9.0))
+    given = replace(given, priors_follow_poses=False)
+
+    finer = next_sampling(stalled(given, 1.985), RULES).sampling
+
+    assert finer.prior_sigma_deg == (7.5, 7.5, 7.5)
+    assert finer.priors_follow_poses
+
+
+def test_2d_classes_take_finer_psi_steps_alone() -> None:
+    flat = replace(ORDER_1, flat=True, psi_step_deg=12.0)
+
+    finer = next_sampling(stalled(flat, 6.417, accuracy_rotation_deg=4.0), RULES).sampling
+
+    assert finer.psi_step_deg == 6.0
+    assert finer.healpix_order == flat.healpix_order
+    assert finer.prior_sigma_deg is None
+
+
+def test_sampling_that_is_automatic_without_refinement_never_converges() -> None:
+    done = stalled(ORDER_1, 6.0, fine_enough=True)
+
+    assert has_converged(done, RULES)
+    assert not has_converged(done, replace(RULES, converges=False))
+    assert next_sampling(stalled(ORDER_1, 6.0), replace(RULES, converges=False)).sampling != ORDER_1

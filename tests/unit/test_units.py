@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from halfmap.parallel.units import LARGEST_UNIT, LeaseBook, Unit, cut_units
+from halfmap.parallel.units import LARGEST_UNIT, LeaseBook, Unit, cut_units, renumbered
 
 
 def cut(n: int, n_halves: int = 2, n_groups: int = 3) -> tuple[Unit, ...]:
@@ -64,3 +64,16 @@ def test_a_result_from_a_worker_that_does_not_hold_the_unit_is_refused() -> None
 
     with pytest.raises(RuntimeError, match="does not hold"):
         book.finish(unit.number, worker=2)
+
+
+def test_some_units_make_a_book_of_their_own() -> None:
+    units = [unit for unit in cut(400) if unit.number % 3 == 1]
+    book = LeaseBook(renumbered(units))
+
+    leased = [book.lease(1, [0, 1]) for _ in units]
+
+    for unit in leased:
+        assert unit is not None
+        np.testing.assert_array_equal(unit.rows, units[unit.number].rows)
+        book.finish(unit.number, 1)
+    assert book.complete

@@ -14,11 +14,11 @@ from halfmap.errors import HalfmapError, OptionError
 COMMANDS = {
     "refine": "refine a map from particle images, on any number of MPI ranks",
     "simulate": "make particle images from a map, from atoms or from a phantom",
+    "check": "check a particle table and its images, repair and convert it",
     "report": "make one self-contained HTML page from the folder of a run",
 }
 NOT_YET = {
     "reconstruct": "a map from particles of known orientation",
-    "check": "a particle table and its images checked and repaired",
     "doctor": "this machine checked: MPI, scratch disc, BLAS",
 }
 RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")

@@ -5,7 +5,6 @@ from typing import Annotated
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    LATER,
     RESET,
     Option,
     OptionGroup,
@@ -44,6 +43,7 @@ class Expert(OptionGroup):
             IMPLEMENTED,
             "Cut and insert slices at the nearest points of the padded transform, instead of "
             "interpolating linearly.",
+            differs="RELION 5 reads other voxels than the nearest with it, and its maps suffer.",
         ),
     ] = False
     nearest_neighbour_min_shell: Annotated[
@@ -160,8 +160,9 @@ class Expert(OptionGroup):
         OffOrResolution,
         Option(
             "strict_highres_exp",
-            LATER,
-            "Finer detail than this does not count when poses are compared; -1 sets no limit.",
+            IMPLEMENTED,
+            "Finer detail than this does not count when poses are compared, in either pass, nor in "
+            "the expected accuracies; the map is made of all. -1 sets no limit.",
             label="rlnHighresLimitExpectation",
             on_continue=FREE,
         ),
@@ -187,7 +188,14 @@ class Expert(OptionGroup):
     ] = False
     always_cc: Annotated[
         bool,
-        Option("always_cc", LATER, "Assign poses by cross-correlation in all iterations."),
+        Option(
+            "always_cc",
+            IMPLEMENTED,
+            "Assign poses by normalised cross-correlation in all iterations: one pose for each "
+            "particle, no noise model. In the sums the noise spectra of the start count.",
+            differs="RELION never estimates those spectra here: it divides by zero, and its map "
+            "has no prior.",
+        ),
     ] = False
     solvent_correct_fsc: Annotated[
         bool,
@@ -273,8 +281,9 @@ class Expert(OptionGroup):
         bool,
         Option(
             "allow_coarser_sampling",
-            LATER,
-            "Classification may take coarser steps while the accuracy is poor.",
+            IMPLEMENTED,
+            "Classification takes coarser steps than the given ones while the accuracy of the "
+            "poses is poor.",
             on_continue=FREE,
         ),
     ] = False

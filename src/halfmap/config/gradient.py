@@ -152,8 +152,9 @@ class Gradient(OptionGroup):
         bool,
         Option(
             "no_init_blobs",
-            LATER,
-            "Do not start an initial model from random Gaussian blobs.",
+            IMPLEMENTED,
+            "Without --ref: begin from the averages of particles in random orientations as they "
+            "are, not from random Gaussian blobs of their grey scale.",
         ),
     ] = False
     som: Annotated[

@@ -1,13 +1,12 @@
 """What the first iteration starts from."""
 
-from pathlib import Path
 from typing import Annotated
 
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    LATER,
     Expected,
+    File,
     Option,
     OptionGroup,
     Range,
@@ -18,24 +17,28 @@ class Initialisation(OptionGroup):
     """Initialisation."""
 
     reference_file: Annotated[
-        Path,
-        Expected("the starting map, an MRC file, or a STAR file that lists several"),
+        File,
+        Expected("the starting map, an MRC file, or a STAR file that lists several, or None"),
         Option(
             "ref",
             IMPLEMENTED,
             "Starting map (MRC), or a STAR file that lists one map for each class "
-            "(rlnReferenceImage of data_model_classes). Maps must be on the grey scale of the "
-            "particles, or --firstiter_cc be given. Mandatory.",
-            differs="No start without a map in this version. As in RELION, a name with half1 or "
+            "(rlnReferenceImage of data_model_classes). An image, a stack of images (.mrcs, one "
+            "for each class) or a list of them makes it a 2D classification. Maps must be on the "
+            "grey scale of the particles, or --firstiter_cc be given. Without it class averages "
+            "(2D) begin from particles in random orientations.",
+            differs="A stack gives each class its own image. As in RELION, a name with half1 or "
             "half2 in it gives each half its own map.",
         ),
-    ]
+    ] = None
     start_from_random_poses: Annotated[
         bool,
         Option(
             "denovo_3dref",
-            LATER,
-            "Make the starting map from the particles in random orientations.",
+            IMPLEMENTED,
+            "Without --ref: make 3D starting maps from the particles in random orientations.",
+            differs="The Fourier window of the start is the resolution that its filter keeps; "
+            "RELION's is half of it, or a number of pixels that has nothing to do with the box.",
         ),
     ] = False
     offset_sigma_A: Annotated[
@@ -66,6 +69,6 @@ class Initialisation(OptionGroup):
             "ini_high",
             IMPLEMENTED,
             "Low-pass filter of the starting map, and resolution of the first iteration; -1 leaves "
-            "the map as it is.",
+            "a map as it is, and means 0.07 of the sampling frequency without --ref.",
         ),
     ] = -1.0

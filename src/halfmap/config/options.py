@@ -36,6 +36,8 @@ GROUPS: tuple[type[OptionGroup], ...] = (
 """In the order in which help and documentation show them."""
 
 DEFAULT_ITERATIONS = 50
+LISTS = (".star", ".mrcs")
+"""Files with these endings may hold several references."""
 
 Marker = TypeVar("Marker")
 
@@ -64,7 +66,17 @@ class RefineOptions(
     @property
     def seeds_classes(self) -> bool:
         """Whether classes begin equal, from one map, so that chance has to tell them apart."""
-        return self.n_classes > 1 and self.reference_file.suffix != ".star"
+        return self.n_classes > 1 and self.reference_file is not None and not self.lists_references
+
+    @property
+    def lists_references(self) -> bool:
+        """Whether ``--ref`` may hold a reference for each class."""
+        return self.reference_file is not None and self.reference_file.suffix in LISTS
+
+    @property
+    def begins_flat(self) -> bool:
+        """Whether there is no starting map, and class averages (2D) are asked for."""
+        return self.reference_file is None and not self.start_from_random_poses
 
     @property
     def samples_automatically(self) -> bool:

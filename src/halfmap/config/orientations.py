@@ -159,8 +159,9 @@ class Orientations(OptionGroup):
         bool,
         Option(
             "auto_sampling",
-            LATER,
-            "Finer steps as the resolution grows, also outside --auto_refine.",
+            IMPLEMENTED,
+            "Finer steps as the resolution stalls and poses settle, as in --auto_refine, for a "
+            "fixed number of iterations and any number of classes.",
             label="rlnDoAutoSampling",
         ),
     ] = False
@@ -231,7 +232,8 @@ class Orientations(OptionGroup):
         Option(
             "skip_rotate",
             IMPLEMENTED,
-            "Keep all angles and only shift and classify.",
+            "Keep all angles and only shift and classify, in one pass at the given steps: "
+            "--oversampling and --perturb do not count.",
             label="rlnDoSkipRotate",
         ),
     ] = False

@@ -95,7 +95,7 @@ class Own(OptionGroup):
         bool,
         Option(
             "force_converge",
-            LATER,
+            IMPLEMENTED,
             "With --continue: make the next iteration the last one, as if converged.",
             on_continue=RESET,
         ),

@@ -22,6 +22,16 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "give a gold-standard resolution. Add --split_random_halves",
     ),
     (
+        lambda o: o.auto_refine and o.begins_flat,
+        "--auto_refine: found without --ref, expected a starting map: without one, class averages "
+        "are made. Give one with --ref, or let one be made with --denovo_3dref",
+    ),
+    (
+        lambda o: o.start_from_random_poses and o.reference_file is not None,
+        "--denovo_3dref: found with --ref, expected one of them: it makes a starting map where "
+        "there is none",
+    ),
+    (
         lambda o: o.split_random_halves and o.n_classes > 1,
         "--split_random_halves: found with --K above 1, expected one class. "
         "Leave --K out, or classify without halves and refine each class afterwards",
@@ -52,6 +62,11 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "no FSC between halves",
     ),
     (
+        lambda o: o.force_converge and not (o.continue_from is not None and o.auto_refine),
+        "--force_converge: found without --continue of an auto-refinement, expected with it: only "
+        "its last iteration joins the halves. Name the iteration to go on from with --continue",
+    ),
+    (
         lambda o: o.external_reconstruct and o.prior_plug_in != "",
         "--prior: found with --external_reconstruct, expected one of them: both make the map. "
         "Leave one out",
@@ -60,6 +75,16 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         lambda o: o.lowpass_mask_file is not None and o.lowpass_mask_resolution_A <= 0.0,
         "--lowpass_mask: found without --lowpass, expected the resolution to keep the region at. "
         "Give it in Å with --lowpass",
+    ),
+    (
+        lambda o: o.auto_sampling and o.allow_coarser_sampling,
+        "--allow_coarser_sampling: found with --auto_sampling, expected one of them: one takes "
+        "coarser steps than given, the other finer ones. Leave one out",
+    ),
+    (
+        lambda o: o.keeps_angles and o.allow_coarser_sampling,
+        "--allow_coarser_sampling: found with --skip_align or --skip_rotate, expected angles that "
+        "are searched. Leave it out",
     ),
     (
         lambda o: o.keeps_angles and o.samples_automatically,
@@ -84,12 +109,24 @@ CONTRADICTIONS: tuple[Rule, ...] = (
 
 NOTICES: tuple[Rule, ...] = (
     (
+        lambda o: o.allow_coarser_sampling and o.n_classes == 1 and not o.lists_references,
+        "--allow_coarser_sampling has no effect with a single class",
+    ),
+    (
         lambda o: o.norm_correction and o.no_norm_correction,
         "--norm is switched off by --no_norm",
     ),
     (
         lambda o: o.scale_correction and o.no_scale_correction,
         "--scale is switched off by --no_scale",
+    ),
+    (
+        lambda o: o.no_initial_blobs and o.reference_file is not None,
+        "--no_init_blobs has no effect with --ref: nothing is made in place of a starting map",
+    ),
+    (
+        lambda o: o.begins_flat and o.symmetry.upper() != "C1",
+        "--sym has no effect without --ref: class averages (2D) have no symmetry",
     ),
     (
         lambda o: o.auto_refine and o.iterations > 0,
@@ -115,9 +152,9 @@ _PRIORS = ("sigma_ang", "sigma_rot", "sigma_tilt", "sigma_psi", "auto_refine", "
 
 NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auto_iter_max", ("auto_refine",)),
-    ("auto_ignore_angles", ("auto_refine",)),
-    ("auto_resol_angles", ("auto_refine",)),
-    ("auto_local_healpix_order", ("auto_refine",)),
+    ("auto_ignore_angles", ("auto_refine", "auto_sampling")),
+    ("auto_resol_angles", ("auto_refine", "auto_sampling")),
+    ("auto_local_healpix_order", ("auto_refine", "auto_sampling")),
     ("bimodal_psi", _PRIORS),
     ("low_resol_join_halves", ("split_random_halves",)),
     ("solvent_mask", ("flatten_solvent", "solvent_correct_fsc")),
@@ -130,6 +167,8 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ctf_intact_first_peak", ("ctf",)),
     ("ctf_phase_flipped", ("ctf",)),
     ("only_flip_phases", ("ctf",)),
+    ("pad_ctf", ("ctf",)),
+    ("ctf_uncorrected_ref", ("ctf",)),
 )
 """Options that do nothing unless one of some flags is given."""
 

@@ -43,8 +43,10 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
         assert options.continue_from is not None
         check_program(options)
         check_prior(options)
-        inputs, table = read_inputs(options, options.random_seed, console, Problems())
-        state = replace(read_run(options.continue_from), particles=inputs.particles, table=table)
+        state = read_run(options.continue_from)
+        flat = state.schedule.sampling.flat
+        inputs, table = read_inputs(options, options.random_seed, console, Problems(), flat)
+        state = replace(state, particles=inputs.particles, table=table)
         _check_unfinished(options.continue_from, state)
         exact = _exact_file(options.continue_from)
         if not exact.is_file():

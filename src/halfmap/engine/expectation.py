@@ -2,21 +2,26 @@
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from halfmap.engine.job import Job
-from halfmap.engine.node_search import Searches
+from halfmap.engine.node_search import Searches, sliced
 from halfmap.engine.particle_results import ParticleResults
+from halfmap.engine.stopwatch import Stopwatch
 from halfmap.errors import DataError
 from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
-from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
-from halfmap.parallel.units import LeaseBook, Unit
+from halfmap.parallel.leases import Accept, LocalDesk, RemoteDesk, lead, work
+from halfmap.parallel.units import LeaseBook, Unit, renumbered
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
+from halfmap.steps.search import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,30 @@ class Found:
     """Time that this rank's threads spent in units."""
 
 
-def expectation(job: Job, poses: Poses, searches: Searches, schedule: Schedule) -> Found:
+Run = Callable[..., UnitResult]
+"""What is done with a unit: `run_unit`, or something else with its arguments."""
+
+
+class Task(NamedTuple):
+    """What an expectation does, if not the search of an iteration."""
+
+    label: str
+    """What the progress display calls it."""
+    run: Run
+    units: tuple[Unit, ...]
+
+
+def expectation(
+    job: Job,
+    poses: Poses,
+    searches: Searches,
+    schedule: Schedule,
+    watch: Stopwatch,
+    task: Task | None = None,
+) -> Found:
     """Compute every unit of an iteration once, somewhere. Collective.
+
+    One image geometry after the other, so that the slices of one are held at a time.
 
     Parameters
     ----------
@@ -41,43 +68,61 @@ def expectation(job: Job, poses: Poses, searches: Searches, schedule: Schedule) 
         Of all particles.
     searches
         Of the halves that this rank serves.
+    watch
+        Told how long cutting slices and computing units takes.
+    task
+        What is done instead of the search.
 
     Raises
     ------
     CollectiveError
         On all ranks, when any of them failed.
     """
-    summing = _Summing(job, poses, searches)
+    label, run, units = task or Task(
+        f"iteration {schedule.iteration}", run_unit, job.units_at(schedule)
+    )
+    summing = _Summing(job, poses, searches, run)
     results = ParticleResults(len(job.particles), job.options.n_classes)
-    units = job.units_at(schedule)
-    ranks, book = job.ranks, LeaseBook(units)
     n_particles = sum(len(unit.rows) for unit in units)
-    with job.console.progress(n_particles, f"iteration {schedule.iteration}") as step:
+    with job.console.progress(n_particles, label) as step:
 
         def accept(unit: Unit, result: UnitResult) -> None:
             results.accept(unit, result)
             job.quarantine.check(unit.rows, result.fault)
             step(len(unit.rows))
 
-        n_threads = job.options.n_threads
-        if ranks.world.size == 1:
-            work(LocalDesk(book, ranks.served[0], accept), summing.compute, 0, n_threads)
-        elif ranks.leads:
-            lead(book, ranks, accept)
-        else:
-            desk = RemoteDesk(units, ranks.world)
-            work(desk, summing.compute, ranks.world.rank, n_threads)
+        for geometry in range(len(job.images)):
+            own = tuple(unit for unit in units if unit.geometry == geometry)
+            with ExitStack() as stack:
+                with watch.phase("preparation"):
+                    summing.searches = stack.enter_context(sliced(job, searches, geometry))
+                with watch.phase("expectation"):
+                    _lease(job, renumbered(own), summing, accept)
     return Found(summing.sums, summing.scales, results, summing.busy_seconds)
+
+
+def _lease(job: Job, units: tuple[Unit, ...], summing: "_Summing", accept: Accept) -> None:
+    """Compute some units: lease them to the workers, or work. Collective."""
+    ranks, book, n_threads = job.ranks, LeaseBook(units), job.options.n_threads
+    if ranks.world.size == 1:
+        work(LocalDesk(book, ranks.served[0], accept), summing.compute, 0, n_threads)
+    elif ranks.leads:
+        lead(book, ranks, accept)
+    else:
+        work(RemoteDesk(units, ranks.world), summing.compute, ranks.world.rank, n_threads)
 
 
 class _Summing:
     """Computes units in any thread and adds what they yield to this rank's sums."""
 
-    def __init__(self, job: Job, poses: Poses, searches: Searches) -> None:
-        self.job, self.poses, self.searches = job, poses, searches
+    def __init__(self, job: Job, poses: Poses, searches: Searches, run: Run) -> None:
+        self.job, self.poses, self.run = job, poses, run
+        self.searches: dict[int, Search] = {}
+        """Of each half, for images of the present geometry."""
         # What is summed does not depend on the geometry of the images.
-        self.sums = {half: of_half[0].zero_sums() for half, of_half in searches.items()}
-        self.scales = {half: of_half[0].scales for half, of_half in searches.items()}
+        self._any_search = {half: of_half[0] for half, of_half in searches.items()}
+        self.sums = {half: search.zero_sums() for half, search in self._any_search.items()}
+        self.scales = {half: search.scales for half, search in self._any_search.items()}
         self.busy_seconds = 0.0
         self._lock = threading.Lock()
         self._idle: dict[int, list[Workspace]] = {half: [] for half in searches}
@@ -88,11 +133,11 @@ class _Summing:
         job, half = self.job, unit.half
         with self._lock:
             workspace = self._idle[half].pop() if self._idle[half] else None
-        workspace = workspace or Workspace(self.searches[half][0])
-        search = self.searches[half][unit.geometry]
+        search = self.searches[half]
+        workspace = workspace or Workspace(self._any_search[half])
         read = job.read_pairs if search.plan.rules.inserts_others else job.read_images
         images = read(unit.rows, search.plan.images)
-        result = run_unit(
+        result = self.run(
             images,
             unit.rows,
             job.particles,

@@ -38,6 +38,8 @@ class Reconstructed(NamedTuple):
     volume: Float32[Array, "z y x"]
     spectra: Spectra
     fsc: Float[Array, " shell"]
+    unmasked: Float32[Array, "z y x"] | None = None
+    """Before its solvent was flattened, when it is finished."""
 
 
 def program_words() -> list[str]:
@@ -105,7 +107,8 @@ def externally_reconstructed(
     }
     write_request(names, general, estimate.signal_variance, fsc)
     run_helper([*program_words(), str(names.star)], names.log, job.options.external_time_limit_s)
-    volume = read_result(names, job.box)
+    depth = 1 if sums.sphere.flat else job.box
+    volume = read_result(names, (depth, job.box, job.box))
     found = read_spectrum(names, len(estimate.signal_variance))
     if found is None:
         return Reconstructed(volume, estimate, fsc)

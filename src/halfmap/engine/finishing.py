@@ -1,11 +1,12 @@
 """What is done to a map in real space between its reconstruction and the next iteration.
 
-One ordered list of pure steps: a new one is a line in `finishing_steps`. Each takes and returns
+Two ordered lists of pure steps, of which the first shapes the map and the second flattens its
+solvent: a new one is a line in `shaping_steps` or `flattening_steps`. Each takes and returns
 one map of one class, so that no step can see another half. The maps of the last iteration, of
 all particles, are left as they were reconstructed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from jaxtyping import Float32
@@ -24,17 +25,17 @@ Volume = Float32[Array, "z y x"]
 Step = Callable[[Volume], Volume]
 
 
-def finished(job: Job, schedule: Schedule, volume: Volume) -> Volume:
-    """Return a reconstructed map as the next iteration uses it and as it is written."""
-    for step in finishing_steps(job, schedule):
+def finished(volume: Volume, steps: Iterable[Step]) -> Volume:
+    """Return a map after some steps."""
+    for step in steps:
         volume = step(volume)
     return volume
 
 
-def finishing_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
-    """Yield what is to be done to each map, in this order."""
+def shaping_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
+    """Yield what is to be done to each map before its solvent is flattened, in this order."""
     options = job.options
-    if job.compares_by_correlation(schedule.iteration) and options.initial_lowpass_A > 0.0:
+    if job.begins_by_correlation(schedule.iteration) and options.initial_lowpass_A > 0.0:
         yield partial(
             low_pass, pixel_size_A=job.pixel_size_A, resolution_A=options.initial_lowpass_A
         )
@@ -45,7 +46,12 @@ def finishing_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
     is_last = schedule.iteration >= options.last_iteration  # its offsets stay, and so does its map
     if options.center_classes and job.ranks.n_halves == 1 and not is_last:
         yield partial(centred, max_shift_px=options.offset_range_px)
-    if options.flatten_solvent:
+
+
+def flattening_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
+    """Yield what is to be done to each map to flatten its solvent, in this order."""
+    options = job.options
+    if options.flatten_solvent and not schedule.converged:
         yield from _flattening(job.masks, job.pixel_size_A, options.lowpass_mask_resolution_A)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.job import Job
+from halfmap.engine.job import NO_SYMMETRY, Job
 from halfmap.errors import OptionError
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
@@ -18,7 +18,8 @@ from halfmap.steps.statistics_update import with_uniform_directions
 Sigmas = tuple[float, float, float]
 NEAREST_ONLY_DEG = 0.0033
 """Width that keeps the nearest orientation alone: that of a relaxed symmetry without widths."""
-
+FLAT_PSI_STEP_DEG = 10.0
+"""Of 2D references, unless told otherwise."""
 SAME_OPERATOR = 1e-6
 
 
@@ -26,16 +27,19 @@ def first_sampling(job: Job) -> Sampling:
     """Return the sampling as it was asked for."""
     options = job.options
     order, step = options.healpix_order, options.psi_step_deg
+    if step <= 0.0:
+        step = FLAT_PSI_STEP_DEG if job.flat else 60.0 / 2**order
     sampling = Sampling(
         healpix_order=order,
-        psi_step_deg=360.0 / np.ceil(360.0 / step) if step > 0.0 else 60.0 / 2**order,
+        psi_step_deg=360.0 / np.ceil(360.0 / step),
         offset_range_A=options.offset_range_px * job.pixel_size_A,
         offset_step_A=options.offset_step_px * job.pixel_size_A,
-        oversampling=0 if options.skip_align else options.oversampling,
-        symmetry=options.symmetry.upper(),
+        oversampling=0 if options.keeps_angles else options.oversampling,
+        symmetry=NO_SYMMETRY if job.flat else options.symmetry.upper(),
         limit_tilt_deg=options.limit_tilt_deg,
         fixed_angles=options.keeps_angles,
         fixed_offsets=options.skip_align,
+        flat=job.flat,
     )
     return _with_priors(sampling, options)
 
@@ -79,6 +83,13 @@ def resumed_schedule(
         schedule = replace(schedule, sampling=now)
     else:
         first = replace(asked, perturbation=0.0)
+        if job.schedule_rules.coarser_allowed:  # the next iteration begins at the steps of the last
+            asked = replace(
+                asked,
+                healpix_order=old.healpix_order,
+                psi_step_deg=old.psi_step_deg,
+                offset_step_A=old.offset_step_A,
+            )
         schedule = replace(schedule, sampling=asked, initial_sampling=first)
     n_directions = len(direction_pixels(schedule.sampling)[0])
     return schedule, {

@@ -1,7 +1,6 @@
 """Everything that a new run reads before it starts, on the leader; told to all ranks."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from jaxtyping import Float32
 from numpy import ndarray as Array
@@ -11,9 +10,10 @@ from halfmap.engine.console import Console
 from halfmap.engine.map_inputs import MapInputs, read_map_files
 from halfmap.engine.reference_files import reference_files
 from halfmap.errors import DataError
-from halfmap.io.mrc import read_map
+from halfmap.io.cryosparc.to_star import unused_effects
 from halfmap.io.particle_table import ParticleTable, read_particles
 from halfmap.io.problems import Problems
+from halfmap.io.references import read_reference
 from halfmap.io.stack_check import check_stacks
 from halfmap.model.fourier import resample_volume
 from halfmap.model.optics import Optics
@@ -33,24 +33,40 @@ class Inputs:
     """Starting maps of each half, one a class or one for all, on the grid of the particles and not
     filtered; none when a run goes on from its own maps."""
     of_map: MapInputs
+    flat: bool
+    """References are 2D: class averages."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Map:
     """A map as its file has it."""
 
-    path: Path
+    name: str
     volume: Float32[Array, "z y x"]
     pixel_size_A: float
+
+    @property
+    def box(self) -> int:
+        """Its box, px."""
+        return int(self.volume.shape[-1])
+
+    @property
+    def flat(self) -> bool:
+        """Whether it is a 2D reference."""
+        return len(self.volume) == 1
 
     def fits(self, optics: Optics) -> bool:
         """Whether it is on the grid of the particles."""
         same_pixel = abs(self.pixel_size_A - optics.pixel_size_A) <= PIXEL_TOLERANCE_A
-        return same_pixel and len(self.volume) == optics.box
+        return same_pixel and self.box == optics.box
 
 
 def read_inputs(
-    options: RefineOptions, seed: int, console: Console, problems: Problems
+    options: RefineOptions,
+    seed: int,
+    console: Console,
+    problems: Problems,
+    flat: bool | None = None,
 ) -> tuple[Inputs, ParticleTable]:
     """Read and check particles, stacks' headers, starting map and mask.
 
@@ -62,6 +78,8 @@ def read_inputs(
         Told what is resampled.
     problems
         What was found wrong before; raised here with all the rest.
+    flat
+        Whether the references are 2D, when a run goes on; else the starting maps tell.
 
     Raises
     ------
@@ -75,14 +93,20 @@ def read_inputs(
     if read is not None:
         _check_together(read[0], maps, options, problems)
         of_map.check(options, read[0].optics[0].box, problems)
+    if flat is None:
+        flat = all(found.flat for found in maps.values()) if names else options.begins_flat
+    problems.attempt(_check_depth, list(maps.values()), flat)
+    problems.attempt(of_map.check_depth, flat=flat)
     problems.refuse()
     assert read is not None
     particles, poses, table = read
+    for text in unused_effects(table.particles, table.attached):
+        console.warning(text)
     optics = particles.optics[0]
     on_grid = {name: _on_grid(found, optics, console) for name, found in maps.items()}
     references = tuple(tuple(on_grid[name] for name in half) for half in names)
     fitted = of_map.fitted(optics.box, optics.pixel_size_A, console)
-    return Inputs(particles, poses, references, fitted), table
+    return Inputs(particles, poses, references, fitted, flat), table
 
 
 def _particles(options: RefineOptions, seed: int) -> tuple[Particles, Poses, ParticleTable]:
@@ -92,8 +116,8 @@ def _particles(options: RefineOptions, seed: int) -> tuple[Particles, Poses, Par
 
 
 def _starting_maps(
-    names: tuple[tuple[Path, ...], ...], options: RefineOptions, problems: Problems
-) -> dict[Path, _Map]:
+    names: tuple[tuple[str, ...], ...], options: RefineOptions, problems: Problems
+) -> dict[str, _Map]:
     maps = {}
     for name in dict.fromkeys(name for half in names for name in half):
         found = problems.attempt(_starting_map, name, options)
@@ -102,23 +126,34 @@ def _starting_maps(
     return maps
 
 
-def _starting_map(path: Path, options: RefineOptions) -> _Map:
-    volume, pixel_size_A = read_map(path)
+def _starting_map(name: str, options: RefineOptions) -> _Map:
+    volume, pixel_size_A = read_reference(name)
     if options.reference_pixel_size_A > 0.0:
         pixel_size_A = options.reference_pixel_size_A
     if pixel_size_A <= 0.0:
         raise DataError(
-            f"{path}: found no pixel size in the header, expected one. Give it with --ref_angpix"
+            f"{name}: found no pixel size in the header, expected one. Give it with --ref_angpix"
         )
     if volume.min() == volume.max():
         raise DataError(
-            f"{path}: found {volume.min():g} in all voxels, expected a map. Make the map again"
+            f"{name}: found {volume.min():g} in all voxels, expected a map. Make the map again"
         )
-    return _Map(path, volume, pixel_size_A)
+    return _Map(name, volume, pixel_size_A)
+
+
+def _check_depth(maps: list[_Map], flat: bool) -> None:
+    """Refuse maps among 2D references."""
+    planes = [found for found in maps if found.flat]
+    if planes and not flat:
+        cube = next(found for found in maps if not found.flat)
+        raise DataError(
+            f"--ref: found 2D references ({planes[0].name}) and maps ({cube.name}), expected "
+            "either. Classify in 2D with images, or in 3D with maps"
+        )
 
 
 def _check_together(
-    particles: Particles, maps: dict[Path, _Map], options: RefineOptions, problems: Problems
+    particles: Particles, maps: dict[str, _Map], options: RefineOptions, problems: Problems
 ) -> None:
     """Keep what fits on its own, but not together."""
     optics = particles.optics[0]
@@ -145,7 +180,7 @@ def _check_diameter(diameter_A: float, optics: Optics) -> None:
 def _check_size(found: _Map, optics: Optics) -> None:
     if not found.fits(optics):
         raise DataError(
-            f"{found.path}: found a box of {len(found.volume)} px of {found.pixel_size_A:g} Å, "
+            f"{found.name}: found a box of {found.box} px of {found.pixel_size_A:g} Å, "
             f"expected that of the particles, {optics.box} px of {optics.pixel_size_A:g} Å. Let "
             "halfmap resample the map with --trust_ref_size, or correct its pixel size with "
             "--ref_angpix"
@@ -159,7 +194,7 @@ def _on_grid(found: _Map, optics: Optics, console: Console) -> Float32[Array, "z
         return volume
     resampled, reached_A = resample_volume(volume, pixel_size_A, optics.pixel_size_A, optics.box)
     console.notice(
-        f"{found.path} was resampled from {len(volume)} px of {pixel_size_A:g} Å to "
+        f"{found.name} was resampled from {found.box} px of {pixel_size_A:g} Å to "
         f"{optics.box} px of {reached_A:.4g} Å"
     )
     return resampled

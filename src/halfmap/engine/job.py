@@ -39,6 +39,8 @@ from halfmap.steps.search import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
 from halfmap.steps.subsets import drawn_rows, subset_size
 
+NO_SYMMETRY = "C1"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -61,9 +63,12 @@ class Job:
     """Of each image geometry."""
     geometry: Int[Array, " optics"]
     """Which geometry the images of an optics group have."""
+    flat: bool
+    """References are 2D."""
     group: PointGroup
+    """Of 2D references none but the identity, whatever was asked."""
     of_map: MapInputs
-    """Its mask of the solvent is None only when nobody asked for one."""
+    """Its masks are on ranks that make maps only; that of the solvent only if it was asked for."""
     search_rules: SearchRules
     schedule_rules: ScheduleRules
     priors: Priors
@@ -88,7 +93,7 @@ class Job:
 
     @property
     def masks(self) -> MapMasks:
-        """The masks of the map."""
+        """The masks of the map, on ranks that make maps."""
         return self.of_map.masks
 
     @property
@@ -121,7 +126,11 @@ class Job:
         return Inversion(iterations, self.interpolation)
 
     def compares_by_correlation(self, iteration: int) -> bool:
-        """Whether an iteration compares by correlation: only the first, and only when asked."""
+        """Whether an iteration takes the pose of best correlation, without a noise model."""
+        return self.options.always_cc or self.begins_by_correlation(iteration)
+
+    def begins_by_correlation(self, iteration: int) -> bool:
+        """Whether an iteration only brings the first map to the grey scale of the images."""
         return self.options.first_iteration_cc and iteration == 1
 
     def seed_classes_at(self, iteration: int) -> Int[Array, " particle"] | None:
@@ -132,7 +141,7 @@ class Job:
         """
         if not self.options.seeds_classes:
             return None
-        if self.compares_by_correlation(iteration):
+        if self.begins_by_correlation(iteration):
             return np.zeros(len(self.particles), np.int64)
         if iteration > (2 if self.options.first_iteration_cc else 1):
             return None
@@ -254,10 +263,12 @@ def make_job(
         )
         for own in found
     )
-    of_map = inputs.of_map
-    if of_map.masks.solvent is None and options.flatten_solvent:
-        sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge)
-        of_map = replace(of_map, masks=replace(of_map.masks, solvent=sphere))
+    masks = inputs.of_map.masks
+    if not ranks.makes_maps(options.n_classes):
+        masks = MapMasks()  # as large as maps, and of no use here
+    elif masks.solvent is None and options.flatten_solvent:
+        sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge, flat=inputs.flat)
+        masks = replace(masks, solvent=sphere)
     return Job(
         options=options,
         command=command,
@@ -270,11 +281,13 @@ def make_job(
         inserted_source=ImageSource(particles.inserted.stacks) if particles.inserted else None,
         images=images,
         geometry=geometry,
-        group=point_group(options.symmetry),
-        of_map=of_map,
+        flat=inputs.flat,
+        group=point_group(NO_SYMMETRY if inputs.flat else options.symmetry),
+        of_map=replace(inputs.of_map, masks=masks),
         search_rules=SearchRules(
             adaptive_fraction=options.adaptive_fraction,
             max_significant=options.max_significant_poses,
+            compares_coarsely=options.likelihood_resolution_limit_A > 0.0,
         ),
         schedule_rules=_schedule_rules(options, optics, diameter_A),
         units=cut_units(particles.half, geometry[particles.optics_group]),
@@ -301,7 +314,9 @@ def _schedule_rules(options: RefineOptions, optics: Optics, diameter_A: float) -
         particle_diameter_A=diameter_A,
         initial_low_pass_A=options.initial_lowpass_A,
         first_iteration_by_correlation=options.first_iteration_cc,
-        automatic=options.auto_refine,
+        automatic=options.samples_automatically,
+        converges=options.auto_refine,
+        coarser_allowed=options.allow_coarser_sampling and options.n_classes > 1,
         split=options.split_random_halves,
         coarse_size_limit_px=options.coarse_size_px,
         strict_high_resolution_A=options.likelihood_resolution_limit_A,

@@ -8,6 +8,7 @@ from numpy import ndarray as Array
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.map_masks import MapMasks, MaskFile, fitted_masks, read_masks
+from halfmap.errors import DataError
 from halfmap.io.local_symmetry_star import read_local_symmetry, read_region_mask
 from halfmap.io.mrc import check_transform_box, read_half_transform
 from halfmap.io.problems import Problems
@@ -47,6 +48,27 @@ class MapFiles:
         if self.shown_frequencies is not None:
             name = str(options.fourier_mask_file)
             problems.attempt(check_transform_box, name, self.shown_frequencies, box)
+
+    def check_depth(self, *, flat: bool) -> None:
+        """Refuse 3D masks of 2D references, and the reverse.
+
+        Raises
+        ------
+        DataError
+            Naming the first.
+        """
+        if flat and self.local_symmetry:
+            raise DataError(
+                "--local_symmetry: found 2D references, expected maps: there is no such symmetry "
+                "of images. Leave it out"
+            )
+        found, expected = ("a map", "an image") if flat else ("an image", "a map")
+        for mask in self.masks.values():
+            if (len(mask.volume) == 1) != flat:
+                raise DataError(
+                    f"{mask.path}: found {found}, expected {expected}: references are "
+                    f"{2 if flat else 3}D. Make the mask again"
+                )
 
     def fitted(self, box: int, pixel_size_A: float, console: Console) -> MapInputs:
         """Bring all to the grid of the map, and say so where that changes it."""

@@ -89,13 +89,13 @@ def _fitted(
         own_A = pixel_size_A
         console.notice(f"{mask.path} has no pixel size: that of the particles is taken")
     if abs(own_A - pixel_size_A) <= PIXEL_TOLERANCE_A:
-        if len(mask.volume) == box:
+        if mask.volume.shape[-1] == box:
             return mask.volume
         own_A = pixel_size_A  # cropped or padded, not resampled
     # Rounded up to an even box, where a map is rounded down: as RELION does.
     volume, reached_A = resample_volume(mask.volume, own_A, pixel_size_A, box, odd_to_even=+1)
     console.notice(
-        f"{mask.path} was resampled from {len(mask.volume)} px of {own_A:g} Å to "
+        f"{mask.path} was resampled from {mask.volume.shape[-1]} px of {own_A:g} Å to "
         f"{box} px of {reached_A:.4g} Å"
     )
     return np.asarray(np.clip(volume, 0.0, 1.0))  # resampling rings

@@ -62,7 +62,8 @@ def from_roots(
             mine = made.get(half)
             small = None if mine is None else mine.without_maps()
             told = share(small, ranks.council, place(ranks, ranks.council, half))
-            models.setdefault(half, told)
+            if ranks.leads:  # a half root keeps nothing of the other half
+                models.setdefault(half, told)
     return models
 
 

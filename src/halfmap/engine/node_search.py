@@ -24,7 +24,7 @@ from halfmap.steps.search import (
 
 References = dict[int, tuple[FourierReference, ...]]
 Searches = dict[int, tuple[Search, ...]]
-"""Of each half, one for each image geometry."""
+"""Of each half, one for each image geometry; without coarse slices."""
 
 
 @contextmanager
@@ -69,11 +69,10 @@ def _reference(
     return replace(frame, values=values)
 
 
-@contextmanager
 def searches(
     job: Job, models: Mapping[int, HalfModel], schedule: Schedule, references: References
-) -> Iterator[Searches]:
-    """Prepare what all units of a half share. Collective: a node's ranks cut slices together."""
+) -> Searches:
+    """Prepare what all units of a half share, all but the coarse slices."""
     plans = [
         SearchPlan(
             sampling=schedule.sampling,
@@ -87,12 +86,23 @@ def searches(
         )
         for images in job.images
     ]
+    return {
+        half: tuple(make_search(models[half], references[half], p, job.kernels) for p in plans)
+        for half in job.ranks.teams
+    }
+
+
+@contextmanager
+def sliced(job: Job, prepared: Searches, geometry: int) -> Iterator[dict[int, Search]]:
+    """Cut the coarse slices for images of one geometry. Collective: a node's ranks do it together.
+
+    Held for one geometry at a time: there may be as many as optics groups.
+    """
     with ExitStack() as stack:
         found = {}
         for half, team in job.ranks.teams.items():
             memory = stack.enter_context(NodeArrays(team.node))
-            made = [make_search(models[half], references[half], p, job.kernels) for p in plans]
-            found[half] = tuple(_with_slices(search, memory) for search in made)
+            found[half] = _with_slices(prepared[half][geometry], memory)
         yield found
 
 

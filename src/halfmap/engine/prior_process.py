@@ -22,6 +22,8 @@ from halfmap.engine.helper_program import end_group, environment_without_ranks
 from halfmap.io.frames import Header, read_arrays, read_header, write_frame
 from halfmap.model.prior_input import PriorInput
 
+LAST_MOMENT_S = 5.0
+
 
 class PriorFailure(Exception):
     """The plug-in gave no map; the message says why."""
@@ -127,17 +129,23 @@ class PriorProcess:
         try:
             yield
         except (OSError, EOFError, ValueError) as error:
-            died = self._process is not None and self._process.poll()
-            self.close()
             if self._hung:
                 reason = f"gave no answer within {self._limit_s:g} s and was ended"
-            elif died:
-                reason = f"its process ended with code {died}"
             else:
-                reason = f"its process gave no answer ({error})"
+                reason = self._how_it_ended() or f"its process gave no answer ({error})"
+            self.close()
             raise PriorFailure(reason) from error
         finally:
             timer.cancel()
+
+    def _how_it_ended(self) -> str:
+        """Say with which code a process ended whose pipe is closed; it may take it a moment."""
+        if self._process is None:
+            return ""
+        try:
+            return f"its process ended with code {self._process.wait(LAST_MOMENT_S)}"
+        except subprocess.TimeoutExpired:
+            return ""
 
     def _end(self) -> None:
         self._hung = True

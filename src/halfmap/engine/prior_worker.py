@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from io import BufferedReader
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -84,10 +85,12 @@ def _described(error: Exception) -> str:
 
 
 def main() -> None:
-    """Keep the pipe of the answers for ourselves: what others print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "wb")
+    """Keep both pipes for ourselves: plug-ins read nothing, and print to standard error."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    serve(sys.argv[1], os.fdopen(0, "rb"), answers)
+    serve(sys.argv[1], requests, answers)
 
 
 if __name__ == "__main__":

@@ -69,14 +69,14 @@ def _run(
         return
     _write_masks(job)
     if is_new:
-        write_iteration(job, state, {})
+        write_iteration(job, state, None)
     with closing(job.priors):
         finish(job, refine(job, state), time.monotonic() - start)
 
 
 def _write_masks(job: Job) -> None:
     with all_or_none(job.ranks.world, "writing the masks"):
-        if job.ranks.leads:
+        if job.ranks.world.rank == job.ranks.roots[0]:  # the leader need not have them
             names = RunNames(str(job.options.output_root))
             write_resampled(job.masks, names, job.pixel_size_A)
 

@@ -6,28 +6,27 @@ import numpy as np
 
 from halfmap.config.options import RefineOptions
 from halfmap.errors import DataError
-from halfmap.io.image_names import find_beside
+from halfmap.io.references import beside, file_of, images_of
 from halfmap.io.star import TEXT, read_star
 
 TABLE, LABEL = "model_classes", "rlnReferenceImage"
 """Where a STAR file names its references; a ``_model.star`` has them there too."""
 
 
-def reference_files(options: RefineOptions) -> tuple[tuple[Path, ...], ...]:
+def reference_files(options: RefineOptions) -> tuple[tuple[str, ...], ...]:
     """Return the starting maps of each half, one a class or a single one for all classes.
 
-    A half map is swapped for its twin in the other half.
+    A half map is swapped for its twin in the other half. None without ``--ref``.
 
     Raises
     ------
     DataError
         If the STAR file does not name references, or one or a twin is missing.
     """
-    if options.continue_from is not None:
-        return ()
-    assert options.reference_file is not None
     path = options.reference_file
-    files = _listed(path) if path.suffix == ".star" else (path,)
+    if options.continue_from is not None or path is None:
+        return ()
+    files = _listed(path) if path.suffix == ".star" else images_of(path)
     if not options.split_random_halves:
         return (files,)
     if len(files) > 1:
@@ -38,7 +37,7 @@ def reference_files(options: RefineOptions) -> tuple[tuple[Path, ...], ...]:
     return tuple((file,) for file in _of_halves(files[0]))
 
 
-def _listed(path: Path) -> tuple[Path, ...]:
+def _listed(path: Path) -> tuple[str, ...]:
     star = read_star(path)
     names = star.tables.get(TABLE, {}).get(LABEL)
     if names is None and TABLE in star.lists and LABEL in star.lists[TABLE]:
@@ -49,8 +48,8 @@ def _listed(path: Path) -> tuple[Path, ...]:
             f"--ref {path}: found no references ({found}), expected a table data_{TABLE} with a "
             f"column {LABEL}, one map in each row. Add it, or give one map (MRC)"
         )
-    files = tuple(find_beside(str(name), path.parent) for name in names)
-    absent = [str(file) for file in files if not file.is_file()]
+    files = tuple(beside(str(name), path.parent) for name in names)
+    absent = [file for file in files if not file_of(file).is_file()]
     if absent:
         raise DataError(
             f"--ref {path}: found no {', no '.join(absent)}, expected the maps that it lists, "
@@ -59,7 +58,8 @@ def _listed(path: Path) -> tuple[Path, ...]:
     return files
 
 
-def _of_halves(path: Path) -> tuple[Path, Path]:
+def _of_halves(name: str) -> tuple[str, str]:
+    path = file_of(name)
     for own, other in (("half1", "half2"), ("half2", "half1")):
         if own in path.name:
             twin = path.with_name(path.name.replace(own, other))
@@ -69,5 +69,6 @@ def _of_halves(path: Path) -> tuple[Path, Path]:
                     "found no such file. Put it there, or rename the map to begin both halves "
                     "with it"
                 )
-            return (path, twin) if own == "half1" else (twin, path)
-    return (path, path)
+            twin_name = name.removesuffix(str(path)) + str(twin)
+            return (name, twin_name) if own == "half1" else (twin_name, name)
+    return (name, name)

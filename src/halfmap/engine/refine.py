@@ -43,18 +43,15 @@ def refine(job: Job, state: State) -> State:
     """
     while not is_finished(state.schedule, job):
         schedule, watch = begin(state.schedule, job), Stopwatch()
-        with (
-            prepared(job, state, schedule, watch) as (schedule, models, search),
-            watch.phase("expectation"),
-        ):
-            found = expectation(job, state.poses, search, schedule)
+        with prepared(job, state, schedule, watch) as (schedule, models, search):
+            found = expectation(job, state.poses, search, schedule, watch)
         with watch.phase("waiting"):
             job.ranks.world.Barrier()
         with watch.phase("maximisation"):
             made = maximisation(job, schedule, models, found)
             state = conclude(job, schedule, state.poses, found, made)
         with watch.phase("writing"):
-            write_iteration(job, state, made.unfiltered)
+            write_iteration(job, state, made)
         report_iteration(job, state, found, watch)
     return state
 
@@ -63,13 +60,13 @@ def refine(job: Job, state: State) -> State:
 def prepared(
     job: Job, state: State, schedule: Schedule, watch: Stopwatch
 ) -> Iterator[tuple[Schedule, dict[int, HalfModel], Searches]]:
-    """Transform the maps, refine the sampling, cut the coarse slices. Collective.
+    """Transform the maps, and refine the sampling. Collective.
 
-    Held once per node, and let go of when the expectation is over.
+    The transforms are held once per node, and let go of when the expectation is over.
     """
     with ExitStack() as stack:
         with watch.phase("preparation"):
             references = stack.enter_context(projected(job, state.models, schedule.current_size))
             schedule, models = update_sampling(job, schedule, state, references)
-            search = stack.enter_context(searches(job, models, schedule, references))
+            search = searches(job, models, schedule, references)
         yield schedule, models, search

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
-from numpy import ndarray as Array
 
 import halfmap
 from halfmap.config.options import to_mapping
@@ -14,12 +12,13 @@ from halfmap.engine.class_text import ClassSummary
 from halfmap.engine.console_text import Ending, IterationLine
 from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
+from halfmap.engine.maximisation import Maximised
 from halfmap.engine.prior_record import report_priors
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.io.atomic import replacing
 from halfmap.io.exact_state import maps_digest, write_exact_state
-from halfmap.io.mrc import write_map
+from halfmap.io.mrc import write_map, write_stack
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.run_folder import ModelSettings, RunState, write_half, write_shared
 from halfmap.io.run_names import RunNames
@@ -33,20 +32,20 @@ from halfmap.parallel.halves import LEADER
 PROGRAM = f"halfmap {halfmap.__version__}"
 
 
-def write_iteration(job: Job, state: State, unfiltered: dict[int, Float32[Array, "z y x"]]) -> None:
+def write_iteration(job: Job, state: State, made: Maximised | None) -> None:
     """Write the files of an iteration: half roots their maps, then the leader the rest. Collective.
 
     Parameters
     ----------
-    unfiltered
-        Half maps without a prior, on the half roots, when they were made.
+    made
+        What only the maximisation has; None before the first.
     """
     schedule, names = state.schedule, RunNames(str(job.options.output_root))
     number = None if schedule.converged else schedule.iteration
     is_split = job.ranks.n_halves == 2 and not schedule.converged
     with all_or_none(job.ranks.world, "writing the maps"):
-        for half, volume in unfiltered.items():
-            write_map(names.unfiltered(number, half), volume, job.pixel_size_A)
+        if made is not None:
+            _write_extra_maps(job, made, (names, number))
         for half, team in job.ranks.teams.items():
             if team.is_root and half in state.models:
                 write_half(names, number, half if is_split else None, _run_state(job, state))
@@ -54,6 +53,16 @@ def write_iteration(job: Job, state: State, unfiltered: dict[int, Float32[Array,
     with all_or_none(job.ranks.world, "writing the tables"):
         if job.ranks.leads:
             _write_tables(job, state, (names, number), digests)
+
+
+def _write_extra_maps(job: Job, made: Maximised, place: tuple[RunNames, int | None]) -> None:
+    """Write half maps without a prior, and 2D references with their solvent."""
+    names, number = place
+    for half, volume in made.unfiltered.items():
+        write_map(names.unfiltered(number, half), volume, job.pixel_size_A)
+    for half, maps in made.unmasked.items():
+        own = half if job.ranks.n_halves == 2 and number is not None else None
+        write_stack(names.unmasked_classes(own), maps[:, 0], job.pixel_size_A)
 
 
 def _digests_of_maps(job: Job, state: State) -> tuple[str, ...]:
@@ -128,8 +137,8 @@ def announce(job: Job, state: State) -> None:
         {
             "program": PROGRAM,
             "particles": f"{counted}{optics}, {options.particles_file}",
-            "box": f"{job.box} px of {job.pixel_size_A:.4g} Å",
-            "symmetry": sampling.symmetry,
+            "box": f"{job.box} px of {job.pixel_size_A:.4g} Å{_grids_text(job)}",
+            **_symmetry_text(job, sampling.symmetry),
             "classes": _classes_text(job),
             "ranks": _ranks_text(job),
             "sampling": f"{sampling.fine_angular_step_deg:g}° and "
@@ -143,14 +152,34 @@ def announce(job: Job, state: State) -> None:
     )
 
 
+def _symmetry_text(job: Job, symmetry: str) -> dict[str, object]:
+    """Say to which symmetry maps are refined; class averages have none."""
+    return {} if job.flat else {"symmetry": symmetry}
+
+
 def _classes_text(job: Job) -> str | None:
     options = job.options
+    kind = " averages (2D)" if job.flat else ""
     if options.n_classes == 1:
-        return None
+        return f"1{kind}" if kind else None
+    counted = f"{options.n_classes}{kind}"
+    if options.reference_file is None:
+        return f"{counted}, from particles in random orientations"
     if options.seeds_classes:
         first = "second" if options.first_iteration_cc else "first"
-        return f"{options.n_classes}, drawn by chance in the {first} iteration"
-    return f"{options.n_classes}, from {options.reference_file}"
+        return f"{counted}, drawn by chance in the {first} iteration"
+    return f"{counted}, from {options.reference_file}"
+
+
+def _grids_text(job: Job) -> str:
+    """Say what other boxes, pixel sizes and magnifications the images have."""
+    others = [images.geometry for images in job.images if not images.geometry.is_of_map]
+    if not others:
+        return ""
+    named = dict.fromkeys(f"{g.box} px of {g.pixel_size_A:.4g} Å" for g in others)
+    listed = ", ".join(list(named)[:3]) + (", ..." if len(named) > 3 else "")
+    stretched = any(g.is_magnified for g in others)
+    return f"; images also of {listed}" + (" (magnified)" if stretched else "")
 
 
 def _ranks_text(job: Job) -> str:
@@ -241,11 +270,10 @@ def finish(job: Job, state: State, seconds: float) -> None:
     schedule, names = state.schedule, RunNames(str(job.options.output_root))
     number = None if schedule.converged else schedule.iteration
     is_split = job.ranks.n_halves == 2 and not schedule.converged
-    maps = [names.map(number, half) for half in ((0, 1) if is_split else (None,))]
+    named = names.classes if job.flat else names.map
+    maps = [named(number, half) for half in ((0, 1) if is_split else (None,))]
     n_classes = len(state.models[0].class_fraction)
-    if schedule.sampling.flat:
-        maps = [names.classes(number, None)]
-    elif n_classes > 1:
+    if n_classes > 1 and not job.flat:
         maps = [names.map(number, None, k) for k in (0, n_classes - 1)]
     files: dict[str, object] = _maps_named(maps, n_classes)
     if schedule.converged:

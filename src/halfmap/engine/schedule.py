@@ -21,6 +21,7 @@ from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import share
 from halfmap.parallel.halves import LEADER
 from halfmap.steps.accuracy import N_TRIALS, TrialRules, expected_accuracy, make_trials
+from halfmap.steps.coarser_sampling import coarser_sampling
 from halfmap.steps.convergence import count_changes, has_converged, pose_changes
 from halfmap.steps.resolution import after_fsc, image_sizes, next_resolution
 from halfmap.steps.sampling_schedule import next_sampling
@@ -31,14 +32,13 @@ from halfmap.steps.statistics_update import with_uniform_directions
 class Told(NamedTuple):
     """What the first half tells everybody: both must choose the same size and resolution."""
 
-    fsc: Float[Array, " shell"]
     data_vs_prior: Float[Array, "class shell"]
     mean_max_probability: float
 
     @classmethod
     def of(cls, model: HalfModel) -> "Told":
         """Take it from the model of the first half."""
-        return cls(model.fsc, model.data_vs_prior, model.mean_max_probability)
+        return cls(model.data_vs_prior, model.mean_max_probability)
 
 
 def is_finished(schedule: Schedule, job: Job) -> bool:
@@ -49,11 +49,10 @@ def is_finished(schedule: Schedule, job: Job) -> bool:
 def begin(schedule: Schedule, job: Job) -> Schedule:
     """Open an iteration: is it the last, how much of Fourier space, and how the grid is turned."""
     iteration = schedule.iteration + 1
-    opened = replace(
-        schedule, iteration=iteration, converged=has_converged(schedule, job.schedule_rules)
-    )
+    ends = job.options.force_converge or has_converged(schedule, job.schedule_rules)
+    opened = replace(schedule, iteration=iteration, converged=ends)
     size, coarse_size = image_sizes(opened, job.schedule_rules)
-    factor = 0.0 if job.options.skip_align else job.options.perturbation
+    factor = 0.0 if job.options.keeps_angles else job.options.perturbation
     seed = job.options.random_seed
     turned = draw_perturbation(opened.sampling.perturbation, factor, seed, iteration)
     return replace(
@@ -77,15 +76,24 @@ def update_sampling(
         for half in references
     }
     nothing_to_tell = job.options.skip_align and job.options.skip_rotate
-    if not (job.compares_by_correlation(schedule.iteration) or nothing_to_tell):
+    begins = job.begins_by_correlation(schedule.iteration)
+    if not (begins or nothing_to_tell):
         schedule, models = _with_accuracy(job, schedule, state.poses, models, references)
     refined = next_sampling(schedule, job.schedule_rules)
-    if refined.sampling.healpix_order != schedule.sampling.healpix_order:
+    if job.schedule_rules.coarser_allowed:
+        refined = coarser_sampling(refined, job.schedule_rules, by_correlation=begins)
+    if _directions_of(refined) != _directions_of(schedule):
         n_directions = len(direction_pixels(refined.sampling)[0])
         models = {
             half: with_uniform_directions(model, n_directions) for half, model in models.items()
         }
     return refined, models
+
+
+def _directions_of(schedule: Schedule) -> tuple[int, float]:
+    """Return what decides on the list of directions; 2D references have psi alone."""
+    sampling = schedule.sampling
+    return sampling.healpix_order, sampling.psi_step_deg if sampling.flat else 0.0
 
 
 def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Maximised) -> State:
@@ -94,8 +102,8 @@ def conclude(job: Job, schedule: Schedule, before: Poses, found: Found, made: Ma
     poses = share(found.results.poses(before) if job.ranks.leads else None, world, LEADER)
     told = share(Told.of(models[0]) if job.ranks.leads else None, world, LEADER)
     schedule = replace(schedule, mean_max_probability=told.mean_max_probability)
-    if job.ranks.n_halves == 2:
-        schedule = after_fsc(schedule, told.fsc)
+    if made.fsc is not None:
+        schedule = after_fsc(schedule, made.fsc)
     rows = job.rows_at(schedule)
     flat = schedule.sampling.flat
     changes = pose_changes(before[rows], poses[rows], job.group, flat=flat)
@@ -148,6 +156,7 @@ def _trial_rules(
     job: Job, schedule: Schedule, images: ImageSettings
 ) -> tuple[TrialRules, ImageGeometry]:
     ctf = None if job.reference_has_ctf(schedule.iteration) else images.ctf
-    seed = job.options.random_seed
-    rules = TrialRules(schedule.current_size, seed, ctf, job.interpolation)
+    compares_coarsely = job.search_rules.compares_coarsely
+    size = schedule.coarse_size if compares_coarsely else schedule.current_size
+    rules = TrialRules(size, job.options.random_seed, ctf, job.interpolation)
     return rules, images.geometry

@@ -24,13 +24,14 @@ def locate_particles(job: Job, state: State) -> None:
     """
     schedule, watch = begin(state.schedule, job), Stopwatch()
     with prepared(job, state, schedule, watch) as (_, _, search):
-        found = expectation(job, state.poses, search, schedule)
+        found = expectation(job, state.poses, search, schedule, watch)
     names = RunNames(str(job.options.output_root))
     path = names.data(None)
     with all_or_none(job.ranks.world, "writing the poses"):
         if job.table is not None:
             write_quarantine(job, names)
-            write_data_star(path, job.particles, found.results.poses(state.poses), job.table)
+            poses = found.results.poses(state.poses)
+            write_data_star(path, job.particles, poses, job.table, flat=job.flat)
     if job.ranks.leads:
         news = job.quarantine.news()
         if news:

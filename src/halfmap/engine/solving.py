@@ -4,7 +4,7 @@ Runs on the ranks that make maps of the half, which hold nothing of the other.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray as Array
 
 from halfmap.engine.external import Reconstructed, externally_reconstructed
-from halfmap.engine.finishing import finished
+from halfmap.engine.finishing import finished, flattening_steps, shaping_steps
 from halfmap.engine.job import Job
 from halfmap.model.half_model import HalfModel
 from halfmap.model.prior_input import PriorInput
@@ -57,14 +57,17 @@ def solve(
     reconstructed = _reconstructor(job, schedule, summed.half)
     solved = {}
     for k, sums in summed.fourier.items():
-        power = old.signal_variance[k] * share
+        power = old.signal_variance[k]
         estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
+        estimate = replace(estimate, data_vs_prior=estimate.data_vs_prior * share)
         if sums.weight.any():
             made = reconstructed(k, sums, (estimate, shown))
-            solved[k] = made._replace(volume=finished(job, schedule, made.volume))
+            shaped = finished(made.volume, shaping_steps(job, schedule))
+            volume = finished(shaped, flattening_steps(job, schedule))
+            solved[k] = made._replace(volume=volume, unmasked=shaped)
         else:  # no particle was here: the class stays, and stays empty
             volume = np.zeros(old.maps.shape[1:], np.float32)
-            solved[k] = Reconstructed(volume, estimate, shown)
+            solved[k] = Reconstructed(volume, estimate, shown, volume)
     return solved
 
 

@@ -14,16 +14,23 @@ from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
 from halfmap.engine.external import check_program
 from halfmap.engine.first_noise import first_noise_variance
+from halfmap.engine.first_references import first_references
 from halfmap.engine.first_sampling import check_relaxed_symmetry, first_sampling
 from halfmap.engine.inputs import Inputs, read_inputs
 from halfmap.engine.job import Job, make_job
 from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.priors import check_prior
 from halfmap.engine.state import State
-from halfmap.io.output import check_disc_space, check_output, iteration_bytes, make_room
+from halfmap.io.output import (
+    check_disc_space,
+    check_output,
+    external_bytes,
+    iteration_bytes,
+    make_room,
+)
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.problems import Problems
-from halfmap.model.fourier import low_pass
+from halfmap.model.fourier import low_pass, round_half_away, shell_resolution_A
 from halfmap.model.half_model import HalfModel
 from halfmap.model.noise import initial_signal_to_noise
 from halfmap.model.orientations import direction_pixels
@@ -31,9 +38,11 @@ from halfmap.model.particles import Poses
 from halfmap.model.sampling import Sampling
 from halfmap.parallel.collectives import from_root, share
 from halfmap.parallel.halves import LEADER, Ranks, organise
-from halfmap.parallel.launcher import check_launcher, is_launched
+from halfmap.parallel.launcher import UNBOUND, bound_cores, check_launcher, is_launched
 from halfmap.steps.resolution import first_schedule
 
+FIRST_RESOLUTION = 0.07
+"""Shell of the resolution of the first averages, as a fraction of the box."""
 References = tuple[tuple[Float32[Array, "z y x"], ...], ...]
 """Starting maps of each half: one a class, or one for all."""
 
@@ -49,7 +58,16 @@ def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Con
     check_launcher(os.environ, world.size, MPI.Get_library_version())
     ranks = organise(world, 2 if options.split_random_halves else 1)
     verbosity = options.verbosity if ranks.leads else 0
-    return ranks, Console(verbosity, may_draw=not is_launched(os.environ))
+    console = Console(verbosity, may_draw=not is_launched(os.environ))
+    works = world.size == 1 or not ranks.leads
+    bound = world.allreduce(bound_cores() if works else UNBOUND, op=MPI.MIN)
+    if bound < options.n_threads and ranks.leads:
+        console.warning(
+            f"a rank is bound to {bound} core{'' if bound == 1 else 's'} but has --j "
+            f"{options.n_threads} threads: they will wait for each other. Launch with mpirun "
+            "--bind-to none, or srun --cpus-per-task"
+        )
+    return ranks, console
 
 
 def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple[Job, State]:
@@ -63,7 +81,6 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
 
     def read() -> Inputs:
         nonlocal table, existing, references
-        nonlocal table, existing
         check_program(options)
         check_prior(options)
         problems, root = Problems(), options.output_root
@@ -71,13 +88,17 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
         inputs, table = read_inputs(options, options.random_seed, console, problems)
         optics, n = inputs.particles.optics[0], len(inputs.particles)
         references = inputs.references  # not for all ranks: maps are held once on each node
-        n_maps = max(options.n_classes, *map(len, references)) * ranks.n_halves
-        needed = iteration_bytes(optics.box, n, len(table.particles), n_maps)
+        n_maps = max([options.n_classes, *map(len, references)]) * ranks.n_halves
+        depth = 1 if inputs.flat else optics.box
+        needed = iteration_bytes((depth, optics.box), n, len(table.particles), n_maps)
+        if options.external_reconstruct:
+            needed += external_bytes(optics.box, options.padding, n_maps, flat=inputs.flat)
         check_disc_space(root.parent, 2 * needed)
         return replace(inputs, references=())
 
     inputs = from_root(read, world, LEADER)
     options = share(_with_classes(options, references, console), world, LEADER)
+    options = _with_low_pass(options, inputs)
     job = make_job(options, command, (ranks, console), inputs, table)
     state = first_state(job, inputs.poses, references)
     # Not before the images have been looked at: an old result is worth more than a failed start.
@@ -107,16 +128,33 @@ def _with_classes(
     return options.model_copy(update={"n_classes": n_listed})
 
 
+def _with_low_pass(options: RefineOptions, inputs: Inputs) -> RefineOptions:
+    """Return the options with the resolution of the first averages, if there is no map."""
+    if options.reference_file is not None or options.initial_lowpass_A > 0.0:
+        return options
+    optics = inputs.particles.optics[0]
+    shell = max(1, round_half_away(FIRST_RESOLUTION * optics.box))
+    limit_A = shell_resolution_A(shell, optics.box, optics.pixel_size_A)
+    return options.model_copy(update={"initial_lowpass_A": limit_A})
+
+
 def first_state(job: Job, poses: Poses, references: References) -> State:
     """Make the models that know nothing but the starting maps and the noise. Collective.
 
     Parameters
     ----------
     references
-        Starting maps of each half, one a class or one for all; on the leader.
+        Starting maps of each half, one a class or one for all; on the leader. If there are none
+        they are made.
     """
     noise = first_noise_variance(job)
     sampling = first_sampling(job)
+    if job.flat:  # whatever is known of rot and tilt, a class average shows none of it
+        poses = replace(poses, angles_deg=poses.angles_deg * [0.0, 0.0, 1.0])
+    if job.options.reference_file is None:
+        blank = np.zeros((1, job.box // 2 + 1))
+        before = first_schedule(sampling, blank, job.schedule_rules)
+        references = first_references(job, before, noise, poses)
     made = {
         half: _first_model(job, volumes, sampling, noise, half)
         for half, volumes in enumerate(references)
@@ -138,7 +176,7 @@ def _first_model(
 ) -> HalfModel:
     """Make a half's first model; a single map is that of all classes."""
     n_classes = job.options.n_classes
-    if job.options.initial_lowpass_A > 0.0:
+    if job.options.initial_lowpass_A > 0.0 and job.options.reference_file is not None:
         limit_A = job.options.initial_lowpass_A
         volumes = tuple(low_pass(volume, job.pixel_size_A, limit_A) for volume in volumes)
     each = np.count_nonzero(job.particles.half == half) / n_classes

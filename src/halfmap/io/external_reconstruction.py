@@ -97,8 +97,13 @@ def write_request(
     write_star(names.star, {f"{_PART}_general": files | dict(general), f"{_PART}_tau2": table})
 
 
-def read_result(names: ExternalNames, box: int) -> Float32[Array, "z y x"]:
+def read_result(names: ExternalNames, shape: tuple[int, int, int]) -> Float32[Array, "z y x"]:
     """Read the map that the program made.
+
+    Parameters
+    ----------
+    shape
+        That it must have: the box along each axis, one plane for a 2D reference.
 
     Raises
     ------
@@ -111,10 +116,11 @@ def read_result(names: ExternalNames, box: int) -> Float32[Array, "z y x"]:
             f"What it said is in {names.log}"
         )
     volume, _ = read_map(names.map)
-    if len(volume) != box:
+    if volume.shape != shape:
+        found, expected = (" x ".join(map(str, each)) for each in (volume.shape, shape))
         raise DataError(
-            f"{names.map}: found a box of {len(volume)} px, expected {box} px: the map must be "
-            "that of rlnOriginalImageSize, not padded. Correct the external program"
+            f"{names.map}: found {found} px, expected {expected} px: the map must have the box of "
+            "rlnOriginalImageSize, not the padded one. Correct the external program"
         )
     return volume
 

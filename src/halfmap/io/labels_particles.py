@@ -78,7 +78,7 @@ rlnMagMat00 | - | read | anisotropic magnification, row 0, column 0
 rlnMagMat01 | - | read | anisotropic magnification, row 0, column 1
 rlnMagMat10 | - | read | anisotropic magnification, row 1, column 0
 rlnMagMat11 | - | read | anisotropic magnification, row 1, column 1
-rlnResolutionInversePixel | 1/px | read | frequency at which the transfer function of the detector is given
+rlnResolutionInversePixel | 1/px | read | frequency of a value of rlnMtfValue
 rlnMtfValue | - | read | transfer function of the detector
 rlnMtfFileName | - | read | STAR file with the transfer function of the detector
 """

@@ -7,10 +7,9 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.io.image_names import find_beside, split_image_name
 from halfmap.io.model_star import ModelHeader
-from halfmap.io.mrc import read_map, read_pictures
 from halfmap.io.problems import refuse
+from halfmap.io.references import beside, file_of, read_reference
 from halfmap.io.star import StarFile, read_star
 from halfmap.io.star_columns import ColumnReader, one_row
 from halfmap.model.half_model import HalfModel
@@ -148,11 +147,11 @@ def _note_unsupported(general: ColumnReader, classes: ColumnReader, problems: li
 def _maps(path: Path, header: ModelHeader, box: int) -> Float32[Array, "class z y x"]:
     maps = []
     for name in header.map_names:
-        number, file = split_image_name(name)
-        found = find_beside(file, path.parent)
-        if not found.exists():
-            found = path.parent / Path(file).name
-        volume = _one_plane(found, number) if "@" in name else read_map(found)[0]
+        found = beside(name, path.parent)
+        file = file_of(found)
+        if not file.exists():
+            found = found.removesuffix(str(file)) + str(path.parent / file.name)
+        volume, _ = read_reference(found)
         if volume.shape[-1] != box:
             raise DataError(
                 f"{found} has the box {volume.shape[-1]}, but {path} says {box}. "
@@ -160,14 +159,3 @@ def _maps(path: Path, header: ModelHeader, box: int) -> Float32[Array, "class z 
             )
         maps.append(volume)
     return np.array(maps)
-
-
-def _one_plane(stack: Path, number: int) -> Float32[Array, "1 y x"]:
-    """Return a 2D reference, counted from one."""
-    images, _ = read_pictures(stack)
-    if not 1 <= number <= len(images):
-        raise DataError(
-            f"{stack} has {len(images)} images, but number {number} is asked for. "
-            "Were the files of two runs mixed?"
-        )
-    return images[number - 1 : number]

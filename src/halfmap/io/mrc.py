@@ -115,31 +115,6 @@ def read_map(path: str | Path) -> tuple[Float32[Array, "z y x"], float]:
     return _values(header), _checked_pixel_size(header)
 
 
-def read_pictures(path: str | Path) -> tuple[Float32[Array, "image y x"], float]:
-    """Read an image, or a stack of images, whole: 2D references.
-
-    Returns
-    -------
-    images
-        In float32, native byte order.
-    pixel_size_A
-        From the header; 0 if it does not say.
-
-    Raises
-    ------
-    DataError
-        If the file is not a sound stack of square real images of finite values.
-    """
-    header = read_header(path)
-    _, height, width = header.shape
-    if height != width:
-        raise DataError(
-            f"{path} has images of {width} x {height} pixels; expected square ones. "
-            "Crop or pad them."
-        )
-    return _values(header), header.pixel_size_A
-
-
 def read_half_transform(path: str | Path) -> Float32[Array, "z y half"]:
     """Read real factors on the stored half of the transform of a map: n x n x (n / 2 + 1).
 

@@ -15,6 +15,7 @@ _PATTERNS = (
     "_optimiser.star",
     "_sampling.star",
     "_class[0-9][0-9][0-9]*",
+    "_classes.mrcs",
     "_half[12]_*",
     "_halfmap.h5",
     "_options.yaml",
@@ -22,8 +23,14 @@ _PATTERNS = (
     "_solvent2.mrc",
     "_lowpass_mask.mrc",
 )
-RECORDS = ("_timing.csv", "_quarantine.star", "_prior.star", "_prior.log")
-"""Files about the whole run, to which each iteration adds."""
+RECORDS = (
+    "_timing.csv",
+    "_quarantine.star",
+    "_prior.star",
+    "_prior.log",
+    "_unmasked_classes.mrcs",
+)
+"""Files about the whole run, to which each iteration adds or which it replaces."""
 _BYTES_PER_VALUE = 16
 """Of a STAR table: numbers take 13, names more."""
 
@@ -85,26 +92,38 @@ def check_output(root: Path, *, overwrite: bool) -> list[Path]:
     return existing
 
 
-def iteration_bytes(box: int, n_particles: int, n_columns: int, n_maps: int) -> int:
+def iteration_bytes(shape: tuple[int, int], n_particles: int, n_columns: int, n_maps: int) -> int:
     """Estimate the size of the files that one iteration writes.
 
     Parameters
     ----------
-    box
-        Box of the map, px.
+    shape
+        Planes and box of a map, px.
     n_particles, n_columns
         Size of the particle table.
     n_maps
         Classes of all halves.
 
-    >>> iteration_bytes(box=256, n_particles=100_000, n_columns=25, n_maps=2) // 2**20
+    >>> iteration_bytes((256, 256), n_particles=100_000, n_columns=25, n_maps=2) // 2**20
     176
     """
-    maps = 4 * box**3 * n_maps
+    depth, box = shape
+    maps = 4 * depth * box**2 * n_maps
     table = n_particles * n_columns * _BYTES_PER_VALUE
     exact = n_particles * 9 * 8
-    statistics = 200_000 * 8 * n_maps
+    statistics = 200_000 * 8 * n_maps if depth > 1 else 8 * 8 * box * n_maps
     return maps + table + exact + statistics
+
+
+def external_bytes(box: int, padding: int, n_maps: int, *, flat: bool) -> int:
+    """Estimate the size of what is written for an external program in one iteration.
+
+    >>> external_bytes(256, 2, 1, flat=False) // 2**20
+    835
+    """
+    padded = padding * box
+    sums = 3 * 4 * (1 if flat else padded) * padded * (padded // 2 + 1)
+    return (sums + 4 * (1 if flat else box) * box**2) * n_maps
 
 
 def make_room(folder: Path, old: Iterable[Path] = ()) -> None:

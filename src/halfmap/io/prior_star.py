@@ -16,8 +16,10 @@ LABELS = ("hlfIteration", "hlfHalf", "hlfClass", "hlfOutcome")
 
 def write_verdicts(path: Path, rows: Sequence[Row]) -> None:
     """Write the table; no rows leave no file."""
-    plain = [(*row[:3], _plain(row[3])) for row in rows]
-    columns = list(zip(*plain, strict=True)) or [()] * len(LABELS)
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    columns = zip(*((*row[:3], _plain(row[3])) for row in rows), strict=True)
     write_star(path, {"prior": {label: list(c) for label, c in zip(LABELS, columns, strict=True)}})
 
 

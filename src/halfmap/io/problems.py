@@ -12,6 +12,15 @@ SHOWN = 20
 """Problems listed one by one; the rest is counted."""
 
 
+class ListedError(DataError):
+    """Several problems of one subject."""
+
+    def __init__(self, text: str, problems: Sequence[str]) -> None:
+        super().__init__(text)
+        self.problems = tuple(problems)
+        """All of them, also those that the text only counts."""
+
+
 def refuse(subject: object, problems: Sequence[str]) -> None:
     """Raise one error that lists every problem; return if there is none.
 
@@ -24,7 +33,7 @@ def refuse(subject: object, problems: Sequence[str]) -> None:
 
     Raises
     ------
-    DataError
+    ListedError
         If there is a problem.
     """
     if not problems:
@@ -33,7 +42,7 @@ def refuse(subject: object, problems: Sequence[str]) -> None:
     lines = [f"  {problem}" for problem in different[:SHOWN]]
     if len(different) > SHOWN:
         lines.append(f"  and {len(different) - SHOWN:,} more of this kind.")
-    raise DataError("\n".join([f"{subject} cannot be used:", *lines]))
+    raise ListedError("\n".join([f"{subject} cannot be used:", *lines]), different)
 
 
 class Problems:

@@ -76,10 +76,9 @@ class RunNames:
         """Name of the stack of 2D references."""
         return self._path(iteration, f"{_half(half)}classes.mrcs")
 
-    @property
-    def unmasked_classes(self) -> Path:
+    def unmasked_classes(self, half: int | None) -> Path:
         """Name of the 2D references of the last iteration before their solvent was flattened."""
-        return self._path(None, "unmasked_classes.mrcs")
+        return self._path(None, f"{_half(half)}unmasked_classes.mrcs")
 
     def unfiltered(self, iteration: int | None, half: int, class_index: int = 0) -> Path:
         """Name of a half map without prior, for post-processing."""

@@ -13,6 +13,8 @@ from halfmap.io.star import TEXT, Table
 _NO_CTF = "Estimate the CTF first, or leave out --ctf."
 _REMEDIES = {"rlnDefocusU": _NO_CTF, "rlnAmplitudeContrast": _NO_CTF}
 """What to do when a column is missing, where something better can be said."""
+_LARGEST = 2.0**53
+"""Doubles beyond this do not hold every whole number."""
 
 
 class ColumnReader:
@@ -75,8 +77,9 @@ class ColumnReader:
         """Return a column of whole numbers; without a default it must be there."""
         values = self.floats(label, default)
         whole = np.round(values)
-        self.note(label, np.abs(values - whole) > 1e-6, "expected a whole number")
-        return whole.astype(np.int64)
+        wrong = (np.abs(values - whole) > 1e-6) | (np.abs(whole) > _LARGEST)
+        self.note(label, wrong, "expected a whole number")
+        return np.where(wrong, 0.0, whole).astype(np.int64)
 
     def note(self, label: str, wrong: Array, expected: str) -> None:
         """Add one problem if any row of a column that exists is wrong, with the first value.

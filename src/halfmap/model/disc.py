@@ -95,7 +95,8 @@ def counted_shells(size: int, geometry: ImageGeometry) -> Int[Array, "row half"]
 
     Up to shell ``size / 2`` the pixels of the image's window count, which has no row
     ky = -window/2; beyond, all of the box up to its last shell. The half line kx = 0, ky < 0 never
-    counts, nor do shells beyond the window if it is the whole box, nor those beyond the map's last.
+    counts, nor do shells beyond the window if it is the whole box. All pixels beyond the map's last
+    shell are in the next one.
     """
     box = geometry.box
     ky, kx = frequencies_2d(box)
@@ -103,8 +104,7 @@ def counted_shells(size: int, geometry: ImageGeometry) -> Int[Array, "row half"]
     within = shell <= size // 2
     counted = (shells_2d(box) <= box // 2) & ((kx > 0) | (ky >= 0))
     counted &= ~within | (ky > -(geometry.window(size) // 2))
-    counted &= shell <= geometry.model_box // 2
-    return np.where(counted, shell, -1)
+    return np.where(counted, np.minimum(shell, geometry.model_box // 2 + 1), -1)
 
 
 def phase_ramps(disc: Disc, shifts_px: Float[Array, "shift 2"], box: int) -> Array:

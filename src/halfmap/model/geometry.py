@@ -42,6 +42,17 @@ class ImageGeometry:
         return cls(box, pixel_size_A, box, pixel_size_A)
 
     @property
+    def is_magnified(self) -> bool:
+        """Whether there is a magnification to be undone."""
+        return self.magnification != (1.0, 0.0, 0.0, 1.0)
+
+    @property
+    def is_of_map(self) -> bool:
+        """Whether the images are on the grid of the map."""
+        plain = ImageGeometry.plain(self.model_box, self.model_pixel_size_A)
+        return self == plain
+
+    @property
     def scale(self) -> float:
         """Length of the map's box over that of the image's."""
         return (self.model_box * self.model_pixel_size_A) / (self.box * self.pixel_size_A)

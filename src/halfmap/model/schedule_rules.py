@@ -16,7 +16,11 @@ class ScheduleRules:
     first_iteration_by_correlation: bool = False
     """The first iteration says nothing about the resolution: the initial one stays."""
     automatic: bool = True
-    """Sampling is refined and convergence looked for (``--auto_refine``)."""
+    """Sampling is refined (``--auto_refine``, ``--auto_sampling``)."""
+    converges: bool = True
+    """Convergence is looked for as well (``--auto_refine``)."""
+    coarser_allowed: bool = False
+    """Iterations take steps as coarse as their accuracy allows (``--allow_coarser_sampling``)."""
     split: bool = True
     """There are two halves, hence an FSC."""
     coarse_size_limit_px: int = -1

@@ -83,6 +83,10 @@ class Ranks:
     roots: tuple[int, ...]
     """World rank of each half's root."""
 
+    def makes_maps(self, n_classes: int) -> bool:
+        """Whether this rank makes the map of any class of any half."""
+        return any(team.classes(n_classes) for team in self.teams.values())
+
     @property
     def leads(self) -> bool:
         """Whether this rank hands out the work and writes the tables."""

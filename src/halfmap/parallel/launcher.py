@@ -5,6 +5,7 @@ independent runs of one rank each, without a word: each would refine everything 
 would write the same files.
 """
 
+import os
 from collections.abc import Mapping
 
 from halfmap.errors import OptionError
@@ -24,10 +25,21 @@ ranks inherit srun's number, that of the daemons. What mpirun says counts.
 that starts a single process. ``SLURM_STEP_NUM_TASKS`` is too, with value 1.
 """
 
+UNBOUND = 2**30
+"""More cores than there are."""
+
 
 def is_launched(environment: Mapping[str, str]) -> bool:
     """Whether this process was started by mpirun, mpiexec or srun."""
     return any(variable in environment for variable in LAUNCHER_SIZES)
+
+
+def bound_cores() -> int:
+    """Return how many cores this process may use; `UNBOUND` if it may use all of the machine."""
+    if not hasattr(os, "sched_getaffinity"):  # only Linux tells
+        return UNBOUND
+    allowed = len(os.sched_getaffinity(0))
+    return UNBOUND if allowed >= (os.cpu_count() or 1) else allowed
 
 
 def check_launcher(environment: Mapping[str, str], world_size: int, library: str) -> None:

@@ -61,11 +61,12 @@ class NodeArrays:
         """Return node rank 0's ``array`` on every rank of the node. Collective."""
         if self.node.size == 1 and array is not None:
             return array
-        copy, rows = self.empty(shape, dtype)
+        n_windows = len(self._windows)
+        copy, _ = self.empty(shape, dtype)
         if self.node.rank == 0:
             assert array is not None
             copy[...] = array
-        if rows == slice(0, shape[0]):
+        if len(self._windows) == n_windows:  # not one array: each rank has its own
             broadcast(copy, self.node)
         self.node.Barrier()
         return copy

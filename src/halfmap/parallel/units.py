@@ -6,7 +6,7 @@ the model only. So it does not matter who computes it, or when.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Int
@@ -43,6 +43,11 @@ def cut_units(half: Int[Array, " particle"], geometry: Int[Array, " particle"]) 
             cut = np.array_split(own, -(-len(own) // size))
             pieces.extend((int(this_half), int(kind), piece) for piece in cut)
     return tuple(Unit(number, *piece) for number, piece in enumerate(pieces))
+
+
+def renumbered(units: Sequence[Unit]) -> tuple[Unit, ...]:
+    """Return some units with numbers that count from zero: a lease book of their own."""
+    return tuple(replace(unit, number=number) for number, unit in enumerate(units))
 
 
 @dataclass

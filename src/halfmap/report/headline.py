@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from halfmap.io.prior_star import USED
-from halfmap.report.run_record import ParticleTable, RunRecord, StateRecord, number
+from halfmap.report.run_record import ModelRecord, ParticleTable, RunRecord, StateRecord, number
 
 
 def headline(record: RunRecord) -> tuple[str, str]:
@@ -110,10 +110,17 @@ def _remarks(record: RunRecord) -> Iterator[str]:
                     f"The FSC is still {edge:.2f} at the Nyquist limit: the pixel size limits "
                     f"this map, or both halves share something that is not the particle."
                 )
-        if record.last.value("rlnNrClasses") > 1:
-            yield f"The run has {model.general['rlnNrClasses']} classes; this page shows class 1."
+        if record.has_classes:
+            yield from _class_remarks(model)
     if record.missing:
         yield f"{_count(len(record.missing), 'file')} could not be read; listed below."
+
+
+def _class_remarks(model: ModelRecord) -> Iterator[str]:
+    yield f"The run has {model.general['rlnNrClasses']} classes; the spectra are those of class 1."
+    empty = np.flatnonzero(model.classes.get("ClassDistribution", np.ones(1)) == 0.0) + 1
+    if len(empty):
+        yield f"{_count(len(empty), 'class', 'es')} empty: {', '.join(map(str, empty))}."
 
 
 def _use_of_prior(record: RunRecord) -> str:
@@ -128,8 +135,8 @@ def _halves(table: ParticleTable | None) -> str:
     return f"{first:,} + {second:,}" if first and second else ""
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+def _count(n: int, noun: str, plural: str = "s") -> str:
+    return f"{n} {noun}{'' if n == 1 else plural}"
 
 
 def _with_unit(value: float, unit: str, decimals: int | None = None) -> str:

@@ -11,10 +11,12 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.io.mrc import read_map
+from halfmap.io.mrc import read_header, read_map
+from halfmap.io.stacks import ImageSource
 from halfmap.model.fsc import map_fsc
 from halfmap.report.plot_style import grey_uri
 from halfmap.report.run_files import StateFiles
+from halfmap.report.run_record import StateRecord
 
 TILE_PX = 256
 """Larger pictures are averaged down: the page stays small."""
@@ -45,7 +47,7 @@ class MapPictures:
     scale_A: int
     """Length of the scale bar."""
     tiles: tuple[Tile, ...]
-    """Three central slices, then three projections."""
+    """Three central slices, then three projections; or one of each class average."""
 
 
 def map_pictures(files: StateFiles, missing: list[str]) -> Iterator[MapPictures]:
@@ -59,12 +61,47 @@ def map_pictures(files: StateFiles, missing: list[str]) -> Iterator[MapPictures]
         yield _pictures(name, path, volume, pixel_size_A)
 
 
+def class_pictures(state: StateRecord, missing: list[str]) -> Iterator[MapPictures]:
+    """Yield the pictures of the 2D references, the most populated first; nothing in a 3D run."""
+    path = state.files.classes
+    if not path.is_file():
+        return
+    try:
+        header = read_header(path)
+        n, _, box = header.shape
+        images = ImageSource((str(path),)).read(np.zeros(n, int), np.arange(n), box)
+    except DataError as error:
+        missing.append(str(error))
+        return
+    model = state.model
+    shares = model.classes.get("ClassDistribution") if model is not None else None
+    if shares is None or len(shares) != n:
+        shares = np.full(n, np.nan)
+    resolutions = model.classes.get("EstimatedResolution") if model is not None else None
+    scale_A, percent = _scale(box, header.pixel_size_A)
+    tiles = []
+    for k in np.argsort(-np.nan_to_num(shares), kind="stable"):
+        said = [f"{k + 1}"]
+        if np.isfinite(shares[k]):
+            said.append(f"{100 * shares[k]:.3g} %")
+        if resolutions is not None and np.isfinite(resolutions[k]) and shares[k] > 0.0:
+            said.append(f"{resolutions[k]:.3g} Å")
+        tiles.append(_tile(images[k], " · ".join(said), percent))
+    yield MapPictures("class averages", path.name, box, scale_A, tuple(tiles))
+
+
+def _scale(box: int, pixel_size_A: float) -> tuple[int, float]:
+    """Return the length of the scale bar, in Å and in percent of the width."""
+    width_A = box * pixel_size_A
+    scale_A = _nice_length(width_A / 4)
+    return scale_A, 100 * scale_A / width_A if pixel_size_A > 0 else 0.0
+
+
 def _pictures(
     name: str, path: Path, volume: Float32[Array, "z y x"], pixel_size_A: float
 ) -> MapPictures:
     box = len(volume)
-    scale_A = _nice_length(box * pixel_size_A / 4)
-    percent = 100 * scale_A / (box * pixel_size_A) if pixel_size_A > 0 else 0.0
+    scale_A, percent = _scale(box, pixel_size_A)
     slices = [(f"{plane} slice", volume.take(box // 2, axis=axis)) for plane, axis in _VIEWS]
     sums = [(f"{plane} sum", volume.sum(axis=axis, dtype=np.float64)) for plane, axis in _VIEWS]
     return MapPictures(

@@ -8,7 +8,7 @@ from pathlib import Path
 import halfmap
 from halfmap.errors import HalfmapError
 from halfmap.report.headline import facts, headline, iteration_rows, remarks
-from halfmap.report.maps import map_pictures
+from halfmap.report.maps import class_pictures, map_pictures
 from halfmap.report.plot_style import COLOURS, house_style
 from halfmap.report.read_run import read_run
 from halfmap.report.run_record import RunRecord, StateRecord
@@ -58,7 +58,9 @@ def _require(*packages: str) -> None:
 
 
 def _content(record: RunRecord) -> dict[str, object]:
-    pictures = list(map_pictures(_state_with_maps(record).files, record.missing))
+    state = _state_with_maps(record)
+    averages = list(class_pictures(state, record.missing))
+    pictures = averages or list(map_pictures(state.files, record.missing))
     history = list(particle_history(record.iterated or record.states))
     head, *rows = record.quarantine or ((),)
     return {
@@ -69,7 +71,9 @@ def _content(record: RunRecord) -> dict[str, object]:
         "remarks": remarks(record),
         "colours": COLOURS,
         "pictures": pictures,
-        "pictures_of": _state_with_maps(record).name,
+        "flat": bool(averages),
+        "several": record.has_classes,
+        "pictures_of": state.name,
         "sections": list(all_sections(Sources(record, history))),
         "iterations": iteration_rows(record),
         "quarantine_head": head,
@@ -87,7 +91,8 @@ def _content(record: RunRecord) -> dict[str, object]:
 
 def _state_with_maps(record: RunRecord) -> StateRecord:
     """Return the newest state that has maps, or the last."""
-    return next((s for s in reversed(record.states) if s.files.maps), record.last)
+    shown = (s for s in reversed(record.states) if s.files.maps or s.files.classes.is_file())
+    return next(shown, record.last)
 
 
 def _text(file: Path) -> str:

@@ -110,6 +110,7 @@ def _read_model(path: Path, missing: list[str]) -> ModelRecord | None:
     if star is None or "model_general" not in star.lists:
         return None
     shells = star.tables.get("model_class_1", {})
+    classes = star.tables.get("model_classes", {})
     groups = star.tables.get("model_groups", {})
     noise = {
         int(name.rsplit("_", 1)[1]): (_column(table, "Resolution"), _column(table, "Sigma2Noise"))
@@ -118,15 +119,18 @@ def _read_model(path: Path, missing: list[str]) -> ModelRecord | None:
     }
     return ModelRecord(
         general=star.lists["model_general"],
-        shells={
-            label.removeprefix("rln"): values
-            for label in shells
-            if (values := _numbers(shells, label)) is not None
-        },
+        shells=_numbered(shells),
+        classes=_numbered(classes),
         noise=noise,
         group_names=tuple(map(str, groups.get("rlnGroupName", ()))),
         group_scales=_column(groups, "GroupScaleCorrection"),
     )
+
+
+def _numbered(table: Table) -> dict[str, Float[Array, " row"]]:
+    """Return the columns that are numbers, by their label without ``rln``."""
+    columns = {label.removeprefix("rln"): _numbers(table, label) for label in table}
+    return {label: values for label, values in columns.items() if values is not None}
 
 
 def _numbers(table: Table, label: str) -> Float[Array, " row"] | None:

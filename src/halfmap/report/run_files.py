@@ -52,8 +52,16 @@ class StateFiles:
 
     @property
     def maps(self) -> dict[str, Path]:
-        """Maps of the first class; those of the halves at the end are unfiltered."""
+        """Maps by name of the half, unfiltered ones at the end; by class if there are several."""
+        if self._file("_class002.mrc").is_file():
+            files = {f"class {k}": self._file(f"_class{k:03d}.mrc") for k in range(1, 1000)}
+            return {name: file for name, file in files.items() if file.is_file()}
         return self._of_each_half("_class001.mrc") | self._of_each_half("_class001_unfil.mrc")
+
+    @property
+    def classes(self) -> Path:
+        """2D references, in a run that has them."""
+        return self._file("_classes.mrcs")
 
     def _of_each_half(self, suffix: str) -> dict[str, Path]:
         names = {"joined": suffix, "half 1": f"_half1{suffix}", "half 2": f"_half2{suffix}"}

@@ -35,6 +35,8 @@ class ModelRecord:
     general: Mapping[str, str]
     shells: Mapping[str, Array]
     """Columns of ``model_class_1``, by their label without ``rln``."""
+    classes: Mapping[str, Array]
+    """Columns of ``model_classes`` that are numbers, by their label without ``rln``."""
     noise: Mapping[int, tuple[Array, Array]]
     """By optics group, from 1: frequency in 1/Å, and sigma2."""
     group_names: tuple[str, ...]
@@ -119,6 +121,11 @@ class RunRecord:
     def converged(self) -> bool:
         """The run came to its own end."""
         return bool(self.last.value("rlnHasConverged") == 1)
+
+    @property
+    def has_classes(self) -> bool:
+        """There is more than one class."""
+        return bool(self.last.value("rlnNrClasses") > 1)
 
     @property
     def split(self) -> bool:

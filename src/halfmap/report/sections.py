@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from halfmap.report import (
+    plots_classes,
     plots_particles,
     plots_resolution,
     plots_search,
@@ -78,11 +79,15 @@ class _Plan:
     anchor: str
     title: str
     drawings: tuple[_Drawing, ...]
+    of_classes: bool = False
+    """Only in a run with several."""
 
 
 def all_sections(sources: Sources) -> Iterator[Section]:
     """Yield every section; a figure that cannot be drawn says why."""
     for plan in _PLANS:
+        if plan.of_classes and not sources.record.has_classes:
+            continue
         cards = tuple(_card(drawing, sources) for drawing in plan.drawings)
         if len({card.absent for card in cards}) == 1 and cards[0].absent:
             # Nothing at all, and for one reason: it is said once.
@@ -124,6 +129,25 @@ _PLANS = (
                 lambda s: plots_resolution.resolution_figure(s.record),
             ),
         ),
+    ),
+    _Plan(
+        "classes",
+        "Classes",
+        (
+            _Drawing(
+                "Shares by iteration",
+                "A classification is done when the shares stay level and few particles still "
+                "change their class; a class that falls to nothing was one too many.",
+                lambda s: plots_classes.shares_figure(s.record),
+            ),
+            _Drawing(
+                "Resolution of each class",
+                "Up is better; a small class that stays far below the others has collected what "
+                "fits nowhere.",
+                lambda s: plots_classes.class_resolution_figure(s.record),
+            ),
+        ),
+        of_classes=True,
     ),
     _Plan(
         "search",

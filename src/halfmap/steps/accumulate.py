@@ -72,7 +72,7 @@ def accumulate(
         offset_power_A2=_spread(of_class, from_prior[:, None] - search.model.offset_mean_A),
         scale_signal=signal,
         scale_power=power,
-        residual=noise.sum(axis=1),
+        residual=noise.sum(axis=1) + images.power_beyond,
     )
 
 

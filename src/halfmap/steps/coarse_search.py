@@ -1,5 +1,7 @@
 """First pass: compare images with coarse slices at coarse shifts; keep what is significant."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
@@ -61,33 +63,46 @@ def global_search(
     n, n_shifts, width = len(images), len(shifts.coarse_A), disc.coarse_width
     slices, power = search.coarse_slices[:, :width], search.coarse_slices[:, width:]
     copies = workspace.array("coarse copies", (n, n_shifts, width))
-    kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
+    masked, pixel_power = coarse_spectra(images.compared, search)
+    kernels.shifted(masked, shifts.coarse_ramps, copies)
     scores = workspace.array("coarse scores", (n, n_shifts, len(slices)))
     norms = workspace.array("coarse norms", (n, len(slices)))
     kernels.products(copies.reshape(-1, width), slices, scores.reshape(-1, len(slices)))
-    kernels.products(_coarse_power(images.compared, search), power, norms)
+    padded = np.zeros((n, power_width(disc)), np.float32)
+    padded[:, : disc.n_coarse] = pixel_power
+    kernels.products(padded, power, norms)
     log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
-    if search.local is not None:
-        _add_priors(scores, norms, [local_orientations(search.local, p) for p in prior_deg], search)
-    return significant(scores, norms, search.candidates, log_shift, search)
+    if search.local is None:
+        return significant(scores, norms, search.candidates, log_shift, search)
+    priors = [_relative_prior(local_orientations(search.local, p), search) for p in prior_deg]
+    _add_priors(scores, norms, priors, search)
+    found = significant(scores, norms, search.candidates, log_shift, search)
+    groups, image = found.groups, np.repeat(np.arange(n), np.diff(found.samples.first_group))
+    own = np.stack(priors)[image, groups.direction, groups.psi]
+    return replace(found, groups=replace(groups, log_prior=own))
+
+
+def _relative_prior(allowed: LocalOrientations, search: Search) -> Float32[Array, "direction psi"]:
+    """Return the log-prior of every orientation, relative to the mean of those allowed."""
+    n_psi = len(psi_angles_deg(search.plan.sampling))
+    relative = np.full((search.n_directions, n_psi), NEVER, np.float32)
+    mean = np.logaddexp.reduce(allowed.log_prior) - np.log(len(allowed.log_prior))
+    relative[allowed.direction, allowed.psi] = allowed.log_prior - mean
+    return relative
 
 
 def _add_priors(
     scores: Float32[Array, "image shift row"],
     norms: Float32[Array, "image row"],
-    allowed: list[LocalOrientations],
+    priors: list[Float32[Array, "direction psi"]],
     search: Search,
 ) -> None:
-    """Subtract each image's log-priors, relative to their mean, from what is subtracted anyway.
+    """Subtract each image's log-priors from what is subtracted anyway.
 
     By correlation priors do not count, but what they forbid stays forbidden.
     """
-    n_psi = len(psi_angles_deg(search.plan.sampling))
-    by_pair = norms.reshape(len(norms), -1, search.n_directions, n_psi)
-    for i, those in enumerate(allowed):
-        relative = np.full(by_pair.shape[2:], NEVER)
-        mean = np.logaddexp.reduce(those.log_prior) - np.log(len(those.log_prior))
-        relative[those.direction, those.psi] = those.log_prior - mean
+    by_pair = norms.reshape(len(norms), -1, *priors[0].shape)
+    for i, relative in enumerate(priors):
         if search.plan.rules.cross_correlation:
             forbidden = np.tile((relative == NEVER).ravel(), by_pair.shape[1])
             scores[i][:, forbidden] = NEVER
@@ -104,12 +119,12 @@ def local_search(
     axes = coarse_axes(search, joined(near))
     shifts, disc = search.shifts, search.disc
     copies = np.empty((len(images), len(shifts.coarse_A), disc.coarse_width), np.float32)
-    search.kernels.shifted(first_pixels(images.compared.masked, disc), shifts.coarse_ramps, copies)
+    masked, power = coarse_spectra(images.compared, search)
+    search.kernels.shifted(masked, shifts.coarse_ramps, copies)
     log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
     found = []
     for i, candidates in enumerate(near):
-        power = images.compared.power[i, : disc.n_coarse]
-        scores = _cone_scores(power, copies[i], axes[ends[i] : ends[i + 1]], search)
+        scores = _cone_scores(power[i], copies[i], axes[ends[i] : ends[i + 1]], search)
         found.append(significant(*scores, candidates, log_shift[i : i + 1], search))
     return _merged(found)
 
@@ -182,7 +197,21 @@ def _local_candidates(prior_deg: Float[Array, " 3"], search: Search) -> Candidat
     )
 
 
-def _coarse_power(spectra: Spectra, search: Search) -> Float32[Array, "image pixels_padded"]:
-    padded = np.zeros((len(spectra.power), power_width(search.disc)), np.float32)
-    padded[:, : search.disc.n_coarse] = spectra.power[:, : search.disc.n_coarse]
-    return padded
+def coarse_spectra(
+    compared: Spectra, search: Search
+) -> tuple[Float32[Array, "image coarse_width"], Float32[Array, "image coarse_pixel"]]:
+    """Return the spectra, and the weights of |P|², of the coarse window.
+
+    By correlation a pixel of the line kx = 0 counts for its mate, too; that of the highest
+    frequency has none: a window has a row ky = size / 2, and no row -size / 2.
+    """
+    disc, plan = search.disc, search.plan
+    masked = first_pixels(compared.masked, disc)
+    power = np.ascontiguousarray(compared.power[:, : disc.n_coarse])
+    if plan.rules.cross_correlation and plan.coarse_size < plan.compared_size:
+        highest = plan.images.geometry.window(plan.coarse_size) // 2
+        (rim,) = np.nonzero((disc.kx == 0) & (disc.ky == highest))
+        for i in rim[rim < disc.n_coarse]:
+            masked[:, 2 * i : 2 * i + 2] *= 0.5
+            power[:, i] *= 0.5
+    return masked, power

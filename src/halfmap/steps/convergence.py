@@ -72,6 +72,7 @@ def has_converged(schedule: Schedule, rules: ScheduleRules) -> bool:
     poses_rest = rules.ignore_pose_changes or schedule.iterations_without_large_changes >= 1
     return (
         rules.automatic
+        and rules.converges
         and schedule.fine_enough
         and schedule.iterations_without_resolution_gain >= 1
         and poses_rest

@@ -2,8 +2,9 @@
 
 Images that were multiplied by their CTF have noise of CTF² times the usual power. Their noise
 spectrum, one for all images of a group, holds the mean of that; so weights that are inverse to it
-are too large, by one over the mean CTF². Without an FSC, which would show the signal to noise ratio
-as it is, the prior has to be made as much stronger.
+are too large, by one over the mean CTF². Without an FSC, which shows the signal to noise ratio as
+it is, that ratio comes from the weights, and is multiplied by the mean CTF². (The maps are still
+reconstructed with these weights, as RELION's are: see docs/conventions.md.)
 """
 
 import numpy as np
@@ -55,7 +56,7 @@ def _sum_of_group(
     n_shells = settings.model_box // 2 + 1
     ky, kx = (k.ravel() for k in frequencies_2d(settings.box))
     shell = settings.geometry.model_shell(kx, ky)
-    inside = shell < n_shells
+    inside = (shell < n_shells) & ~((kx == 0) & (ky < 0))
     kx, ky, shell = kx[inside], ky[inside], shell[inside]
     counts = np.bincount(shell, minlength=n_shells)
     optics = particles.optics[particles.optics_group[rows[0]]]

@@ -21,6 +21,7 @@ from halfmap.steps.prepare_images import (
     make_batch,
     prepare_images,
 )
+from halfmap.steps.pruning import needs_pruning, pruned
 from halfmap.steps.search import Search, child_matrices
 from halfmap.steps.significance import CoarseResult
 from halfmap.steps.workspace import Workspace
@@ -121,6 +122,8 @@ def run_unit(
             part = first + np.flatnonzero(keep)
             batch, own = unit[part], good[part]
             pictures, found = prepared[part], coarse.part(keep)
+            if needs_pruning(found, at_hand, FINE_BYTES):
+                found = pruned(pictures, found, at_hand, workspace, FINE_BYTES)
             fine = fine_search(pictures, found, at_hand, workspace)
             sums = accumulate(batch, pictures, fine, at_hand, workspace)
             _store(result, own, batch, (pictures, found, fine, sums), at_hand)

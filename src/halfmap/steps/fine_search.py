@@ -51,24 +51,37 @@ def fine_search(
 
     Without oversampling the coarse states are the fine ones.
     """
-    slices = _distinct(coarse, search)
     if search.plan.sampling.oversampling == 0:
         every = np.zeros(len(coarse.total), np.float32)
-        weights = coarse.weights.reshape(-1, 1, 1)
+        weights, slices = coarse.weights.reshape(-1, 1, 1), _distinct(coarse, search)
         return _posterior(weights, coarse, slices, (coarse.peak, coarse.total, every), search)
-    scores, slices = _compare(images.compared, coarse.samples, slices, search, workspace)
-    if search.plan.rules.cross_correlation:
-        norms = images.compared._replace(masked=np.zeros_like(images.compared.masked))
-        minus_norms, _ = _compare(norms, coarse.samples, slices, search, Workspace(search))
-        peak, total = _keep_best_correlation(scores, minus_norms)
-    else:
-        groups, log_shift = coarse.groups, (coarse.log_shift, coarse.groups.class_index)
-        peak, total = search.kernels.weigh_fine(scores, coarse.samples, groups.log_prior, log_shift)
+    scores, slices, (peak, total) = weigh_states(images, coarse, search, workspace)
+    if coarse.log_dropped is not None:
+        total = total + np.exp(coarse.log_dropped - peak)
     first = coarse.samples.first_sample[coarse.samples.first_group] * scores[0].size
     if search.plan.rules.single_precision_sums:
         total = single_precision_totals(scores.reshape(-1), first)
     smallest, _ = find_threshold(scores.reshape(-1), first, total, search)
     return _posterior(scores, coarse, slices, (peak, total, smallest), search)
+
+
+def weigh_states(
+    images: PreparedImages, coarse: CoarseResult, search: Search, workspace: Workspace
+) -> tuple[
+    Float32[Array, "sample child fine_shift"],
+    FineSlices,
+    tuple[Float[Array, " image"], Float[Array, " image"]],
+]:
+    """Return the weights of all fine states, their slices, and the peak and total of each image."""
+    slices = _distinct(coarse, search)
+    scores, slices = _compare(images.compared, coarse.samples, slices, search, workspace)
+    if search.plan.rules.cross_correlation:
+        norms = images.compared._replace(masked=np.zeros_like(images.compared.masked))
+        minus_norms, _ = _compare(norms, coarse.samples, slices, search, Workspace(search))
+        return scores, slices, _keep_best_correlation(scores, minus_norms)
+    groups, log_shift = coarse.groups, (coarse.log_shift, coarse.groups.class_index)
+    sums = search.kernels.weigh_fine(scores, coarse.samples, groups.log_prior, log_shift)
+    return scores, slices, sums
 
 
 def _compare(

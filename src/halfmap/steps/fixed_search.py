@@ -11,10 +11,9 @@ from jaxtyping import Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Samples, SliceTable, Spectra
-from halfmap.steps.coarse_search import log_shift_prior
+from halfmap.steps.coarse_search import coarse_spectra, log_shift_prior
 from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import Candidates, Search, coarse_axes, project_classes
-from halfmap.steps.shifts import first_pixels
 from halfmap.steps.significance import CoarseResult, significant
 
 FIXED_BYTES = 16 * 2**20
@@ -49,13 +48,11 @@ def _scores(
     images: PreparedImages, search: Search
 ) -> tuple[Float32[Array, "image shift row"], Float32[Array, "image row"]]:
     """Return Re(conj(P) X) and half of Σ |P|² of each image and class."""
-    n, n_classes, disc = len(images), len(search.searched_classes), search.disc
+    n, n_classes = len(images), len(search.searched_classes)
     compared = images.compared
+    masked, power = coarse_spectra(compared, search)
     spectra = Spectra(
-        masked=first_pixels(compared.masked, disc),
-        unmasked=compared.unmasked,
-        power=np.ascontiguousarray(compared.power[:, : disc.n_coarse]),
-        weight=compared.weight,
+        masked=masked, unmasked=compared.unmasked, power=power, weight=compared.weight
     )
     slices, ramps = _own_slices(n, search), search.shifts.coarse_ramps
     blank = spectra._replace(masked=np.zeros_like(spectra.masked))

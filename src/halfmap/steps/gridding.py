@@ -12,7 +12,9 @@ from numpy import ndarray as Array
 from halfmap.model.padded_sphere import PaddedSphere
 
 BLOB_RADIUS = 1.9
-"""Of the blob, in voxels of the unpadded transform."""
+"""Of the blob, in voxels of the unpadded transform, when that is used up to Nyquist. A smaller
+sphere makes do with a blob that is smaller in proportion (RELION's choice): its real space, on
+the grid of the sphere, is as coarse as the sphere is small."""
 BLOB_ALPHA = 15.0
 """How sharply the blob is peaked."""
 LARGEST_FREQUENCY = 0.5
@@ -24,7 +26,7 @@ SMALLEST_DENSITY = 1e-6
 
 
 def gridding_weights(
-    precision: Float[Array, "z y x"], sphere: PaddedSphere, n_iterations: int
+    precision: Float[Array, "z y x"], sphere: PaddedSphere, padded: int, n_iterations: int
 ) -> Float[Array, "z y x"]:
     """Return what to multiply the signal by, in place of 1 / precision.
 
@@ -34,6 +36,8 @@ def gridding_weights(
         Weight of the data and of the prior, laid out as `FourierSums`; complete at x = 0.
     sphere
         Weights are zero outside, and on its surface.
+    padded
+        Size of the padded box, px.
     n_iterations
         Such as `GRIDDING_ITERATIONS`.
 
@@ -47,7 +51,7 @@ def gridding_weights(
         return np.zeros_like(precision)
     density = np.where(inside, precision / largest, 0.0)
     weights = inside.astype(np.float64)
-    smoothed = _Smoothing(sphere)
+    smoothed = _Smoothing(sphere, padded)
     for _ in range(n_iterations):
         weights /= np.maximum(SMALLEST_DENSITY, np.abs(smoothed(weights * density)))
     return weights / largest
@@ -56,24 +60,18 @@ def gridding_weights(
 class _Smoothing:
     """Convolution with the blob, by way of real space."""
 
-    def __init__(self, sphere: PaddedSphere) -> None:
+    def __init__(self, sphere: PaddedSphere, padded: int) -> None:
+        self.shape = tuple(n for n in (*sphere.shape[:2], sphere.shape[1]))
         radius = BLOB_RADIUS * sphere.padding
-        n_z, n_y, self.n_x = sphere.shape
-        # so wide that the blob does not reach from one rim around to the other
-        sizes = [1 if n == 1 else n + int(np.ceil(2.0 * radius)) for n in (n_z, n_y)]
-        self.shape = [scipy.fft.next_fast_len(n, real=True) for n in (*sizes, sizes[1])]
-        self.rows = [
-            (np.arange(n) - n // 2) % m for n, m in zip((n_z, n_y), self.shape[:2], strict=True)
-        ]
-        positions = np.meshgrid(*(scipy.fft.fftfreq(n) for n in self.shape), indexing="ij")
-        self.window = blob_transform(np.sqrt(sum(p**2 for p in positions)), radius)
+        positions = np.ogrid[tuple(slice(-(n // 2), n // 2 + 1) for n in self.shape)]
+        distance = np.sqrt(sum(p**2 for p in positions))
+        self.window = scipy.fft.ifftshift(blob_transform(distance / padded, radius))
 
     def __call__(self, values: Float[Array, "z y x"]) -> Float[Array, "z y x"]:
-        whole = np.zeros((*self.shape[:2], self.shape[2] // 2 + 1))
-        whole[np.ix_(*self.rows, np.arange(self.n_x))] = values
-        space = scipy.fft.irfftn(whole, s=self.shape, overwrite_x=True)
-        back = scipy.fft.rfftn(space * self.window, overwrite_x=True)
-        return np.asarray(back[np.ix_(*self.rows, np.arange(self.n_x))].real)
+        frequencies = scipy.fft.ifftshift(values, axes=(0, 1))
+        space = scipy.fft.irfftn(frequencies, s=self.shape)
+        back = scipy.fft.rfftn(space * self.window, overwrite_x=True).real
+        return np.asarray(scipy.fft.fftshift(back, axes=(0, 1)))
 
 
 def blob_transform(

@@ -74,6 +74,8 @@ class PreparedImages:
     """For the sums."""
     power: Float[Array, "image shell"]
     """|X|² of the masked image by shell; see `halfmap.model.disc.counted_shells`."""
+    power_beyond: Float[Array, " image"]
+    """The same beyond the last shell of the map, where the image has finer pixels."""
     constant: Float[Array, " image"]
     """Part of the misfit that is the same in all poses (by correlation: norm of the image)."""
 
@@ -85,6 +87,7 @@ class PreparedImages:
             compared=Spectra(*(rows[some] for rows in self.compared)),
             summed=Spectra(*(rows[some] for rows in self.summed)),
             power=self.power[some],
+            power_beyond=self.power_beyond[some],
             constant=self.constant[some],
         )
 
@@ -187,19 +190,20 @@ def prepare_images(batch: Batch, particles: Particles, search: Search) -> Prepar
     ctf = _ctf(batch, particles, search)
     shown = np.ones_like(ctf) if search.plan.rules.reference_without_ctf else ctf
     summed = _summed(listed, (ctf, shown), search, batch)
-    own_power = power[1::2].copy()
+    own_power, beyond = power[1::2, :-1].copy(), power[1::2, -1].copy()
     if search.plan.rules.cross_correlation:
         compared = _by_correlation(listed[1::2], shown * _column(batch.scale), search)
         constant = _window_norm(planes[1::2], search)
     else:
-        compared = _without_mean(summed)
-        constant = _constant_misfit(own_power, batch, search)
+        compared = _for_likelihood(summed, search)
+        constant = _constant_misfit((own_power, beyond), listed[1::2], batch, search)
     return PreparedImages(
         applied_A=applied_A,
         prior_offset_A=batch.prior_offset_A,
         compared=compared,
         summed=summed,
         power=own_power,
+        power_beyond=beyond,
         constant=constant,
     )
 
@@ -257,11 +261,16 @@ def _column(values: Float[Array, " image"]) -> Float32[Array, "image 1"]:
     return values.astype(np.float32)[:, None]
 
 
-def _without_mean(spectra: Spectra) -> Spectra:
-    """Leave out k = 0: adding a constant to an image must not change its likelihood."""
-    masked, power = spectra.masked.copy(), spectra.power.copy()
-    masked[:, :2] = 0.0
-    power[:, 0] = 0.0
+def _n_compared(search: Search) -> int:
+    """Return how many pixels count in a comparison: the first of the list."""
+    return search.disc.n_coarse if search.plan.rules.compares_coarsely else len(search.disc)
+
+
+def _for_likelihood(spectra: Spectra, search: Search) -> Spectra:
+    """Leave out k = 0 (adding a constant to an image must not matter), and too fine detail."""
+    masked, power, n = spectra.masked.copy(), spectra.power.copy(), _n_compared(search)
+    masked[:, :2] = masked[:, 2 * n :] = 0.0
+    power[:, 0] = power[:, n:] = 0.0
     return spectra._replace(masked=masked, power=power)
 
 
@@ -269,32 +278,50 @@ def _by_correlation(
     masked: Complex64[Array, "image pixel"], ctf: Float32[Array, "image pixel"], search: Search
 ) -> Spectra:
     """Weight every stored pixel of the window alike: those on kx = 0 stand for their mates too."""
-    disc = search.disc
-    has_mate = (disc.kx == 0) & (disc.ky > 0) & (disc.ky < disc.size // 2)
+    disc, window = search.disc, _compared_window(search)
+    has_mate = (disc.kx == 0) & (disc.ky > 0) & (disc.ky < window // 2)
     weight = np.where(has_mate, 2.0, 1.0).astype(np.float32) * ctf
+    weight[:, _n_compared(search) :] = 0.0
     own = interleaved(masked * weight, disc.width)
     return Spectra(masked=own, unmasked=own, power=weight * ctf, weight=weight * ctf)
 
 
+def _compared_window(search: Search) -> int:
+    """Return the window of the image in which it is compared, px."""
+    plan = search.plan
+    return plan.images.geometry.window(plan.compared_size)
+
+
 def _window_norm(planes: Array, search: Search) -> Float[Array, " image"]:
     """Return sqrt(Σ |X|²) over every stored pixel of the window."""
-    window = crop_transform(planes, search.disc.size).astype(np.complex128)
+    window = crop_transform(planes, _compared_window(search)).astype(np.complex128)
     square = np.sum(np.abs(window) ** 2, axis=(1, 2))
     return np.asarray(np.sqrt(square) * search.plan.images.geometry.unit)
 
 
 def _constant_misfit(
-    power: Float[Array, "image shell"], batch: Batch, search: Search
+    powers: tuple[Float[Array, "image shell"], Float[Array, " image"]],
+    masked: Complex64[Array, "image pixel"],
+    batch: Batch,
+    search: Search,
 ) -> Float[Array, " image"]:
     """Return what the image itself adds to the misfit.
 
-    Half its power over the noise inside the window; beyond, half its power as it is (RELION's
-    convention: it only shifts the reported likelihood).
+    Half its power over the noise inside the compared window; beyond the whole one, half its power
+    as it is (RELION's convention: it only shifts the reported likelihood).
     """
-    last = search.plan.current_size // 2
+    power, beyond = powers
+    last, compared = search.plan.current_size // 2, search.plan.compared_size // 2
     precision = search.weighting.shell_precision[batch.optics]
-    inside = np.sum(power[:, 1 : last + 1] * precision[:, 1 : last + 1], axis=1)
-    return np.asarray(0.5 * (inside + power[:, last + 1 :].sum(axis=1)))
+    inside = np.sum(power[:, 1 : compared + 1] * precision[:, 1 : compared + 1], axis=1)
+    if compared < last:
+        # the smaller window has no row ky = -size / 2, which the shells of the larger one count
+        row = (search.disc.ky == -(_compared_window(search) // 2)) & (search.disc.kx > 0)
+        row &= search.disc.shell <= compared
+        lost = np.abs(masked[:, row]) ** 2 * precision[:, search.disc.shell[row]]
+        inside = inside - lost.sum(axis=1)
+    outside = power[:, last + 1 :].sum(axis=1) + beyond
+    return np.asarray(0.5 * (inside + outside * search.plan.images.geometry.power_per_pixel))
 
 
 def _ctf(batch: Batch, particles: Particles, search: Search) -> Float32[Array, "image pixel"]:

@@ -73,7 +73,7 @@ def reconstruct(
     depth = 1 if sphere.flat else box
     posterior = _Posterior(sums, signal_variance, fudge)
     n = inversion.gridding_iterations
-    solve = posterior.gridded(n) if n > 0 else posterior.values
+    solve = posterior.gridded(padded, n) if n > 0 else posterior.values
     volume = inverse_cropped(solve, sums.half, (depth, box), padded)
     volume /= sphere.oversampled * depth
     volume = mask_volume_mean_fill(volume, box / 2.0, MASK_EDGE_PX)
@@ -105,13 +105,13 @@ class _Posterior:
         np.divide(signal, precision, out=signal, where=precision > 0.0)
         return np.asarray(signal)
 
-    def gridded(self, n_iterations: int) -> Callable[[slice], Array]:
+    def gridded(self, padded: int, n_iterations: int) -> Callable[[slice], Array]:
         """Return `values`, but with weights that make up for where the data are dense."""
         precision = np.empty_like(self.sums.weight)
         for z in slabs(len(precision), 8 * precision[0].size):
             square = self.sphere.squared_radius(z=z)
             precision[z] = self._precision(self.sums.weight[z], square)
-        weights = gridding_weights(precision, self.sphere, n_iterations)
+        weights = gridding_weights(precision, self.sphere, padded, n_iterations)
         return lambda x: self.sums.signal[:, :, x] * weights[:, :, x]
 
     def _precision(self, weight: Array, square: Array) -> Float[Array, "..."]:

@@ -131,7 +131,7 @@ def _resolution_shell(
     given = 1 if rules.first_iteration_by_correlation else 0
     if schedule.iteration <= given and rules.initial_low_pass_A > 0.0:
         return resolution_shell(rules.initial_low_pass_A, rules.box, rules.pixel_size_A)
-    tolerant = rules.automatic and rules.split
+    tolerant = rules.automatic and rules.converges and rules.split
     shells = [_last_shell_of_data(ratio, tolerant) for ratio in data_vs_prior]
     return max(rules.minimum_resolution_shell, *shells)
 

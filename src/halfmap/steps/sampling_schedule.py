@@ -1,4 +1,4 @@
-"""When the automatic refinement takes finer steps, and which."""
+"""When automatic sampling takes finer steps, and which."""
 
 from dataclasses import replace
 
@@ -77,16 +77,14 @@ def _finer(schedule: Schedule, rules: ScheduleRules) -> Sampling:
     step, reach = _offset_steps(schedule)
     if step > old.offset_step_A:
         step, reach = old.offset_step_A, old.offset_range_A
-    finer = replace(
-        old,
-        healpix_order=old.healpix_order + 1,
-        psi_step_deg=60.0 / 2 ** (old.healpix_order + 1),
-        offset_step_A=step,
-        offset_range_A=reach,
-    )
+    finer = replace(old, offset_step_A=step, offset_range_A=reach)
+    if old.flat:
+        return replace(finer, psi_step_deg=old.psi_step_deg / 2.0)
+    order = old.healpix_order + 1
+    finer = replace(finer, healpix_order=order, psi_step_deg=60.0 / 2**order)
     if finer.healpix_order >= rules.local_from_order:
         sigma = LOCAL_SIGMA_STEPS * finer.fine_angular_step_deg
-        finer = replace(finer, prior_sigma_deg=(sigma, sigma, sigma))
+        finer = replace(finer, prior_sigma_deg=(sigma, sigma, sigma), priors_follow_poses=True)
     return finer
 
 

@@ -59,6 +59,9 @@ class SearchRules:
     """The reference shows what images show: it is compared as it is."""
     inserts_others: bool = False
     """Each particle comes with a second image, which is inserted instead of the compared one."""
+    compares_coarsely: bool = False
+    """The second pass compares no finer detail than the first (``--strict_highres_exp``); the sums
+    hold all."""
     single_precision_sums: bool = False
     """Only for tests: find the threshold from running sums in single precision, as RELION does."""
 
@@ -80,3 +83,8 @@ class SearchPlan:
     seed_class: Int[Array, " particle"] | None = None
     """The class that each particle of the run is forced into while all references are equal: poses
     are searched for in the first class only. None: classes are free."""
+
+    @property
+    def compared_size(self) -> int:
+        """Window of the map in which the second pass compares, px."""
+        return self.coarse_size if self.rules.compares_coarsely else self.current_size

@@ -30,6 +30,8 @@ class CoarseResult:
     """Logarithm that was divided out of the weights."""
     total: Float[Array, " image"]
     """Of all weights, not only the significant ones."""
+    log_dropped: Float[Array, " image"] | None = None
+    """Logarithm of the weight of fine states that were left out beforehand, if any were."""
 
     @property
     def lost(self) -> Bool[Array, " image"]:
@@ -41,6 +43,24 @@ class CoarseResult:
         """Return the results as those of one class for each image."""
         class_index = np.repeat(seed_class, np.diff(self.samples.first_group))
         return replace(self, groups=replace(self.groups, class_index=class_index))
+
+    def with_samples(self, keep: Bool[Array, " sample"]) -> "CoarseResult":
+        """Return the results of all images for some of their states."""
+        samples = self.samples
+        group = np.repeat(np.arange(len(self.groups)), np.diff(samples.first_sample))[keep]
+        counts = np.bincount(group, minlength=len(self.groups))
+        left = np.flatnonzero(counts)
+        return replace(
+            self,
+            samples=Samples(
+                first_group=np.searchsorted(left, samples.first_group),
+                orientation=samples.orientation[left],
+                first_sample=np.concatenate([[0], np.cumsum(counts[left])]),
+                shift=samples.shift[keep],
+            ),
+            groups=self.groups[left],
+            weights=self.weights[keep],
+        )
 
     def part(self, keep: Bool[Array, " image"]) -> "CoarseResult":
         """Return the results of some images."""

@@ -28,6 +28,8 @@ class UpdateRules:
     offset_mean: bool = False
     """Each class has its own: 2D references, which no projection centres."""
     norm: bool = True
+    mean_likelihood: bool = False
+    """Likelihoods are correlations, of which the mean is reported."""
     scale: bool = True
 
 
@@ -82,7 +84,7 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
         old,
         class_fraction=totals.class_weight / totals.weight,
         direction_fraction=_direction_fraction(old, found),
-        log_likelihood=totals.log_likelihood,
+        log_likelihood=totals.log_likelihood / (totals.weight if rules.mean_likelihood else 1.0),
         mean_max_probability=totals.max_probability / totals.weight,
     )
     if rules.noise:
@@ -128,8 +130,13 @@ def _direction_fraction(old: HalfModel, found: HalfStatistics) -> Float[Array, "
 
 
 def with_uniform_directions(model: HalfModel, n_directions: int) -> HalfModel:
-    """Forget which directions were occupied: the sampling has others now."""
-    share = model.class_fraction[:, None] / n_directions
+    """Forget which directions were occupied: the sampling has others now.
+
+    Nor is one class more likely than another until the next iteration has counted (as in RELION);
+    but an empty one stays empty.
+    """
+    populated = model.class_fraction > 0.0
+    share = np.where(populated, 1.0 / len(populated), 0.0)[:, None] / n_directions
     return replace(model, direction_fraction=np.repeat(share, n_directions, axis=1))
 
 

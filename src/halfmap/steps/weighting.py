@@ -50,7 +50,7 @@ def make_weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
     index = plane_index(disc, box)
     parity = (index // (box // 2 + 1) + index % (box // 2 + 1)) % 2
     shells = counted_shells(plan.current_size, images.geometry)
-    counts = np.bincount(shells[shells >= 0], minlength=n_shells)
+    counts = np.bincount(shells[shells >= 0], minlength=n_shells)[:n_shells]
     counts[0] = 0
     counts[plan.current_size // 2 + 1 :] = 0
     known = np.where(variance > 0.0, variance, 1.0 / (2.0 * np.pi))
@@ -60,7 +60,7 @@ def make_weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
             place=index,
             sign=((1.0 - 2.0 * parity) * images.geometry.unit).astype(np.float32),
             shell=shells.ravel().astype(np.int32),
-            n_shells=n_shells,
+            n_shells=n_shells + 1,
         ),
         demodulation=_demodulation(images, disc),
         detector=detector_factor(images),

@@ -114,6 +114,19 @@ def test_a_ctf_of_the_other_sign_is_a_dark_particle(tmp_path: Path) -> None:
     assert fields["ctf/scale"].tolist() == [1.0, 0.5, 1.0, 1.0]
 
 
+def test_numbers_that_cryosparc_cannot_count_travel_as_text(tmp_path: Path) -> None:
+    star = read_cs_as_star(_written(tmp_path, small_fields()))
+    del star.tables[BLOCK]
+    star.tables["particles"]["rlnImageName"][1] = "99999999999@a.mrcs"
+    star.tables["particles"]["rlnClassNumber"][2] = "-7"
+
+    write_cs(tmp_path / "b.cs", fields_of(star))
+
+    after = read_cs_as_star(tmp_path / "b.cs").tables["particles"]
+    assert after["rlnImageName"][1] == "99999999999@a.mrcs"
+    assert after["rlnClassNumber"][2] == "-7"
+
+
 def test_dark_particles_need_the_ctf_that_turns_them_over(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"rlnCtfScalefactor is -1\.0 in rows 1, 2, 3, 4.*--ctf"):
         read_fields(tmp_path, ctf=False)

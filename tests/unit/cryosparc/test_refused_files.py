@@ -9,7 +9,7 @@ from halfmap.errors import DataError
 from halfmap.io.cryosparc.files import read_cs, write_cs
 from halfmap.io.cryosparc.to_cs import fields_of
 from halfmap.io.cryosparc.to_star import read_cs_as_star
-from halfmap.io.star import StarFile
+from halfmap.io.star import TEXT, StarFile
 
 from .conversion import small_fields
 
@@ -87,6 +87,16 @@ def test_an_array_that_is_no_table_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="holds no table of particles"):
         read_cs(tmp_path / "a.cs")
+
+
+@pytest.mark.parametrize("label", ["rlnOriginX", "rlnDefocusU", "rlnAngleTilt"])
+def test_words_for_numbers_are_not_converted(tmp_path: Path, label: str) -> None:
+    table = {"rlnImageName": np.array(["1@a.mrcs", "2@a.mrcs"], TEXT)}
+    table |= {"rlnDetectorPixelSize": np.array(["5.0"] * 2, TEXT)}
+    table |= {"rlnMagnification": np.array(["1e4"] * 2, TEXT), label: np.array(["1", "x"], TEXT)}
+
+    with pytest.raises(DataError, match=f"{label} is x in row 2; expected a number"):
+        fields_of(StarFile(tmp_path / "x.star", {"": table}, {}))
 
 
 def test_a_star_file_without_particles_is_not_converted(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy import ndarray as Array
 
+from halfmap.kernels.numba_cpu import fine_dense
 from halfmap.kernels.protocol import Hits, Kernels, Samples, SliceTable, Spectra
 from halfmap.kernels.registry import BACKENDS, make_kernels
 
@@ -33,6 +34,12 @@ def test_samples_name_the_states_that_reach_the_threshold(name: str) -> None:
     assert listed.shift.tolist() == [1, 0, 1]
 
 
+@pytest.fixture(params=[0.0, 2.0], ids=["whole products", "one by one"])
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_dense, "SHARE", request.param)
+
+
+@pytest.mark.usefixtures("_either_way")
 def test_fine_scores_agree_in_tables_of_any_part(
     kernels: Kernels, spectra: Spectra, ramps: Array, samples: Samples, slices: Array
 ) -> None:
@@ -111,3 +118,14 @@ def test_moments_agree(kernels: Kernels, samples: Samples, rng: np.random.Genera
     p = hits.posterior[hits.first_shift[0] : hits.end_shift[0]].astype(float)
     expected = [p.sum(), (p * x).sum(), (p * y).sum(), (p * (x**2 + y**2)).sum()]
     np.testing.assert_allclose(found[0], expected)
+
+
+def test_whole_products_are_taken_where_most_states_of_the_table_are_asked_for(
+    samples: Samples, slices: Array
+) -> None:
+    # 6 of 3 images x 2 slots x 5 shifts; the table of the first slot is asked for 5 of 15
+    both_slots = SliceTable(slices.reshape(3, 8, -1)[:2], 0, np.array([0, 1, 0]))
+    first_slot = SliceTable(slices.reshape(3, 8, -1)[:1], 0, np.array([0, 1, 0]))
+
+    assert fine_dense.share_of_table(samples, both_slots, 5) == pytest.approx(6 / 30)
+    assert fine_dense.share_of_table(samples, first_slot, 5) == pytest.approx(5 / 15)

@@ -11,7 +11,7 @@ Conventions (docs/check.md has the table; ``tests/unit/cryosparc`` pins them):
 * ``ctf/tilt_A`` is the spherical aberration times the tilt of the beam.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -200,7 +200,7 @@ def _scaled(
 
     def to_fields(columns: Columns) -> Sequence[Array]:
         values = (numbers(columns[label]) - offset) / factor
-        return (np.maximum(values, 0).astype(dtype) if offset else values.astype(dtype),)
+        return (_counts(values) if offset else values.astype(dtype),)
 
     return Link((field,), (label,), to_columns, to_fields, optics=optics)
 
@@ -221,7 +221,7 @@ def _mark(path: str) -> str:
 
 def _blobs(columns: Columns) -> Sequence[Array]:
     parts = [split_image_name(str(name)) for name in columns["rlnImageName"]]
-    slices = np.array([max(number, 1) - 1 for number, _ in parts], np.uint32)
+    slices = _counts(np.array([number - 1.0 for number, _ in parts]))
     return np.array([encoded(path) for _, path in parts]), slices
 
 
@@ -255,8 +255,14 @@ def _group_numbers(columns: Columns) -> Sequence[Array]:
     found = []
     for name, number in zip(columns["rlnOpticsGroupName"], columns["rlnOpticsGroup"], strict=True):
         text = str(name).removeprefix("opticsGroup").partition("_")[0]
-        found.append(int(text) if text.isdecimal() else int(number))
-    return (np.array(found, np.uint32),)
+        found.append(float(text) if text.isdecimal() else float(number))
+    return (_counts(np.array(found)),)
+
+
+def _counts(values: Array) -> Array:
+    """Return numbers as cryoSPARC counts; what it cannot count becomes 0."""
+    possible = (values >= 0) & (values < 2**32)
+    return np.where(possible, values, 0).astype(np.uint32)
 
 
 def _beam_tilts(fields: Fields) -> Sequence[Array]:
@@ -321,44 +327,3 @@ def _coordinates(fields: Fields) -> Sequence[Array]:
         width * _doubles(fields["location/center_x_frac"]),
         height * _doubles(fields["location/center_y_frac"]),
     )
-
-
-NEUTRAL_COLUMNS: Mapping[str, float] = {
-    "rlnPhaseShift": 0.0,
-    "rlnDefocusAngle": 0.0,
-    "rlnCtfBfactor": 0.0,
-    "rlnCtfScalefactor": 1.0,
-    "rlnBeamTiltX": 0.0,
-    "rlnBeamTiltY": 0.0,
-    "rlnMagMat00": 1.0,
-    "rlnMagMat01": 0.0,
-    "rlnMagMat10": 0.0,
-    "rlnMagMat11": 1.0,
-}
-"""What a STAR file may leave out and a ``.cs`` file may not."""
-
-_ZERO = np.float32(0.0)
-NEUTRAL_FIELDS: Mapping[str, np.generic | Array] = {
-    "blob/import_sig": np.uint64(0),
-    "ctf/type": np.bytes_(b"imported"),
-    "ctf/scale_const": _ZERO,
-    "ctf/shift_A": np.zeros(2, "<f4"),
-    "ctf/trefoil_A": np.zeros(2, "<f4"),
-    "ctf/tetra_A": np.zeros(4, "<f4"),
-    **{
-        f"alignments3D/{name}": _ZERO
-        for name in (
-            *("error", "error_min", "resid_pow", "slice_pow", "image_pow", "cross_cor"),
-            *("alpha_min", "weight", "pose_ess", "shift_ess"),
-        )
-    },
-    **{f"alignments3D/{name}": np.float32(1.0) for name in ("alpha", "class_posterior")},
-    "alignments3D/class_ess": np.float32(1.0),
-}
-"""Fields that cryoSPARC expects and a STAR file does not say."""
-UNUSED_IF_ZERO: Mapping[str, str] = {
-    "ctf/shift_A": "a shift of the beam",
-    "ctf/trefoil_A": "threefold astigmatism",
-    "ctf/tetra_A": "fourfold astigmatism",
-}
-"""Fields with an effect that is not converted; they travel along."""

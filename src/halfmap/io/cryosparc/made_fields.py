@@ -6,7 +6,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 from halfmap.io.cryosparc.files import Fields
-from halfmap.io.cryosparc.links import NEUTRAL_COLUMNS, NEUTRAL_FIELDS, Columns, links, numbers
+from halfmap.io.cryosparc.links import Columns, links, numbers
+from halfmap.io.cryosparc.neutral import NEUTRAL_COLUMNS, NEUTRAL_FIELDS
 from halfmap.io.optics_table import optics_rows, split_single_table
 from halfmap.io.problems import refuse
 from halfmap.io.star import StarFile
@@ -30,8 +31,9 @@ def made_fields(star: StarFile, names: Collection[str] = ()) -> Fields:
     """
     columns = flat_columns(star)
     fields: Fields = {}
-    for link in links(names):
-        fields |= link.made(columns)
+    with np.errstate(all="ignore"):  # absurd numbers travel as text
+        for link in links(names):
+            fields |= link.made(columns)
     n = len(columns["rlnImageName"])
     for name, value in NEUTRAL_FIELDS.items():
         if name.startswith("alignments3D") and "alignments3D/pose" not in fields:
@@ -69,6 +71,9 @@ def _numbers_only(columns: Columns, problems: list[str]) -> None:
     """Note the columns that a link would take for numbers and that are none."""
     reader = ColumnReader(columns, "data_particles", problems)
     text = {"rlnImageName", "rlnMicrographName", "rlnOpticsGroupName"}
+    for label in ("rlnOriginX", "rlnOriginY"):
+        if label in columns:
+            reader.floats(label)
     for link in links(()):
         for label in (*link.labels, *(u for u in link.uses if u.startswith("rln"))):
             if label in columns and label not in text and link.to_fields is not None:

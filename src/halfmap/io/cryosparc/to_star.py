@@ -4,6 +4,7 @@ A field that could not be made again from the tables, to the last bit, becomes a
 ``cs/<field>``, or a value of the block ``data_cryosparc`` where it is the same for all.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from halfmap.io.cryosparc.carried import to_text, type_text
 from halfmap.io.cryosparc.files import Fields, read_cs
 from halfmap.io.cryosparc.links import Columns, decoded, links
 from halfmap.io.cryosparc.made_fields import made_fields
+from halfmap.io.cryosparc.neutral import UNUSED_IF_ZERO
 from halfmap.io.cryosparc.restored import STAR_PREFIX, restored_star
 from halfmap.io.star import TEXT, StarFile, Table
 
@@ -68,6 +70,28 @@ def star_of(fields: Fields, path: Path) -> StarFile:
     return StarFile(path, star.tables | {name: particles, BLOCK: block}, star.lists)
 
 
+def unused_effects(particles: Table, others: Mapping[str, Table]) -> list[str]:
+    """Name the fields that change images in a way that is not converted, if they are not zero.
+
+    Parameters
+    ----------
+    particles, others
+        The table of particles, and the tables besides: `BLOCK` among them, or nothing is said.
+    """
+    if BLOCK not in others:
+        return []
+    block = others[BLOCK]
+    constant = dict(zip(block["hlfColumn"].tolist(), block["hlfValue"].tolist(), strict=True))
+    return [
+        f"{field} is not zero: {meaning}, which is not converted and not corrected"
+        for field, meaning in UNUSED_IF_ZERO.items()
+        if any(
+            set(str(word)) - set("[]0.,-")
+            for word in particles.get(PREFIX + field, np.array([constant.get(field, "-")]))
+        )
+    ]
+
+
 def particle_block(star: StarFile) -> str:
     """Return the name of the table of particles."""
     return "particles" if "particles" in star.tables else next(iter(star.tables), "")
@@ -77,8 +101,9 @@ def columns_of(fields: Fields) -> tuple[Columns, Columns]:
     """Return the columns of the optics table and of the particles, one row a particle."""
     optics: Columns = {}
     particles: Columns = {}
-    for link in links(fields):
-        (optics if link.optics else particles).update(link.columns(fields))
+    with np.errstate(all="ignore"):  # a run refuses absurd numbers, not the conversion
+        for link in links(fields):
+            (optics if link.optics else particles).update(link.columns(fields))
     if "rlnMicrographName" not in particles or not any(particles["rlnMicrographName"]):
         particles["rlnMicrographName"] = decoded(fields["blob/path"])
     return optics, particles
@@ -87,7 +112,8 @@ def columns_of(fields: Fields) -> tuple[Columns, Columns]:
 def written(column: Array) -> Array:
     """Return values as the words of a STAR file; numbers to the digits of single precision."""
     if column.dtype.kind == "f":
-        column = column.astype(np.float32)
+        with np.errstate(over="ignore"):
+            column = column.astype(np.float32)
     return np.array(column.astype(str).tolist(), dtype=TEXT)
 
 

@@ -7,8 +7,6 @@ would mostly handle zeros.
 # mypy: ignore-errors
 # numba, not mypy, types what follows
 
-from itertools import pairwise
-
 import numpy as np
 
 from halfmap.kernels.numba_cpu.accumulate import add_by_shell, add_powers, rows_of, scatter
@@ -25,46 +23,41 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     """See `Kernels.accumulate`."""
     grid, sums = out
     n_images, n = len(spectra.masked), len(geometry.shell)
-    by_pixel = np.zeros((n_images, 2, n), np.float32)
-    numerator = np.empty((CHUNK, ramps.shape[1]), np.float32)
+    posterior = np.empty((CHUNK, len(ramps)), np.float32)
+    means, numerator = np.empty((2, CHUNK, ramps.shape[1]), np.float32)
     weight = np.empty((CHUNK, n), np.float32)
-    for class_index, first, last in pieces(geometry.class_index):
+    for first in range(0, len(slices), CHUNK):
+        last = min(first + CHUNK, len(slices))
         numerator[:] = 0.0
         weight[:] = 0.0
+        first_class = geometry.class_index[first:last].min()
+        classes = geometry.class_index[first:last] - first_class
+        by_pixel = np.zeros((n_images, classes.max() + 1, 2, n), np.float32)
         for image in range(n_images):
             start, stop = hits.first_hit[image : image + 2]
-            ends = np.searchsorted(geometry.slice_row[start:stop], (first, last))
-            own = slice(*(start + ends))
-            if own.stop > own.start:
-                posterior = posterior_matrix(hits, own.start, own.stop, len(ramps))
+            begin, end = start + np.searchsorted(geometry.slice_row[start:stop], (first, last))
+            if end > begin:
+                own = slice(0, end - begin)
+                fill_posterior(hits, begin, posterior[own])
+                np.matmul(posterior[own], ramps, out=means[own])
                 add_image(
-                    (posterior, np.matmul(posterior, ramps)),
+                    (posterior[own], means[own]),
                     tuple(rows[image] for rows in spectra),
-                    (slices, geometry.slice_row[own], first),
+                    (slices[first:last], geometry.slice_row[begin:end] - first, classes),
                     by_pixel[image],
                     (numerator, weight),
                 )
         insert(numerator[: last - first], weight[: last - first], geometry, first, grid)
-        if last == len(slices) or geometry.class_index[last] != class_index:
-            add_pixels(by_pixel, geometry.shell, class_index, sums)
-
-
-def pieces(class_index):
-    """Yield (class, first, last) of at most so many slices, none with two classes."""
-    ends = [*(np.flatnonzero(np.diff(class_index)) + 1), len(class_index)]
-    for start, stop in pairwise([0, *ends]):
-        for first in range(start, stop, CHUNK):
-            yield class_index[start], first, min(first + CHUNK, stop)
+        add_pixels(by_pixel, geometry.shell, first_class, sums)
 
 
 @compiled(FAST)
-def posterior_matrix(hits, start, stop, n_shifts):
-    """Return the posterior of some hits at every shift."""
-    matrix = np.zeros((stop - start, n_shifts), np.float32)
-    for h in range(start, stop):
-        for e in range(hits.first_shift[h], hits.end_shift[h]):
-            matrix[h - start, hits.shift[e]] = hits.posterior[e]
-    return matrix
+def fill_posterior(hits, start, out):
+    """Write the posterior of some hits at every shift."""
+    out[:] = np.float32(0.0)
+    for j in range(out.shape[0]):
+        for e in range(hits.first_shift[start + j], hits.end_shift[start + j]):
+            out[j, hits.shift[e]] = hits.posterior[e]
 
 
 @compiled(FAST)
@@ -72,12 +65,13 @@ def add_image(means, image, where, by_pixel, out):
     """Add one image to the sums of its orientations, and its model and cross power by pixel."""
     posterior, ramps = means
     masked, unmasked, power, inserted = image
-    slices, rows, first = where
+    slices, rows, classes = where
     numerator, weight = out
     for h in range(rows.shape[0]):
         mass = posterior[h].sum()
-        add_powers(slices[rows[h]], ramps[h], (masked, power), mass, (by_pixel[0], by_pixel[1]))
-        own, own_weight = numerator[rows[h] - first], weight[rows[h] - first]
+        of_class = by_pixel[classes[rows[h]]]
+        add_powers(slices[rows[h]], ramps[h], (masked, power), mass, (of_class[0], of_class[1]))
+        own, own_weight = numerator[rows[h]], weight[rows[h]]
         for i in range(own_weight.shape[0]):
             c, s = ramps[h, 2 * i], ramps[h, 2 * i + 1]
             x, y = unmasked[2 * i], unmasked[2 * i + 1]
@@ -103,8 +97,10 @@ def insert(numerator, weight, geometry, first, grid):
 
 
 @compiled(FAST)
-def add_pixels(by_pixel, shell, class_index, sums):
-    """Add the pixels of every image to the shells of a class, and clear them."""
+def add_pixels(by_pixel, shell, first_class, sums):
+    """Add the pixels of every image to the shells of their classes."""
     for image in range(by_pixel.shape[0]):
-        add_by_shell(by_pixel[image, 0], shell, sums.model[image, class_index])
-        add_by_shell(by_pixel[image, 1], shell, sums.cross[image, class_index])
+        for k in range(by_pixel.shape[1]):
+            own = by_pixel[image, k]
+            add_by_shell(own[0], shell, sums.model[image, first_class + k])
+            add_by_shell(own[1], shell, sums.cross[image, first_class + k])

@@ -8,6 +8,7 @@ from numpy import ndarray as Array
 from halfmap.kernels.numba_cpu import (
     accumulate,
     accumulate_dense,
+    fine_dense,
     flush,
     prepare,
     products,
@@ -97,7 +98,8 @@ class NumbaKernels:
         self, spectra: Spectra, ramps: Array, samples: Samples, table: SliceTable, out: Array
     ) -> None:
         """See `Kernels.fine_scores`."""
-        products.fine_scores(spectra, ramps, samples, table, out)
+        way: Any = fine_dense if fine_dense.pays(samples, table, len(ramps)) else products
+        way.fine_scores(spectra, ramps, samples, table, out)
 
     def weigh_fine(
         self,
