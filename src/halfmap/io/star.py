@@ -1,6 +1,7 @@
-"""STAR files: read as text, written as RELION writes them.
+"""STAR files: read through `starfile`, written as RELION writes them.
 
-Everything stays text, so that a column nobody interprets is written back as it was.
+Everything is read as text, so that a column nobody interprets is written back as it was.
+Only the leader reads STAR files: `starfile`, and with it pandas, is imported on first use.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,14 @@ from numpy import ndarray as Array
 from halfmap.errors import DataError
 from halfmap.io.atomic import replacing
 from halfmap.io.problems import refuse
-from halfmap.io.star_structure import TEXT as TEXT
-from halfmap.io.star_structure import star_structure
+from halfmap.io.star_structure import BlockShape, star_structure
 from halfmap.io.star_text import format_values, list_block_text, table_text
 
 Table = dict[str, Array]
 """Columns by label (without the leading underscore), all of one length."""
+
+TEXT = np.dtypes.StringDType()
+"""Type of the columns that `read_star` returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +58,28 @@ class StarFile:
 
 
 def read_star(path: Path) -> StarFile:
-    """Read a STAR file; every value stays the text that it is.
+    """Read a STAR file; every value stays text, NaN in any spelling becomes ``nan``.
 
     Raises
     ------
     DataError
         If the file is absent, not text or malformed; lists every bad line.
     """
-    blocks, problems = star_structure(_text(path))
+    text = _text(path)
+    shapes, problems = star_structure(text)
     refuse(path, problems)
-    return StarFile(
-        path,
-        tables={block.name: block.columns() for block in blocks if block.is_table},
-        lists={
-            block.name: dict(zip(block.labels, block.values, strict=True))
-            for block in blocks
-            if not block.is_table
-        },
-    )
+    import starfile  # with pandas: a quarter of a second that only the leader pays
+
+    labels = sorted({label for shape in shapes for label in shape.labels})
+    blocks = starfile.read(path, always_dict=True, parse_as_string=labels)
+    tables, lists = {}, {}
+    for shape in shapes:
+        if shape.is_table:
+            tables[shape.name] = _text_columns(path, blocks[shape.name], shape)
+        else:
+            found = blocks[shape.name] or {}
+            lists[shape.name] = {label: str(value) for label, value in found.items()}
+    return StarFile(path, tables, lists)
 
 
 def write_star(
@@ -155,3 +162,15 @@ def _text(path: Path) -> str:
             f"Convert it with: sed -i 's/\\r$//' {path}"
         )
     return text
+
+
+def _text_columns(path: Path, frame: Any, shape: BlockShape) -> Table:
+    """Return the columns of a pandas table as text; what pandas took for missing was 'nan'."""
+    labels = [str(label) for label in frame.columns]
+    if labels != shape.labels or len(frame) != shape.n_rows:
+        raise DataError(
+            f"{path}: data_{shape.name} was read as {len(frame)} rows of {labels}, but the file "
+            f"has {shape.n_rows} rows of {shape.labels}. Please report this file."
+        )
+    filled = frame.astype(object).where(frame.notna(), "nan")
+    return {label: np.array(filled[label].tolist(), dtype=TEXT) for label in labels}

@@ -1,63 +1,34 @@
-"""The blocks of a STAR file, read and checked line by line.
+"""The structure of a STAR file, checked line by line before it is read.
 
-Other programs cut a row at a ``#``, fill short rows, turn apostrophes into quotes or keep the
-last of two blocks of one name, all without a word. RELION stops reading a table at a blank
-line. What one of them would misread is refused here, with its line.
+`starfile` fills short rows with NaN, cuts a row at a ``#``, turns apostrophes into quotes
+and keeps the last of two blocks of one name, all without a word. RELION stops reading a
+table at a blank line. What one of them would misread is refused here, with its line.
 """
 
 import re
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy import ndarray as Array
-
-TEXT = np.dtypes.StringDType()
-"""Type of the columns of a table that has been read."""
-
-# Some readers take ' for ", so that neither may stand inside a value.
+# starfile replaces ' by ", so that neither may stand inside a value.
 _VALUE = re.compile(r"""\s*(?:"[^"']*"|'[^"']*'|[^\s"']+)(?=\s|$)""")
-_ROWS_AT_ONCE = 8192
 
 
 @dataclass(slots=True)
-class Block:
-    """One ``data_`` block: its labels and values, every value as text."""
+class BlockShape:
+    """One ``data_`` block: its labels, and the number of its rows if it is a table."""
 
     name: str
     line: int
     labels: list[str] = field(default_factory=list)
-    values: list[str] = field(default_factory=list)
-    """Beside the labels, if it is no table."""
     is_table: bool = False
     n_rows: int = 0
     header_closed: bool = False
     """A blank line followed the labels of the table."""
     ended_at: int = 0
     """Line of the blank line that ended the table; 0 while it is open."""
-    _rows: list[list[str]] = field(default_factory=list)
-    """The last ones; those before them are in columns, which take less memory."""
-    _parts: list[list[Array]] = field(default_factory=list)
-
-    def add_row(self, values: list[str]) -> None:
-        """Add a row with a value for each label."""
-        self._rows.append(values)
-        if len(self._rows) == _ROWS_AT_ONCE:
-            self._pack()
-
-    def columns(self) -> dict[str, Array]:
-        """Return the columns of a table by label."""
-        self._pack()
-        columns = zip(*self._parts, strict=True)
-        return {n: np.concatenate(parts) for n, parts in zip(self.labels, columns, strict=True)}
-
-    def _pack(self) -> None:
-        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(self.labels)
-        self._parts.append([np.array(column, TEXT) for column in columns])
-        self._rows = []
 
 
-def star_structure(text: str) -> tuple[list[Block], list[str]]:
-    """Read the blocks of a STAR file and find everything that is wrong with their form.
+def star_structure(text: str) -> tuple[list[BlockShape], list[str]]:
+    """Find the blocks of a STAR file and everything that is wrong with their form.
 
     Returns
     -------
@@ -78,13 +49,13 @@ class _Scanner:
     """Reads a file line by line; knows the block it is in."""
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[BlockShape] = []
         self.problems: list[str] = []
 
     def take(self, number: int, line: str) -> None:
         """Read one line."""
         if line.startswith("data_"):
-            self.blocks.append(Block(name=line[5:], line=number))
+            self.blocks.append(BlockShape(name=line[5:], line=number))
             if len(line.split()) != 1:
                 self.say(number, f"the name of block {line[:40]!r} has a blank in it.")
             return
@@ -105,7 +76,7 @@ class _Scanner:
     def say(self, number: int, problem: str) -> None:
         self.problems.append(f"line {number}: {problem}")
 
-    def _gap(self, number: int, line: str, block: Block) -> None:
+    def _gap(self, number: int, line: str, block: BlockShape) -> None:
         if not block.is_table:
             return
         if block.n_rows:
@@ -115,58 +86,48 @@ class _Scanner:
         else:
             block.header_closed = True
 
-    def _loop(self, number: int, block: Block) -> None:
+    def _loop(self, number: int, block: BlockShape) -> None:
         if block.is_table or block.labels:
             self.say(number, f"a second table in data_{block.name}; give it its own data_ line.")
-            block = Block(name=f"{block.name} (continued)", line=number)
+            block = BlockShape(name=f"{block.name} (continued)", line=number)
             self.blocks.append(block)
         block.is_table = True
 
-    def _label(self, number: int, line: str, block: Block) -> None:
+    def _label(self, number: int, line: str, block: BlockShape) -> None:
         if not line.startswith("_"):
             self.say(number, f"expected a label (beginning with '_') but found {line[:40]!r}.")
             return
         if block.header_closed:
             self.say(number, "a label after a blank line; remove the blank line.")
         block.labels.append(line.split()[0][1:])
-        if block.is_table:
-            return
-        found = _values(line)
-        if found is None or len(found) != 2 or "\\" in line:
+        if not block.is_table and (_n_values(line) != 2 or "\\" in line):
             self.say(number, f"expected one label and one value but found {line[:60]!r}.")
-        else:
-            block.values.append(found[1])
 
-    def _row(self, number: int, line: str, block: Block) -> None:
+    def _row(self, number: int, line: str, block: BlockShape) -> None:
         block.n_rows += 1
         if block.ended_at:
             self.say(number, f"a row after the blank line {block.ended_at}, which ends a table.")
             block.ended_at = 0
-        found = _values(line)
+        found = _n_values(line)
         if found is None or "#" in line:
             self.say(number, "a quote or '#' inside a value; rename the file or group.")
-        elif len(found) != len(block.labels):
+        elif found != len(block.labels):
             self.say(
                 number,
-                f"row {block.n_rows} of data_{block.name} has {len(found)} values; "
+                f"row {block.n_rows} of data_{block.name} has {found} values; "
                 f"the table has {len(block.labels)} columns.",
             )
-        else:
-            block.add_row(found)
 
 
-def _values(line: str) -> list[str] | None:
-    """Return the values of a line without their quotes; None if these do not make sense."""
+def _n_values(line: str) -> int | None:
+    """Count the values of a line; None if its quotes do not make sense."""
     if '"' not in line and "'" not in line:
-        return line.split()
-    found = _VALUE.findall(line)
-    if sum(map(len, found)) != len(line):
-        return None
-    values = (value.strip() for value in found)
-    return [value[1:-1] if value[0] in "\"'" else value for value in values]
+        return len(line.split())
+    values = _VALUE.findall(line)
+    return len(values) if sum(map(len, values)) == len(line) else None
 
 
-def _repetitions(blocks: list[Block]) -> list[str]:
+def _repetitions(blocks: list[BlockShape]) -> list[str]:
     problems = []
     names = [block.name for block in blocks]
     for block in blocks:
