@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from halfmap.engine.checking.repairs import stacks
 from halfmap.io.mrc import write_stack
 from halfmap.io.star import write_star
 from halfmap.model.rotations import euler_matrices
@@ -179,6 +180,18 @@ def test_a_stack_that_is_nowhere_is_a_problem_without_repair(project: Project) -
     assert project.check("--no_stacks").code == 0
 
 
+def test_a_set_whose_stacks_are_all_absent_is_not_sought_for_ever(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write({"rlnImageName": [f"1@far/{k}.mrcs" for k in range(N)]})
+    monkeypatch.setattr(stacks, "_TRIES", 2)
+    sought: list[str] = []
+    monkeypatch.setattr(stacks, "_elsewhere", lambda name, _: sought.append(name))
+
+    assert "6 of 6 stacks are absent" in project.check().out
+    assert sought == ["far/0.mrcs", "far/1.mrcs"]
+
+
 def test_a_stack_that_relion_would_take_for_an_image_is_marked(project: Project) -> None:
     Path("s.mrcs").rename("s.mrc")
     project.write({"rlnImageName": [f"{k + 1:06d}@s.mrc" for k in range(N)]})
@@ -198,6 +211,17 @@ def test_images_counted_from_zero_are_counted_from_one(project: Project) -> None
     _, particles, _ = project.fix()
 
     assert particles["rlnImageName"].tolist() == PARTICLES["rlnImageName"]
+
+
+def test_a_truncated_stack_has_no_repair(project: Project) -> None:
+    whole = Path("s.mrcs").read_bytes()
+    Path("s.mrcs").write_bytes(whole[:-10])
+
+    said = project.check("--deep", "--fix")
+
+    assert said.code == 3
+    assert "s.mrcs is truncated" in said.out
+    assert "the images were not read" in said.out
 
 
 def test_a_number_0_alone_does_not_make_a_stack_count_from_zero(project: Project) -> None:

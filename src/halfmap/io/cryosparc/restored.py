@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray as Array
 
+from halfmap.io.cryosparc.columns import columns_of, written
 from halfmap.io.cryosparc.files import Fields
 from halfmap.io.cryosparc.links import Link, links
 from halfmap.io.cryosparc.made_fields import made_fields
@@ -32,8 +33,6 @@ def restored_star(fields: Fields, path: Path) -> StarFile | None:
     rest = _rest(fields)
     if rest is None:
         return None
-    from halfmap.io.cryosparc.to_star import columns_of, written
-
     _, fresh = columns_of(fields)
     particles: Table = {}
     for label in rest["labels"]:

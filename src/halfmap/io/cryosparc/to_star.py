@@ -13,8 +13,8 @@ from numpy import ndarray as Array
 
 from halfmap.errors import DataError
 from halfmap.io.cryosparc.carried import to_text, type_text
+from halfmap.io.cryosparc.columns import columns_of, written
 from halfmap.io.cryosparc.files import Fields, read_cs
-from halfmap.io.cryosparc.links import Columns, decoded, links
 from halfmap.io.cryosparc.made_fields import made_fields
 from halfmap.io.cryosparc.neutral import UNUSED_IF_ZERO
 from halfmap.io.cryosparc.restored import STAR_PREFIX, restored_star
@@ -95,26 +95,6 @@ def unused_effects(particles: Table, others: Mapping[str, Table]) -> list[str]:
 def particle_block(star: StarFile) -> str:
     """Return the name of the table of particles."""
     return "particles" if "particles" in star.tables else next(iter(star.tables), "")
-
-
-def columns_of(fields: Fields) -> tuple[Columns, Columns]:
-    """Return the columns of the optics table and of the particles, one row a particle."""
-    optics: Columns = {}
-    particles: Columns = {}
-    with np.errstate(all="ignore"):  # a run refuses absurd numbers, not the conversion
-        for link in links(fields):
-            (optics if link.optics else particles).update(link.columns(fields))
-    if "rlnMicrographName" not in particles or not any(particles["rlnMicrographName"]):
-        particles["rlnMicrographName"] = decoded(fields["blob/path"])
-    return optics, particles
-
-
-def written(column: Array) -> Array:
-    """Return values as the words of a STAR file; numbers to the digits of single precision."""
-    if column.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            column = column.astype(np.float32)
-    return np.array(column.astype(str).tolist(), dtype=TEXT)
 
 
 def _how_kept(values: Array, again: Array | None) -> tuple[str, str]:

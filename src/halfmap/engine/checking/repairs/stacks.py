@@ -17,6 +17,8 @@ from halfmap.io.image_names import find_beside, split_image_name
 from halfmap.io.mrc import MrcHeader, read_header
 
 _SHOWN = 3
+_TRIES = 100
+"""Stacks that are sought in vain before a whole set counts as absent: discs may be slow."""
 _ENDS = (".mrcs", ".mrc", ".st")
 _PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
 _NOT_SET = (0.0, 1.0)
@@ -58,7 +60,9 @@ def found_stacks(whole: ParticleSet, options: CheckOptions) -> Repaired:
     names, index = _stacks(whole)
     folders = [folder, folder.parent, *([options.relative_to] if options.relative_to else [])]
     absent = [not find_beside(name, folder).exists() for name in names]
-    new = [_elsewhere(n, folders) if gone else None for n, gone in zip(names, absent, strict=True)]
+    new = _found_again(
+        [n if gone else None for n, gone in zip(names, absent, strict=True)], folders
+    )
     findings = []
     moved = [k for k, name in enumerate(new) if name is not None]
     if moved:
@@ -91,6 +95,19 @@ def _some(n: int, total: int) -> str:
     return f"{n:,} of {total:,} stacks {'is' if n == 1 else 'are'}"
 
 
+def _found_again(names: Sequence[str | None], folders: Sequence[Path]) -> list[Path | None]:
+    """Look for each absent stack; give up when many of them, and no other, were sought in vain."""
+    found: list[Path | None] = []
+    tried, any_found = 0, False
+    for name in names:
+        given_up = tried >= _TRIES and not any_found
+        place = None if name is None or given_up else _elsewhere(name, folders)
+        tried += name is not None
+        any_found |= place is not None
+        found.append(place)
+    return found
+
+
 def _elsewhere(name: str, folders: Sequence[Path]) -> Path | None:
     """Return where a stack is, by the ends of its path and by other extensions."""
     path = Path(name)
@@ -117,12 +134,12 @@ def counted_from_one(whole: ParticleSet, _: CheckOptions, *, headers: Headers) -
     names, index = _stacks(whole)
     numbers = _numbers(whole)
     zero = np.unique(index[numbers == 0])
+    words = [str(name).partition("@")[0] for name in whole.particles["rlnImageName"]]
+    strange = np.unique(index[[not word.isdecimal() for word in words]])
     sound = []
     for k in zero.tolist():
         header = headers.of(str(find_beside(names[k], whole.path.parent)))
-        written = [str(name).partition("@")[0] for name in whole.particles["rlnImageName"]]
-        digits = all(word.isdecimal() for word, i in zip(written, index, strict=True) if i == k)
-        if digits and (header is None or numbers[index == k].max() < header.shape[0]):
+        if k not in strange and (header is None or numbers[index == k].max() < header.shape[0]):
             sound.append(k)
     rows = np.isin(index, sound)
     if not rows.any():
