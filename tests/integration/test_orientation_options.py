@@ -28,8 +28,8 @@ SIGMA = ("--sigma_rot", "--sigma_tilt", "--sigma_psi")
 def refined(run: Run) -> Refined:
     """``refined("name", "--iter", "2")``: run, and return the root of the files."""
 
-    def call(name: str, *words: str, halves: bool = False) -> Path:
-        assert_ran(run(refine(*words, "--o", f"{name}/run", "--verb", "0", halves=halves)))
+    def call(name: str, *words: str) -> Path:
+        assert_ran(run(refine(*words, "--o", f"{name}/run", "--verb", "0")))
         return Path(f"{name}/run")
 
     return call
@@ -277,3 +277,35 @@ def test_kept_angles_need_no_finer_steps(run: Run) -> None:
     said = run(refine("--skip_align", halves=True))
 
     assert_one_message(said, 2, "--skip_align or --skip_rotate: found with --auto_refine or --auto")
+
+
+LOCAL_SOON = (
+    *("--auto_refine", "--split_random_halves", "--auto_iter_max", "3"),
+    *("--auto_local_healpix_order", "1"),
+)
+
+
+def test_an_automatic_run_keeps_its_priors_until_searches_are_local(refined: Refined) -> None:
+    words = ("--sigma_tilt", "12", "--auto_ignore_angles", "--auto_resol_angles")
+    root = refined("auto", *words, *LOCAL_SOON)
+
+    sigmas = []
+    for iteration in (1, 2, 3):
+        model = read_star(Path(f"{root}_it{iteration:03d}_half1_model.star"))
+        general = model.values("model_general")
+        labels = [f"rlnSigmaPrior{angle}Angle" for angle in ("Rot", "Tilt", "Psi")]
+        sigmas.append(tuple(float(general[label]) for label in labels))
+    assert sigmas[0] == (0.0, 12.0, 0.0)
+    assert sigmas[-1] == (30.0, 30.0, 30.0)  # two fine steps of 15°
+
+
+def test_an_automatic_run_relaxes_its_symmetry_when_searches_are_local(refined: Refined) -> None:
+    words = ("--sym", "C2", "--relax_sym", "D2", "--auto_ignore_angles", "--auto_resol_angles")
+    root = refined("auto", *words, *LOCAL_SOON)
+
+    def n_directions(iteration: int) -> int:
+        star = read_star(Path(f"{root}_it{iteration:03d}_sampling.star"))
+        return len(star.table("sampling_directions")["rlnAngleRot"])
+
+    assert n_directions(1) == 6  # those of C2 at order 0
+    assert n_directions(3) == 48  # all at order 1: the mates are told apart
