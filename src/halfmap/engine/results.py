@@ -266,13 +266,15 @@ def _maps_named(maps: list[Path], n_classes: int) -> dict[str, object]:
 
 
 def finish(job: Job, state: State, seconds: float) -> None:
-    """Say how the run ended."""
+    """Say how the run ended; the leader does."""
+    if not job.ranks.leads:
+        return
     schedule, names = state.schedule, RunNames(str(job.options.output_root))
     number = None if schedule.converged else schedule.iteration
     is_split = job.ranks.n_halves == 2 and not schedule.converged
     named = names.classes if job.flat else names.map
     maps = [named(number, half) for half in ((0, 1) if is_split else (None,))]
-    n_classes = len(state.models[0].class_fraction)
+    n_classes = job.options.n_classes
     if n_classes > 1 and not job.flat:
         maps = [names.map(number, None, k) for k in (0, n_classes - 1)]
     files: dict[str, object] = _maps_named(maps, n_classes)
