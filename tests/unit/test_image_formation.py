@@ -4,9 +4,11 @@ The image is made pixel by pixel from formulas written out here: nothing of half
 """
 
 from dataclasses import replace
+from typing import Any
 
 import gaussian_phantom as phantom
 import numpy as np
+import pytest
 import small_search as small
 from numpy import ndarray as Array
 from small_search import BOX, GLOBAL, PIXEL_A
@@ -84,12 +86,15 @@ def lens_particles() -> Particles:
     return replace(small.particles(1), optics=GROUPS, defocus=defocus)
 
 
-def prepared(image: Array, rules: SearchRules = small.RULES) -> tuple[PreparedImages, Search]:
+def prepared(
+    image: Array, rules: SearchRules = small.RULES, **changes: Any
+) -> tuple[PreparedImages, Search]:
     those = lens_particles()
     geometry = ImageGeometry(GROUP.box, GROUP.pixel_size_A, BOX, PIXEL_A, GROUP.magnification)
     settings = replace(
         small.settings(those), geometry=geometry, ctf=PLAIN_CTF, do_scale=False, mask_radius_px=15.0
     )
+    settings = replace(settings, **changes)
     known = small.model(phantom.density(BOX, PIXEL_A)[None], GLOBAL, 1.0, n_optics=2)
     known = replace(known, noise_variance=np.full((2, BOX // 2 + 1), 4.0))
     plan = SearchPlan(GLOBAL, settings, BOX, 8, rules, n_particles=10)
@@ -158,3 +163,16 @@ def test_an_uncorrected_reference_is_compared_without_ctf_and_inserted_with_it()
     usual = plain.summed.masked.view(np.complex64)[0, : len(search.disc)]
     # The wavelength above has six digits.
     np.testing.assert_allclose(seen, usual, atol=1e-3 * np.abs(usual).max())
+
+
+def test_noise_that_fills_the_outside_has_its_spectrum_after_the_detector_is_undone() -> None:
+    nothing = np.zeros((GROUP.box, GROUP.box), np.float32)
+
+    images, search = prepared(nothing, zero_mask=False, mask_radius_px=0.5, mask_edge_px=0.5)
+
+    pixels = search.plan.images.geometry.pixels_per_shell()
+    # sigma2 is 4 per real component; six hundred pixels, each of two.
+    found = images.power[0, 3 : BOX // 2].sum() / (2.0 * pixels[3 : BOX // 2].sum())
+    assert found == pytest.approx(4.0, rel=0.1)
+    outer = images.power[0, 9 : BOX // 2].sum() / (2.0 * pixels[9 : BOX // 2].sum())
+    assert outer == pytest.approx(4.0, rel=0.12)
