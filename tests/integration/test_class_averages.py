@@ -188,10 +188,13 @@ def test_classes_expect_their_particles_where_they_were(classified: Classified) 
 
 
 def test_symmetry_is_left_aside(run: Run) -> None:
-    said = run(refine(*NO_REFERENCE, "--K", "2", "--sym", "D2", "--o", "sym/run"))
+    without = run(refine(*NO_REFERENCE, "--K", "2", "--sym", "D2", "--o", "sym/run"))
+    write_map(Path("one.mrc"), two_pictures()[:1], PIXEL_A)
+    given = run(refine("--ref", "one.mrc", "--sym", "D2", "--o", "one/run"))
 
-    assert said.code == 0
-    assert "--sym has no effect without --ref" in said.err + said.out
+    assert (without.code, given.code) == (0, 0)
+    assert "--sym has no effect without --ref" in without.err + without.out
+    assert "--sym D2 has no effect: class averages" in given.err + given.out
 
 
 # --- bad input
@@ -237,3 +240,17 @@ def test_automatic_refinement_without_a_map_is_refused(run: Run) -> None:
     said = run(refine("--ref", "None", halves=True))
 
     assert_one_message(said, 2, "--auto_refine: found without --ref", "--denovo_3dref")
+
+
+def test_two_halves_make_one_class_average_each(run: Run) -> None:
+    write_map(Path("one.mrc"), two_pictures()[:1], PIXEL_A)
+    words = refine("--ref", "one.mrc", "--psi_step", "30", "--verb", "0", halves=True)
+
+    assert_ran(run(words))
+
+    files = (Path(f"out/run_it001_half{n}_classes.mrcs") for n in (1, 2))
+    halves = [pixels(file).reshape(-1, BOX, BOX) for file in files]
+    assert halves[0].shape == halves[1].shape == (1, BOX, BOX)
+    assert (halves[0] != halves[1]).any()
+    fsc = read_star(Path("out/run_it001_half1_model.star")).tables["model_class_1"]
+    assert 0.0 < float(fsc["rlnGoldStandardFsc"][3]) < 1.0

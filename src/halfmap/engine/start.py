@@ -41,6 +41,7 @@ from halfmap.parallel.halves import LEADER, Ranks, organise
 from halfmap.parallel.launcher import UNBOUND, bound_cores, check_launcher, is_launched
 from halfmap.steps.resolution import first_schedule
 
+NO_SYMMETRY_IN_2D = "class averages (2D) have no symmetry"
 FIRST_RESOLUTION = 0.07
 """Shell of the resolution of the first averages, as a fraction of the box."""
 References = tuple[tuple[Float32[Array, "z y x"], ...], ...]
@@ -99,6 +100,8 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
     inputs = from_root(read, world, LEADER)
     options = share(_with_classes(options, references, console), world, LEADER)
     options = _with_low_pass(options, inputs)
+    if inputs.flat and options.reference_file is not None and options.symmetry.upper() != "C1":
+        console.notice(f"--sym {options.symmetry} has no effect: {NO_SYMMETRY_IN_2D}")
     job = make_job(options, command, (ranks, console), inputs, table)
     state = first_state(job, inputs.poses, references)
     # Not before the images have been looked at: an old result is worth more than a failed start.
