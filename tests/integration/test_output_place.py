@@ -205,3 +205,10 @@ def test_a_run_goes_on_when_the_stack_is_whole_again(
 
     assert_ran(run(["refine", "--continue", "disc/run_it001_optimiser.star"]))
     assert Path("disc/run_it002_optimiser.star").is_file()
+
+
+def test_a_silent_run_says_nothing(run: Run) -> None:
+    said = run(refine("--verb", "0"))
+
+    assert said == (0, "", "")
+    assert Path("out/run_it001_class001.mrc").is_file()

@@ -9,7 +9,18 @@ from halfmap.io.mrc import read_map
 from halfmap.io.star import read_star, write_star
 
 from .spoilt_project import with_map
-from .tiny_project import BOX, MAP, STAR, Run, assert_ran, refine, write
+from .tiny_project import (
+    BOX,
+    MAP,
+    PIXEL_A,
+    STAR,
+    Run,
+    assert_one_message,
+    assert_ran,
+    pixels,
+    refine,
+    write,
+)
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
 
@@ -53,3 +64,15 @@ def test_a_table_of_relion_3_0_is_taken(run: Run) -> None:
 
     assert_ran(said)
     assert "24, 2 optics groups" in said.out
+
+
+def test_a_pixel_size_that_is_given_stands_for_that_of_the_header(run: Run) -> None:
+    volume = pixels(MAP)
+    write(Path("wrong.mrc"), volume, 7.0)
+
+    assert_one_message(run(refine("--ref", "wrong.mrc")), 3, "wrong.mrc")
+    assert_ran(run(refine("--ref", "wrong.mrc", "--ref_angpix", str(PIXEL_A), "--o", "given/run")))
+    assert_ran(run(refine("--o", "right/run")))
+
+    given, right = (pixels(Path(f"{name}/run_it001_class001.mrc")) for name in ("given", "right"))
+    np.testing.assert_array_equal(given, right)

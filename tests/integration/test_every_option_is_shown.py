@@ -1,0 +1,103 @@
+"""Each implemented option has a test of its effect: in `test_option_effects`, or named here."""
+
+from pathlib import Path
+
+import pytest
+
+from halfmap.config.declare import Status
+from halfmap.config.options import declarations
+
+from .test_option_effects import EFFECTS
+
+TESTS = Path(__file__).parents[1]
+MAPS, ORIENTATIONS, SAMPLING, AUTO, CLASS_AVERAGES = (
+    f"integration/test_{name}.py::test_"
+    for name in (
+        "map_options",
+        "orientation_options",
+        "sampling_options",
+        "auto_refine_options",
+        "class_averages",
+    )
+)
+ELSEWHERE = {
+    "i": "integration/test_bad_tables.py::test_bad_tables_end_with_one_message",
+    "o": "integration/test_output_place.py::test_an_output_that_exists_is_kept",
+    "iter": f"{SAMPLING}the_number_of_iterations_is_that_asked_for",
+    "tau": f"{MAPS}a_given_spectrum_times_the_fudge_is_the_prior_of_every_iteration",
+    "local_symmetry": f"{MAPS}parts_that_are_alike_are_averaged",
+    "center_classes": f"{MAPS}a_map_is_moved_to_its_centre_of_mass",
+    "solvent_mask2": "integration/test_option_effects.py::test_a_region_is_not_simply_flattened",
+    "lowpass_mask": "integration/test_option_effects.py::test_a_region_is_not_simply_flattened",
+    "lowpass": "integration/test_option_effects.py::test_a_region_is_not_simply_flattened",
+    "split_random_halves": "integration/test_option_effects.py::test_both_halves_are_told_one_fsc",
+    "low_resol_join_halves": "integration/test_option_effects.py::"
+    "test_halves_are_joined_up_to_the_limit_and_not_beyond",
+    "solvent_correct_fsc": "integration/test_option_effects.py::"
+    "test_the_fsc_is_corrected_for_the_solvent_mask",
+    "denovo_3dref": f"{CLASS_AVERAGES}a_3d_map_can_be_begun_from_random_orientations",
+    "no_init_blobs": f"{CLASS_AVERAGES}blobs_can_be_left_out",
+    "auto_refine": f"{AUTO}steps_get_finer_without_waiting_for_the_poses",
+    "auto_ignore_angles": f"{AUTO}steps_get_finer_without_waiting_for_the_poses",
+    "auto_resol_angles": f"{AUTO}they_do_so_earlier_where_the_resolution_needs_it",
+    "auto_local_healpix_order": f"{AUTO}searches_become_local_from_the_order_that_was_said",
+    "auto_iter_max": f"{AUTO}left_alone_the_search_stays_as_it_is",
+    "auto_sampling": f"{SAMPLING}automatic_sampling_refines_steps_and_does_not_end_before_its_time",
+    "allow_coarser_sampling": f"{SAMPLING}steps_get_coarser_where_poses_are_not_accurate",
+    "strict_highres_exp": f"{SAMPLING}detail_that_is_too_fine_does_not_count",
+    "always_cc": f"{SAMPLING}"
+    "correlation_in_all_iterations_gives_each_particle_one_pose_and_keeps_the_noise",
+    "sigma_rot": f"{ORIENTATIONS}one_angle_alone_stays_near_its_prior",
+    "sigma_tilt": f"{ORIENTATIONS}one_angle_alone_stays_near_its_prior",
+    "sigma_psi": f"{ORIENTATIONS}one_angle_alone_stays_near_its_prior",
+    "relax_sym": f"{ORIENTATIONS}relaxed_symmetry_searches_the_mates_of_the_given_poses",
+    "bimodal_psi": f"{ORIENTATIONS}opposite_angles_are_searched_if_they_are_alike",
+    "skip_align": f"{ORIENTATIONS}poses_that_are_kept_are_those_of_the_table",
+    "skip_rotate": f"{ORIENTATIONS}angles_that_are_kept_leave_offsets_free",
+    "j": "integration/test_bound_cores.py::test_more_threads_than_cores_are_warned_of",
+    "fast_subsets": "integration/test_fast_subsets.py::"
+    "test_a_run_with_subsets_ends_with_all_particles",
+    "ref_angpix": "integration/test_repaired_input.py::"
+    "test_a_pixel_size_that_is_given_stands_for_that_of_the_header",
+    "trust_ref_size": "integration/test_repaired_input.py::"
+    "test_a_map_of_another_grid_is_resampled_when_trusted",
+    "dont_check_norm": "integration/test_grey_scale_of_images.py::"
+    "test_the_warning_goes_when_images_are_repaired_or_accepted",
+    "verb": "integration/test_output_place.py::test_a_silent_run_says_nothing",
+    "skip_maximize": "integration/test_skip_maximize.py::"
+    "test_the_poses_are_those_of_the_first_iteration_and_no_map_is_made",
+    "failsafe_threshold": "integration/test_quarantine.py::"
+    "test_one_more_than_allowed_stops_all_ranks_with_one_message",
+    "external_reconstruct": "integration/test_external_reconstruct.py::"
+    "test_a_power_from_the_program_is_the_signal",
+    "external_time_limit": "integration/test_external_reconstruct.py::"
+    "test_a_program_that_hangs_is_ended_after_its_time",
+    "prior": "integration/test_prior_plug_in.py::"
+    "test_the_map_is_what_the_plug_in_makes_of_the_ordinary_one",
+    "prior_time_limit": "integration/test_prior_plug_in.py::"
+    "test_a_plug_in_that_hangs_is_ended_and_asked_again",
+    "print_metadata_labels": "unit/test_labels.py::"
+    "test_the_columns_are_printed_with_unit_and_meaning_and_without_input_files",
+    "print_symmetry_ops": "unit/command_line/test_program.py::"
+    "test_symmetry_operators_are_printed_without_input_files",
+    "version": "unit/command_line/test_program.py::test_the_version_is_printed",
+    "continue": "integration/test_exactness.py::"
+    "test_a_continued_run_gives_the_bytes_of_the_uninterrupted_one",
+    "force_converge": "integration/test_force_converge.py::"
+    "test_the_next_iteration_joins_the_halves_at_nyquist",
+    "overwrite": "integration/test_output_place.py::test_overwrite_leaves_nothing_of_a_longer_run",
+}
+
+
+def test_no_implemented_option_is_without_a_test() -> None:
+    shown = {option for changes, _ in EFFECTS for option in changes} | set(ELSEWHERE)
+
+    implemented = {d.spelling for d in declarations() if d.option.status is Status.IMPLEMENTED}
+    assert implemented == shown
+
+
+@pytest.mark.parametrize("place", sorted(set(ELSEWHERE.values())))
+def test_tests_that_are_named_exist(place: str) -> None:
+    file, name = place.split("::")
+
+    assert f"\ndef {name}(" in (TESTS / file).read_text(encoding="utf-8")
