@@ -33,6 +33,9 @@ CASES = {
     "tilt": "--healpix_order 1 --sigma_tilt 10",
     "psi": "--healpix_order 1 --sigma_psi 10",
     "tiltpsi": "--healpix_order 2 --sigma_tilt 8 --sigma_psi 8",
+    "d2loc": "--healpix_order 2 --sigma_ang 6 --sym D2",
+    "d2tilt": "--healpix_order 1 --sigma_tilt 9 --sym D2",
+    "psistep": "--healpix_order 1 --psi_step 20",
     "alwayscc": "--healpix_order 1 --always_cc",
 }
 
