@@ -120,7 +120,7 @@ class _Summing:
         self.searches: dict[int, Search] = {}
         """Of each half, for images of the present geometry."""
         # What is summed does not depend on the geometry of the images.
-        self._any_search = {half: of_half[0] for half, of_half in searches.items()}
+        self._any_search = {half: make(0) for half, make in searches.items()}
         self.sums = {half: search.zero_sums() for half, search in self._any_search.items()}
         self.scales = {half: search.scales for half, search in self._any_search.items()}
         self.busy_seconds = 0.0

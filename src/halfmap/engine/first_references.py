@@ -122,7 +122,7 @@ def _searches(job: Job, schedule: Schedule, noise: Float[Array, "optics shell"])
     made = [make_search(model, (nothing,) * n_classes, p, job.kernels) for p in plans]
     # Nothing is searched: no coarse slices have to be cut.
     made = [replace(search, candidates=None) for search in made]
-    return dict.fromkeys(job.ranks.teams, tuple(made))
+    return dict.fromkeys(job.ranks.teams, lambda geometry: made[geometry])
 
 
 def _made_of(

@@ -1,6 +1,6 @@
 """The big read-only arrays of the expectation, held once per node."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ from halfmap.steps.search import (
 )
 
 References = dict[int, tuple[FourierReference, ...]]
-Searches = dict[int, tuple[Search, ...]]
-"""Of each half, one for each image geometry; without coarse slices."""
+Searches = dict[int, Callable[[int], Search]]
+"""Of each half, what makes the search of an image geometry; without coarse slices."""
 
 
 @contextmanager
@@ -86,10 +86,12 @@ def searches(
         )
         for images in job.images
     ]
-    return {
-        half: tuple(make_search(models[half], references[half], p, job.kernels) for p in plans)
-        for half in job.ranks.teams
-    }
+
+    def of_half(half: int) -> Callable[[int], Search]:
+        known = models[half], references[half]
+        return lambda geometry: make_search(*known, plans[geometry], job.kernels)
+
+    return {half: of_half(half) for half in job.ranks.teams}
 
 
 @contextmanager
@@ -102,7 +104,7 @@ def sliced(job: Job, prepared: Searches, geometry: int) -> Iterator[dict[int, Se
         found = {}
         for half, team in job.ranks.teams.items():
             memory = stack.enter_context(NodeArrays(team.node))
-            found[half] = _with_slices(prepared[half][geometry], memory)
+            found[half] = _with_slices(prepared[half](geometry), memory)
         yield found
 
 

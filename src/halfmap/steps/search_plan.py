@@ -39,6 +39,11 @@ class ImageSettings:
         """Of the images."""
         return self.geometry.pixel_size_A
 
+    def shows(self, group: Optics) -> bool:
+        """Whether the images of an optics group have this geometry."""
+        own = (group.box, group.pixel_size_A, group.magnification)
+        return own == (self.box, self.pixel_size_A, self.geometry.magnification)
+
     @property
     def model_box(self) -> int:
         """Of the map, px."""

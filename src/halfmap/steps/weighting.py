@@ -76,8 +76,11 @@ def make_weighting(model: HalfModel, plan: SearchPlan, disc: Disc) -> Weighting:
 def _demodulation(images: ImageSettings, disc: Disc) -> Complex64[Array, "optics pixel"] | None:
     if not any(group.aberrations.has_odd for group in images.optics):
         return None
-    factors = [odd_factor(disc.kx, disc.ky, group).conj() for group in images.optics]
-    return np.stack(factors).astype(np.complex64)
+    factors = np.ones((len(images.optics), len(disc)), np.complex64)
+    for own, group in zip(factors, images.optics, strict=True):
+        if images.shows(group):
+            own[:] = odd_factor(disc.kx, disc.ky, group).conj()
+    return factors
 
 
 def detector_factor(images: ImageSettings) -> Float32[Array, "optics y half"] | None:
@@ -87,5 +90,8 @@ def detector_factor(images: ImageSettings) -> Float32[Array, "optics y half"] | 
         return None
     ky, kx = frequencies_2d(images.box)
     frequency_per_A = np.hypot(kx, ky) / (images.box * images.pixel_size_A)
-    factors = [to_mean_detector(own, detectors, frequency_per_A) for own in detectors]
-    return np.stack(factors).astype(np.float32)
+    factors = np.ones((len(detectors), *frequency_per_A.shape), np.float32)
+    for own, group in zip(factors, images.optics, strict=True):
+        if images.shows(group):
+            own[:] = to_mean_detector(group.detector, detectors, frequency_per_A)
+    return factors
