@@ -17,9 +17,9 @@ pytestmark = pytest.mark.usefixtures("one_far_too_bright")
 @pytest.fixture
 def one_far_too_bright(tiny_project: Path) -> None:
     """References of which the second explains nothing: it is fifty times too bright."""
-    write(Path("bright.mrc"), 50.0 * pixels(MAP))
+    write(tiny_project / "bright.mrc", 50.0 * pixels(tiny_project / MAP))
     names = np.array([str(MAP), "bright.mrc"], TEXT)
-    write_star(Path("refs.star"), {"model_classes": {"rlnReferenceImage": names}})
+    write_star(tiny_project / "refs.star", {"model_classes": {"rlnReferenceImage": names}})
 
 
 def assert_second_is_empty(root: str) -> None:
