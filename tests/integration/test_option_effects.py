@@ -205,3 +205,15 @@ def test_a_region_is_not_simply_flattened(project: Path, changes: dict[str, obje
     outside = read_map(project / "shell.mrc")[0] == 1.0
     assert not plain[outside].any()
     assert found[outside].any()
+
+
+def test_only_the_starting_map_is_said_to_be_uncorrected(project: Path) -> None:
+    root = refined(project, "uncorrected", ctf_uncorrected_ref=True)
+
+    said = [
+        read_star(Path(f"{root}".replace("it001", f"it00{i}") + "_optimiser.star")).lists[
+            "optimiser_general"
+        ]["rlnRefsAreCtfCorrected"]
+        for i in (0, 1)
+    ]
+    assert [int(value) for value in said] == [0, 1]

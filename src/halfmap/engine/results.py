@@ -105,6 +105,7 @@ def _run_state(job: Job, state: State) -> RunState:
     any_model = next(iter(state.models.values()))
     n_halves = 1 if state.schedule.converged else job.ranks.n_halves
     labels = relion_labels(job.options)
+    labels["rlnRefsAreCtfCorrected"] = not job.reference_has_ctf(state.schedule.iteration + 1)
     labels["rlnParticleDiameter"] = job.schedule_rules.particle_diameter_A
     labels["rlnMaxNumberOfPooledParticles"] = job.options.pool_size  # whatever the threads
     return RunState(
