@@ -23,6 +23,8 @@ from halfmap.model.fourier import frequencies_2d
 from halfmap.model.optics import Defocus, Optics
 
 LEAST_PADDING = 2
+AT_ONCE = 8
+"""Images whose padded CTFs are held at a time."""
 LARGEST_PADDING = 8
 """The image of a point is then cut off where it is 7.5 boxes wide: hardly any contrast is left."""
 
@@ -47,26 +49,30 @@ def image_ctf(
         return contrast_transfer(kx, ky, defocus, optics, ctf_options)
     box = optics.box
     found = np.empty((len(defocus.u_A), *kx.shape))
-    for image in range(len(found)):
-        one = defocus[image : image + 1]
-        large = replace(optics, box=box * _padding(one, optics))
+    padding = _paddings(defocus, optics)
+    near = np.arange(-(box // 2), box // 2)
+    for times in np.unique(padding).tolist():
+        large = replace(optics, box=box * times)
         all_ky, all_kx = frequencies_2d(large.box)
-        whole = contrast_transfer(all_kx, all_ky, one, large, ctf_options)[0]
-        of_point = scipy.fft.irfft2(whole, s=whole.shape[:1] * 2)
-        near = np.arange(-(box // 2), box // 2)
-        small = scipy.fft.rfft2(scipy.fft.ifftshift(of_point[np.ix_(near, near)]))
-        found[image] = small[ky % box, kx].real
+        own = np.flatnonzero(padding == times)
+        for some in np.array_split(own, -(-len(own) // AT_ONCE)):
+            whole = contrast_transfer(all_kx, all_ky, defocus[some], large, ctf_options)
+            of_point = scipy.fft.irfft2(whole, s=(large.box, large.box), overwrite_x=True)
+            cut = scipy.fft.ifftshift(of_point[:, near[:, None], near], axes=(1, 2))
+            found[some] = scipy.fft.rfft2(cut)[:, ky % box, kx].real
     return found
 
 
-def _padding(defocus: Defocus, optics: Optics) -> int:
+def _paddings(defocus: Defocus, optics: Optics) -> Int[Array, " image"]:
     """Return how many times the box has to be repeated for the image of a point not to come back.
 
     Its copies stand a padded box apart: none may reach into the half of the image's box.
     """
     wavelength_A = electron_wavelength_A(optics.voltage_kV)
     highest_per_A = 0.5 / optics.pixel_size_A
-    spread_A = float(np.abs([defocus.u_A, defocus.v_A]).max()) * wavelength_A * highest_per_A
+    largest_A = np.maximum(np.abs(defocus.u_A), np.abs(defocus.v_A))
+    spread_A = largest_A * wavelength_A * highest_per_A
     spread_A += optics.spherical_aberration_mm * 1e7 * wavelength_A**3 * highest_per_A**3
     boxes = spread_A / (optics.box * optics.pixel_size_A)
-    return int(np.clip(np.ceil(boxes + 0.5), LEAST_PADDING, LARGEST_PADDING))
+    times = np.clip(np.ceil(boxes + 0.5), LEAST_PADDING, LARGEST_PADDING)
+    return np.asarray(times.astype(np.int64))
