@@ -21,8 +21,9 @@ from halfmap.model.orientations import direction_pixels, psi_angles_deg, transla
 from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sampling import Sampling
+from halfmap.steps.batch import make_batch
 from halfmap.steps.coarse_search import global_search
-from halfmap.steps.prepare_images import make_batch, prepare_images
+from halfmap.steps.prepare_images import prepare_images
 from halfmap.steps.search import SearchRules
 from halfmap.steps.workspace import Workspace
 

@@ -18,8 +18,9 @@ from halfmap.model.optics import Optics
 from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.steps.accuracy import Accuracy, TrialRules, expected_accuracy, make_trials
+from halfmap.steps.batch import make_batch
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
-from halfmap.steps.prepare_images import make_batch, prepare_images
+from halfmap.steps.prepare_images import prepare_images
 from halfmap.steps.search import Search, SearchPlan, coarse_axes, project_classes
 
 STRETCH = (1.03, 0.01, -0.02, 0.96)

@@ -21,7 +21,8 @@ from halfmap.model.geometry import ImageGeometry
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Particles
 from halfmap.model.rotations import euler_matrices
-from halfmap.steps.prepare_images import PreparedImages, make_batch, prepare_images
+from halfmap.steps.batch import make_batch
+from halfmap.steps.prepare_images import PreparedImages, prepare_images
 from halfmap.steps.search import Search, SearchPlan, SearchRules
 
 STRETCH = np.array([[1.03, 0.01], [-0.02, 0.96]])

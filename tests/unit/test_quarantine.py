@@ -5,8 +5,8 @@ from halfmap.engine.quarantine import SHOWN, Quarantine
 from halfmap.errors import DataError
 from halfmap.model.optics import Defocus
 from halfmap.model.particles import Particles
+from halfmap.steps.faults import CONSTANT, NO_WEIGHT, NOT_NUMBERS, find_faults
 from halfmap.steps.normalisation import normalised
-from halfmap.steps.prepare_images import CONSTANT, NO_WEIGHT, NOT_NUMBERS, find_faults
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.noise import image_spectrum, initial_noise_variance, on_map_grid
 from halfmap.parallel.collectives import all_or_none, from_root
 from halfmap.parallel.halves import LEADER
+from halfmap.steps.faults import find_faults
 from halfmap.steps.normalisation import Background, background
-from halfmap.steps.prepare_images import find_faults
 from halfmap.steps.search import ImageSettings
 from halfmap.steps.weighting import detector_factor
 

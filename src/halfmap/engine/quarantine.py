@@ -6,7 +6,7 @@ from numpy import ndarray as Array
 
 from halfmap.errors import DataError
 from halfmap.model.particles import Particles
-from halfmap.steps.prepare_images import CONSTANT, NO_WEIGHT, NOT_NUMBERS
+from halfmap.steps.faults import CONSTANT, NO_WEIGHT, NOT_NUMBERS
 
 REASONS = {
     NOT_NUMBERS: "pixels are NaN, infinite or beyond 1e15",

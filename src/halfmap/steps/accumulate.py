@@ -7,8 +7,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import HitGeometry, Hits, ShellSums
+from halfmap.steps.batch import Batch
 from halfmap.steps.fine_search import FineResult
-from halfmap.steps.prepare_images import Batch, PreparedImages
+from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import Search, project_classes
 from halfmap.steps.workspace import Workspace
 

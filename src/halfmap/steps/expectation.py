@@ -10,17 +10,12 @@ from numpy import ndarray as Array
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.rotations import euler_angles
 from halfmap.steps.accumulate import ImageSums, accumulate
+from halfmap.steps.batch import Batch, make_batch
 from halfmap.steps.coarse_search import global_search, local_search
+from halfmap.steps.faults import NO_WEIGHT, find_faults
 from halfmap.steps.fine_search import FineResult, fine_search
 from halfmap.steps.fixed_search import fixed_batch_size, fixed_search
-from halfmap.steps.prepare_images import (
-    NO_WEIGHT,
-    Batch,
-    PreparedImages,
-    find_faults,
-    make_batch,
-    prepare_images,
-)
+from halfmap.steps.prepare_images import PreparedImages, prepare_images
 from halfmap.steps.pruning import needs_pruning, pruned
 from halfmap.steps.search import Search, child_matrices
 from halfmap.steps.significance import CoarseResult
@@ -58,7 +53,7 @@ class UnitResult:
     scale_power: Float[Array, " particle"]
     """The intensity scale of a group is the ratio of the sums of these two."""
     fault: UInt8[Array, " particle"]
-    """0, or why the particle was left out (`halfmap.steps.prepare_images`)."""
+    """0, or why the particle was left out (`halfmap.steps.faults`)."""
 
     @classmethod
     def empty(cls, n: int, n_classes: int) -> "UnitResult":

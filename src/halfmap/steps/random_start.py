@@ -7,8 +7,10 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import HitGeometry, Hits, ShellSums
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.rotations import euler_matrices
+from halfmap.steps.batch import make_batch
 from halfmap.steps.expectation import UnitResult, Workspace
-from halfmap.steps.prepare_images import find_faults, make_batch, prepare_images
+from halfmap.steps.faults import find_faults
+from halfmap.steps.prepare_images import prepare_images
 from halfmap.steps.search import Search, slice_axes
 
 

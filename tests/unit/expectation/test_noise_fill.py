@@ -9,7 +9,8 @@ from small_search import BOX, GLOBAL, density, model, particles, plan, search, s
 from halfmap.kernels.protocol import Kernels
 from halfmap.model.fourier import pixels_per_shell
 from halfmap.model.particles import Poses
-from halfmap.steps.prepare_images import make_batch, prepare_images
+from halfmap.steps.batch import make_batch
+from halfmap.steps.prepare_images import prepare_images
 
 from .small_unit import ASSUMED, data
 

@@ -9,9 +9,10 @@ from small_search import GLOBAL, PIXEL_A, density, model, particles, plan, searc
 from halfmap.kernels.protocol import Kernels
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.particles import Poses
+from halfmap.steps.batch import make_batch
 from halfmap.steps.coarse_search import global_search, log_shift_prior
 from halfmap.steps.expectation import Workspace
-from halfmap.steps.prepare_images import make_batch, prepare_images
+from halfmap.steps.prepare_images import prepare_images
 from halfmap.steps.search import SearchRules
 
 from .small_unit import ASSUMED, N, data, global_search_of, run

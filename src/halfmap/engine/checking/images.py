@@ -14,8 +14,8 @@ from halfmap.errors import DataError
 from halfmap.io.stack_writer import stack_writer
 from halfmap.io.stacks import ImageSource
 from halfmap.model.particles import Particles
+from halfmap.steps.faults import find_faults
 from halfmap.steps.normalisation import Background, background, normalised
-from halfmap.steps.prepare_images import find_faults
 
 _BATCH = 64
 _CIRCLE = 0.75
