@@ -91,6 +91,19 @@ def test_a_failure_on_one_rank_is_raised_on_all_with_its_exit_code() -> None:
     assert caught.value.exit_code == DataError.exit_code
 
 
+@pytest.mark.parametrize("margin", [0.9, 0.0], ids=["window", "copies"])
+def test_any_rank_of_a_node_shares_its_array(
+    monkeypatch: pytest.MonkeyPatch, margin: float
+) -> None:
+    monkeypatch.setattr(node_memory, "MARGIN", margin)
+    node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
+    last, wanted = node.size - 1, np.arange(12.0).reshape(4, 3)
+    with NodeArrays(node) as arrays:
+        found = arrays.share(wanted if node.rank == last else None, (4, 3), np.float64, last)
+
+        np.testing.assert_array_equal(found, wanted)
+
+
 def test_ranks_of_a_node_see_one_array() -> None:
     node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
     with NodeArrays(node) as arrays:

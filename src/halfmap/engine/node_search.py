@@ -5,13 +5,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
+from mpi4py import MPI
 
 from halfmap.engine.job import Job
 from halfmap.model.half_model import HalfModel
 from halfmap.model.projection import fourier_reference
 from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
-from halfmap.parallel.collectives import share
+from halfmap.parallel.collectives import hand_over, share
 from halfmap.parallel.node_memory import NodeArrays
 from halfmap.steps.search import (
     Search,
@@ -42,30 +43,41 @@ def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[
         references: References = {}
         for half, team in job.ranks.teams.items():
             memory = stack.enter_context(NodeArrays(team.node))
+            made = _transformed(job, models[half], size, team.node)
             references[half] = tuple(
-                _reference(job, models[half], (k, size), memory)
+                _shared(made.pop(k, None), k % team.node.size, memory)
                 for k in range(job.options.n_classes)
             )
         yield references
 
 
-def _reference(
-    job: Job, model: HalfModel, which: tuple[int, int], memory: NodeArrays
-) -> FourierReference:
-    """Transform a map on the first rank of the node, which holds it, and share the transform.
+def _transformed(
+    job: Job, model: HalfModel, size: int, node: MPI.Intracomm
+) -> dict[int, FourierReference]:
+    """Transform maps: the first rank of a node, which holds them, deals them out. Collective."""
+    volumes = {}
+    for k in range(job.options.n_classes):
+        maker = k % node.size
+        if node.rank in (0, maker):
+            held = node.rank == 0
+            volume = model.maps[k] if held else np.empty(model.maps.shape[1:], np.float32)
+            hand_over(volume, node, 0, maker)
+            if node.rank == maker:
+                volumes[k] = volume
+    padding, shown = job.options.padding, job.shown
+    return {
+        k: fourier_reference(volume, size, padding, job.interpolation, shown)
+        for k, volume in volumes.items()
+    }
 
-    ``which``: its class, and the Fourier window.
-    """
-    made = None
-    if memory.node.rank == 0:
-        class_index, size = which
-        padding, shown = job.options.padding, job.shown
-        made = fourier_reference(model.maps[class_index], size, padding, job.interpolation, shown)
+
+def _shared(made: FourierReference | None, maker: int, memory: NodeArrays) -> FourierReference:
+    """Return on every rank of the node the transform that one of them has made. Collective."""
     frame = None if made is None else replace(made, values=np.empty((0, 0, 0), np.complex64))
-    shape, frame = share((None if made is None else made.values.shape, frame), memory.node)
+    shape, frame = share((None if made is None else made.values.shape, frame), memory.node, maker)
     assert shape is not None
     assert frame is not None
-    values = memory.share(None if made is None else made.values, shape, np.complex64)
+    values = memory.share(None if made is None else made.values, shape, np.complex64, maker)
     return replace(frame, values=values)
 
 

@@ -57,17 +57,19 @@ class NodeArrays:
         rows = slice(shape[0] * rank // size, shape[0] * (rank + 1) // size)
         return self._window(shape, dtype, n_bytes), rows
 
-    def share(self, array: Array | None, shape: Sequence[int], dtype: DTypeLike) -> Array:
-        """Return node rank 0's ``array`` on every rank of the node. Collective."""
+    def share(
+        self, array: Array | None, shape: Sequence[int], dtype: DTypeLike, root: int = 0
+    ) -> Array:
+        """Return the ``array`` of one rank of the node on every other. Collective."""
         if self.node.size == 1 and array is not None:
             return array
         n_windows = len(self._windows)
         copy, _ = self.empty(shape, dtype)
-        if self.node.rank == 0:
+        if self.node.rank == root:
             assert array is not None
             copy[...] = array
         if len(self._windows) == n_windows:  # not one array: each rank has its own
-            broadcast(copy, self.node)
+            broadcast(copy, self.node, root)
         self.node.Barrier()
         return copy
 
