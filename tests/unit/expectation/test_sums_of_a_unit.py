@@ -53,6 +53,8 @@ def test_every_number_is_that_of_the_formulas(kernels: Kernels, fraction: list[f
     volumes = np.stack([density(), density(seed=8)])[: len(fraction)]
     known = replace(model(volumes, EXHAUSTIVE, 6.0), group_scale=np.array([1.3, 0.8]))
     known = replace(known, direction_fraction=np.outer(fraction, np.full(48, 1.0 / 48.0)))
+    # each class expects its particles elsewhere, and hardly minds (sigma 1e5 Å)
+    known = replace(known, offset_mean_A=np.array([[3.0, -1.0], [0.0, 5.0]])[: len(fraction)])
     # each class measures the intensity scale on shells of its own
     measured = np.array([[5], [3]])[: len(fraction)]
     data_vs_prior = np.where(np.arange(13) < measured, 10.0, 1.0)
@@ -63,10 +65,13 @@ def test_every_number_is_that_of_the_formulas(kernels: Kernels, fraction: list[f
 
     expected = [formulas(pictures[i], i, those, made) for i in range(2)]
     names = ("log_likelihood", "max_probability", "weight", "scale_signal", "scale_power")
-    for name in (*names, "class_weight"):
+    for name in (*names, "class_weight", "class_offset_A", "offset_power_A2"):
         wanted = [one[name] for one in expected]
         # likelihoods of order 500 decide the posterior: 1e-4 relative in single precision
-        np.testing.assert_allclose(getattr(found, name), wanted, rtol=5e-4, err_msg=name)
+        # offsets of up to 4 Å to both sides nearly cancel
+        exact = 2e-3 if name == "class_offset_A" else 0.0
+        mine = getattr(found, name)
+        np.testing.assert_allclose(mine, wanted, rtol=5e-4, atol=exact, err_msg=name)
     assert found.n_significant.tolist() == [one["n_significant"] for one in expected]
     assert (found.weight < 0.99).all()
     _, noise, _ = decode(sums, made.scales, made.sphere)
@@ -121,6 +126,7 @@ def formulas(picture: Array, row: int, those: Particles, made: Search) -> dict[s
         cross[k] = (parts[k].conj() * shifted).real[..., measured].sum(axis=-1)
         power[k] = (np.abs(parts[k]) ** 2)[..., measured].sum(axis=-1)
     return {
+        **offset_sums(by_class.sum(axis=1), made),
         "log_likelihood": log_evidence - likely.sum() * np.log(2.0 * np.pi * variance),
         "max_probability": posterior.max(),
         "n_significant": n,
@@ -129,6 +135,16 @@ def formulas(picture: Array, row: int, those: Particles, made: Search) -> dict[s
         "class_weight": by_class.sum(axis=(1, 2)),
         "scale_signal": np.sum(by_class * cross) / scale,
         "scale_power": np.sum(by_class * power) / scale**2,
+    }
+
+
+def offset_sums(by_shift: Array, made: Search) -> dict[str, Array]:
+    """Sum offsets, and their squared distances from the mean of each class."""
+    offset = made.shifts.fine_A.reshape(-1, 2)
+    away = offset - made.model.offset_mean_A[:, None]
+    return {
+        "class_offset_A": by_shift @ offset,
+        "offset_power_A2": np.sum(by_shift * np.sum(away**2, axis=2)),
     }
 
 
