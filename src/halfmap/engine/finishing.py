@@ -35,7 +35,7 @@ def finished(volume: Volume, steps: Iterable[Step]) -> Volume:
 def shaping_steps(job: Job, schedule: Schedule) -> Iterator[Step]:
     """Yield what is to be done to each map before its solvent is flattened, in this order."""
     options = job.options
-    if job.begins_by_correlation(schedule.iteration) and options.initial_lowpass_A > 0.0:
+    if job.filters_again(schedule.iteration):
         yield partial(
             low_pass, pixel_size_A=job.pixel_size_A, resolution_A=options.initial_lowpass_A
         )

@@ -133,6 +133,10 @@ class Job:
         """Whether an iteration only brings the first map to the grey scale of the images."""
         return self.options.first_iteration_cc and iteration == 1
 
+    def filters_again(self, iteration: int) -> bool:
+        """Whether the maps are low-pass filtered as the first were: correlation knows no noise."""
+        return self.begins_by_correlation(iteration) and self.options.initial_lowpass_A > 0.0
+
     def seed_classes_at(self, iteration: int) -> Int[Array, " particle"] | None:
         """Return the class that each particle is forced into, None if it is free to choose.
 

@@ -14,6 +14,7 @@ from numpy import ndarray as Array
 from halfmap.engine.external import Reconstructed, externally_reconstructed
 from halfmap.engine.finishing import finished, flattening_steps, shaping_steps
 from halfmap.engine.job import Job
+from halfmap.model.fourier import low_pass_factor
 from halfmap.model.half_model import HalfModel
 from halfmap.model.prior_input import PriorInput
 from halfmap.model.schedule import Schedule
@@ -64,11 +65,26 @@ def solve(
             made = reconstructed(k, sums, (estimate, shown))
             shaped = finished(made.volume, shaping_steps(job, schedule))
             volume = finished(shaped, flattening_steps(job, schedule))
-            solved[k] = made._replace(volume=volume, unmasked=shaped)
+            shown_spectra = _as_filtered(job, schedule, made.spectra)
+            solved[k] = made._replace(volume=volume, unmasked=shaped, spectra=shown_spectra)
         else:  # no particle was here: the class stays, and stays empty
             volume = np.zeros(old.maps.shape[1:], np.float32)
             solved[k] = Reconstructed(volume, estimate, shown, volume)
     return solved
+
+
+def _as_filtered(job: Job, schedule: Schedule, found: Spectra) -> Spectra:
+    """Return the spectra of a map that is filtered again: its power shows the filter, squared."""
+    if not job.filters_again(schedule.iteration):
+        return found
+    shells = np.arange(job.box // 2 + 1)
+    limit_A = job.options.initial_lowpass_A
+    share = low_pass_factor(shells, job.box * job.pixel_size_A, limit_A) ** 2
+    return replace(
+        found,
+        signal_variance=found.signal_variance * share,
+        data_vs_prior=found.data_vs_prior * share,
+    )
 
 
 def _reconstructor(

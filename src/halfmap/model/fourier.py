@@ -209,13 +209,20 @@ def low_pass(
     if resolution_A <= 0.0:
         return np.asarray(volume, dtype=np.float32)
     box = volume.shape[-1]
-    edge = box * pixel_size_A / resolution_A + LOW_PASS_EDGE_SHELLS / 2.0
     ft = transform_3d(volume)
     stored = frequencies_3d(box, flat=len(volume) == 1)
     for plane, frequencies in zip(ft, zip(*stored, strict=True), strict=True):
-        ramp = np.clip((edge - radii(frequencies)) / LOW_PASS_EDGE_SHELLS, 0.0, 1.0)
-        plane *= 0.5 - 0.5 * np.cos(np.pi * ramp)
+        plane *= low_pass_factor(radii(frequencies), box * pixel_size_A, resolution_A)
     return inverse_3d(ft, box).astype(np.float32)
+
+
+def low_pass_factor(
+    radius: Float[Array, "*k"], box_A: float, resolution_A: float
+) -> Float[Array, "*k"]:
+    """Return what `low_pass` multiplies frequencies by, ``radius`` in shells."""
+    edge = box_A / resolution_A + LOW_PASS_EDGE_SHELLS / 2.0
+    ramp = np.clip((edge - radius) / LOW_PASS_EDGE_SHELLS, 0.0, 1.0)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * ramp))
 
 
 def resample_volume(
