@@ -99,7 +99,7 @@ GONE = 'DataError("gone")'
             "writing the maps failed on rank 2: gone",
             id="writing a half",
         ),
-        pytest.param(0, "engine.results", "_keep_times", "rank 0: gone", id="keeping the times"),
+        pytest.param(0, "engine.progress", "keep_times", "rank 0: gone", id="keeping the times"),
     ],
 )
 def test_an_error_on_one_rank_ends_all(

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from halfmap.engine.job import Job
-from halfmap.engine.results import report_iteration
+from halfmap.engine.progress import report_iteration
 from halfmap.engine.state import State
 
 from .tiny_project import STACK, Run, Said, assert_one_message, assert_ran, refine, set_pixels

@@ -10,7 +10,8 @@ from halfmap.config.options import RefineOptions
 from halfmap.engine.external import check_program
 from halfmap.engine.first_sampling import check_relaxed_symmetry, resumed_schedule
 from halfmap.engine.inputs import Inputs, read_inputs
-from halfmap.engine.job import Job, make_job
+from halfmap.engine.job import Job
+from halfmap.engine.make_job import make_job
 from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.priors import check_prior
 from halfmap.engine.start import join_ranks

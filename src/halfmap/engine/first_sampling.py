@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.job import NO_SYMMETRY, Job
+from halfmap.engine.job import Job
 from halfmap.errors import OptionError
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.sampling import Sampling
 from halfmap.model.schedule import Schedule
-from halfmap.model.symmetry import point_group
+from halfmap.model.symmetry import NO_SYMMETRY, point_group
 from halfmap.steps.sampling_schedule import LOCAL_SIGMA_STEPS
 from halfmap.steps.statistics_update import with_uniform_directions
 

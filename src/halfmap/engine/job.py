@@ -9,7 +9,6 @@ from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
-from halfmap.engine.inputs import Inputs
 from halfmap.engine.map_inputs import MapInputs
 from halfmap.engine.map_masks import MapMasks
 from halfmap.engine.priors import Priors
@@ -17,10 +16,7 @@ from halfmap.engine.quarantine import Quarantine
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.protocol import Kernels
-from halfmap.kernels.registry import make_kernels
-from halfmap.model.ctf import CtfOptions
 from halfmap.model.fourier import resolution_shell
-from halfmap.model.geometry import geometries
 from halfmap.model.interpolation import Interpolation
 from halfmap.model.optics import Optics
 from halfmap.model.padded_transform import padded_box
@@ -28,7 +24,7 @@ from halfmap.model.particles import ImagePlaces, Particles
 from halfmap.model.projection import ReferenceFilter
 from halfmap.model.schedule import Schedule
 from halfmap.model.schedule_rules import ScheduleRules
-from halfmap.model.symmetry import PointGroup, point_group
+from halfmap.model.symmetry import PointGroup
 from halfmap.parallel.halves import Ranks
 from halfmap.parallel.units import Unit, cut_units
 from halfmap.steps.ctf_power import mean_ctf_power
@@ -36,10 +32,7 @@ from halfmap.steps.gridding import GRIDDING_ITERATIONS
 from halfmap.steps.normalisation import normalised
 from halfmap.steps.reconstruction import Inversion
 from halfmap.steps.search import ImageSettings, SearchRules
-from halfmap.steps.solvent import solvent_mask
 from halfmap.steps.subsets import drawn_rows, subset_size
-
-NO_SYMMETRY = "C1"
 
 
 @dataclass(frozen=True)
@@ -75,11 +68,6 @@ class Job:
     units: tuple[Unit, ...]
     """Of all particles."""
     quarantine: Quarantine
-
-    @property
-    def told_halves(self) -> tuple[int, ...]:
-        """The halves whose statistics this rank holds: its own, or all on the leader."""
-        return tuple(range(self.ranks.n_halves)) if self.ranks.leads else tuple(self.ranks.teams)
 
     @property
     def box(self) -> int:
@@ -235,96 +223,3 @@ class Job:
         """Pixels of an image in each shell, by optics group."""
         counts = [images.geometry.pixels_per_shell() for images in self.images]
         return np.stack([counts[geometry] for geometry in self.geometry])
-
-
-def make_job(
-    options: RefineOptions,
-    command: str,
-    place: tuple[Ranks, Console],
-    inputs: Inputs,
-    table: ParticleTable | None,
-) -> Job:
-    """Put together what is fixed during a run."""
-    ranks, console = place
-    particles = inputs.particles
-    optics = particles.optics[0]
-    edge = options.mask_edge_px
-    diameter_A = options.particle_diameter_A
-    if diameter_A <= 0.0:
-        diameter_A = (optics.box - edge) * optics.pixel_size_A
-    found, geometry = geometries(particles.optics, particles.optics_group)
-    images = tuple(
-        ImageSettings(
-            geometry=own,
-            optics=particles.optics,
-            ctf=_ctf_options(options),
-            mask_radius_px=diameter_A / (2.0 * own.pixel_size_A),
-            mask_edge_px=edge,
-            zero_mask=options.zero_mask,
-            seed=options.random_seed,
-            do_norm=options.corrects_norm,
-            do_scale=options.corrects_scale and len(particles.scale_groups) > 1,
-        )
-        for own in found
-    )
-    masks = inputs.of_map.masks
-    if not ranks.makes_maps(options.n_classes):
-        masks = MapMasks()  # as large as maps, and of no use here
-    elif masks.solvent is None and options.flatten_solvent:
-        sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge, flat=inputs.flat)
-        masks = replace(masks, solvent=sphere)
-    return Job(
-        options=options,
-        command=command,
-        ranks=ranks,
-        console=console,
-        kernels=make_kernels(),
-        particles=particles,
-        table=table,
-        source=ImageSource(particles.stacks),
-        inserted_source=ImageSource(particles.inserted.stacks) if particles.inserted else None,
-        images=images,
-        geometry=geometry,
-        flat=inputs.flat,
-        group=point_group(NO_SYMMETRY if inputs.flat else options.symmetry),
-        of_map=replace(inputs.of_map, masks=masks),
-        search_rules=SearchRules(
-            adaptive_fraction=options.adaptive_fraction,
-            max_significant=options.max_significant_poses,
-            compares_coarsely=options.likelihood_resolution_limit_A > 0.0,
-        ),
-        schedule_rules=_schedule_rules(options, optics, diameter_A),
-        units=cut_units(particles.half, geometry[particles.optics_group]),
-        priors=Priors(options),
-        quarantine=Quarantine(particles, options.max_quarantined),
-    )
-
-
-def _ctf_options(options: RefineOptions) -> CtfOptions | None:
-    if not options.correct_ctf:
-        return None
-    return CtfOptions(
-        intact_first_peak=options.ctf_intact_first_peak,
-        phase_flipped=options.ctf_phase_flipped,
-        only_flip_phases=options.only_flip_phases,
-        padded=options.pad_ctf,
-    )
-
-
-def _schedule_rules(options: RefineOptions, optics: Optics, diameter_A: float) -> ScheduleRules:
-    return ScheduleRules(
-        box=optics.box,
-        pixel_size_A=optics.pixel_size_A,
-        particle_diameter_A=diameter_A,
-        initial_low_pass_A=options.initial_lowpass_A,
-        first_iteration_by_correlation=options.first_iteration_cc,
-        automatic=options.samples_automatically,
-        converges=options.auto_refine,
-        coarser_allowed=options.allow_coarser_sampling and options.n_classes > 1,
-        split=options.split_random_halves,
-        coarse_size_limit_px=options.coarse_size_px,
-        strict_high_resolution_A=options.likelihood_resolution_limit_A,
-        local_from_order=options.local_search_healpix_order,
-        angles_follow_resolution=options.auto_resolution_angles,
-        ignore_pose_changes=options.auto_ignore_angles,
-    )

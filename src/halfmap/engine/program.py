@@ -13,8 +13,9 @@ from halfmap.config.options import RefineOptions
 from halfmap.engine.continuation import continued_run
 from halfmap.engine.job import Job
 from halfmap.engine.map_masks import write_resampled
+from halfmap.engine.progress import announce, finish
 from halfmap.engine.refine import refine
-from halfmap.engine.results import announce, finish, write_iteration
+from halfmap.engine.results import write_iteration
 from halfmap.engine.single_expectation import locate_particles
 from halfmap.engine.start import new_run
 from halfmap.errors import CollectiveError, HalfmapError

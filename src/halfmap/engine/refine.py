@@ -12,7 +12,8 @@ from halfmap.engine.expectation import expectation
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
 from halfmap.engine.node_search import Searches, projected, searches
-from halfmap.engine.results import report_iteration, write_iteration
+from halfmap.engine.progress import report_iteration
+from halfmap.engine.results import write_iteration
 from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch

@@ -17,7 +17,8 @@ from halfmap.engine.first_noise import first_noise_variance
 from halfmap.engine.first_references import first_references
 from halfmap.engine.first_sampling import check_relaxed_symmetry, first_sampling
 from halfmap.engine.inputs import Inputs, read_inputs
-from halfmap.engine.job import Job, make_job
+from halfmap.engine.job import Job
+from halfmap.engine.make_job import make_job
 from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.priors import check_prior
 from halfmap.engine.state import State
@@ -36,6 +37,7 @@ from halfmap.model.noise import initial_signal_to_noise
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.particles import Poses
 from halfmap.model.sampling import Sampling
+from halfmap.model.symmetry import NO_SYMMETRY
 from halfmap.parallel.collectives import from_root, share
 from halfmap.parallel.halves import LEADER, Ranks, organise
 from halfmap.parallel.launcher import UNBOUND, bound_cores, check_launcher, is_launched
@@ -100,7 +102,11 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
     inputs = from_root(read, world, LEADER)
     options = share(_with_classes(options, references, console), world, LEADER)
     options = _with_low_pass(options, inputs)
-    if inputs.flat and options.reference_file is not None and options.symmetry.upper() != "C1":
+    if (
+        inputs.flat
+        and options.reference_file is not None
+        and options.symmetry.upper() != NO_SYMMETRY
+    ):
         console.notice(f"--sym {options.symmetry} has no effect: {NO_SYMMETRY_IN_2D}")
     job = make_job(options, command, (ranks, console), inputs, table)
     state = first_state(job, inputs.poses, references)

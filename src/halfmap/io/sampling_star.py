@@ -12,6 +12,7 @@ from halfmap.io.problems import refuse
 from halfmap.io.star import read_star, write_star
 from halfmap.io.star_columns import ColumnReader, one_row
 from halfmap.model.sampling import Sampling
+from halfmap.model.symmetry import NO_SYMMETRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def read_sampling_star(path: Path) -> SamplingFile:
         offset_range_A=number("rlnOffsetRange"),
         offset_step_A=number("rlnOffsetStep"),
         oversampling=0,
-        symmetry="C1" if flat else general.text("rlnSymmetryGroup")[0],
+        symmetry=NO_SYMMETRY if flat else general.text("rlnSymmetryGroup")[0],
         limit_tilt_deg=number("rlnTiltAngleLimit", -91.0),
         perturbation=number("rlnSamplingPerturbInstance", 0.0),
         flat=flat,

@@ -21,7 +21,7 @@ from halfmap.model.asymmetric_unit import (
 )
 from halfmap.model.rotations import direction_vectors, euler_matrices
 from halfmap.model.sampling import Sampling
-from halfmap.model.symmetry import point_group
+from halfmap.model.symmetry import NO_SYMMETRY, point_group
 
 _TILT_SLACK_DEG = 1e-6
 """Keeps directions exactly at the tilt limit in spite of rounding; many lie at 60°."""
@@ -50,7 +50,7 @@ def direction_pixels(
     if sampling.flat:
         return _FLAT
     nearly = sampling.relaxed_symmetry and sampling.prior_sigma_deg is not None
-    symmetry = "C1" if nearly else sampling.symmetry
+    symmetry = NO_SYMMETRY if nearly else sampling.symmetry
     return _directions(sampling.healpix_order, symmetry, sampling.limit_tilt_deg)
 
 

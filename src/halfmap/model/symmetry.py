@@ -19,6 +19,8 @@ from numpy import ndarray as Array
 
 from halfmap.errors import OptionError
 
+NO_SYMMETRY = "C1"
+
 KNOWN_NAMES = (
     "C1, Cn, CI, CS, CnH, CnV, Sn (n even), Dn, DnH, DnV, T, TD, TH, O, OH, "
     "I = I2, I1, I2, I3, I4, IH, I1H, I2H, I3H, I4H"
