@@ -74,13 +74,19 @@ def test_without_a_reference_class_averages_are_made(classified: Classified) -> 
 
 
 def test_the_first_averages_differ_and_are_as_smooth_as_said(classified: Classified) -> None:
-    folder = classified("flat", "--K", "3")
+    first = averages(classified("flat", "--K", "3", "--no_init_blobs"), 0)
+    sharper = averages(
+        classified("sharp", "--K", "3", "--no_init_blobs", "--ref", "None", "--ini_high", "24"), 0
+    )
 
-    first = averages(folder, 0)
     assert len({image.tobytes() for image in first}) == 3
-    power = np.abs(np.fft.rfft2(first)) ** 2
-    # 0.07 of the box is shell 2; the filter ends at shell 3, the mask lets a little through
-    assert power[:, 6:-5].sum() < 1e-2 * power.sum()
+    y, x = np.fft.fftfreq(BOX, 1.0 / BOX)[:, None], np.arange(BOX // 2 + 1)
+    powers = [np.abs(np.fft.rfft2(images)) ** 2 for images in (first, sharper)]
+    # 0.07 of the box is shell 2, 24 Å are shell 6; the filter ends one shell beyond
+    for power, shell in zip(powers, (2, 6), strict=True):
+        beyond = np.hypot(x, y) > shell + 1.01
+        assert power[:, beyond].sum() < 1e-9 * power.sum()
+        assert power[:, np.abs(np.hypot(x, y) - shell) < 0.5].sum() > 1e-5 * power.sum()
 
 
 def test_unmasked_averages_are_those_before_the_solvent_was_flattened(
