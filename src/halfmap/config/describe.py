@@ -19,6 +19,7 @@ KINDS = {int: "N", float: "X", Path: "FILE"}
 
 USAGE = """\
 usage: halfmap refine [PRESET.yaml ...] --i PARTICLES.star --ref MAP.mrc --o ROOT [options]
+       halfmap refine [PRESET.yaml ...] --i PARTICLES.star --K 50 --o ROOT [options]    in 2D
        halfmap refine --continue ROOT_itNNN_optimiser.star [options]
        mpirun -n 9 halfmap refine ...        the same on 9 ranks; srun works, too
 
