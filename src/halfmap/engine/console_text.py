@@ -61,7 +61,7 @@ class Ending:
     files: Mapping[str, object] = field(default_factory=dict)
     """What each file is, and its path."""
     reason: str = ""
-    """Why it stopped, when it did not converge."""
+    """Why it stopped before it had converged; empty for a run of a given length."""
     classes: tuple[ClassSummary, ...] = ()
     """Of a run with several."""
 
@@ -157,9 +157,10 @@ def ending_text(ending: Ending, n_warnings: int) -> str:
     took = duration_text(ending.seconds)
     if ending.converged:
         first = f"converged at {at} after {iterations} ({took})"
+    elif ending.reason:
+        first = f"stopped at {at} after {iterations} ({took}), not converged: {ending.reason}"
     else:
-        reason = f": {ending.reason}" if ending.reason else ""
-        first = f"stopped at {at} after {iterations} ({took}), not converged{reason}"
+        first = f"finished at {at} after {iterations} ({took})"
     if n_warnings:
         plural = "" if n_warnings == 1 else "s"
         first += f"; {n_warnings} warning{plural} above"
