@@ -22,7 +22,9 @@ def read(preset: Path, folder: Path) -> RefineOptions:
 
 
 def test_there_are_presets() -> None:
-    assert {"autorefine", "local_refine", "em", "demo", "class2d"} <= {path.stem for path in PRESETS}
+    names = {path.stem for path in PRESETS}
+
+    assert {"autorefine", "local_refine", "em", "demo", "class2d"} <= names
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
