@@ -149,12 +149,9 @@ def test_the_end_says_resolution_iterations_and_files() -> None:
 def test_a_run_that_did_not_converge_says_so_and_why() -> None:
     stopped = Ending(False, 35.5556, 1, 61.0, reason="--auto_iter_max is reached")
 
-    assert (
-        ending_text(stopped, n_warnings=2).split()
-        == (
-            "stopped at 35.6 Å after 1 iteration (1 min 01 s), not converged: --auto_iter_max is "
-            "reached; 2 warnings above"
-        ).split()
+    assert " ".join(ending_text(stopped, n_warnings=2).split()) == (
+        "stopped at 35.6 Å after 1 iteration (1 min 01 s), not converged: --auto_iter_max is "
+        "reached; 2 warnings above"
     )
 
 
