@@ -24,7 +24,7 @@ def read(preset: Path, folder: Path) -> RefineOptions:
 def test_there_are_presets() -> None:
     names = {path.stem for path in PRESETS}
 
-    assert {"autorefine", "local_refine", "em", "demo", "class2d"} <= names
+    assert {"autorefine", "local_refine", "em", "demo", "class2d", "class3d"} <= names
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
