@@ -42,15 +42,9 @@ from halfmap.model.particles import Particles, Poses
 from halfmap.model.projection import fourier_reference
 from halfmap.model.sampling import Sampling
 from halfmap.steps.expectation import Workspace, run_unit
-from halfmap.steps.search import (
-    ImageSettings,
-    Search,
-    SearchPlan,
-    SearchRules,
-    coarse_shape,
-    fill_coarse_slices,
-    make_search,
-)
+from halfmap.steps.search import Search, make_search
+from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
+from halfmap.steps.slices import coarse_shape, fill_coarse_slices
 
 BOX, PIXEL_A, DIAMETER_A = 64, 5.0, 290.0
 UNIT = 32

@@ -18,15 +18,9 @@ from halfmap.model.particles import Particles, Poses
 from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sampling import Sampling
-from halfmap.steps.search import (
-    ImageSettings,
-    Search,
-    SearchPlan,
-    SearchRules,
-    coarse_shape,
-    fill_coarse_slices,
-    make_search,
-)
+from halfmap.steps.search import Search, make_search
+from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
+from halfmap.steps.slices import coarse_shape, fill_coarse_slices
 
 BOX, PIXEL_A = 24, 4.0
 GLOBAL = Sampling(1, 30.0, 4.0, 4.0, 1, "C1")

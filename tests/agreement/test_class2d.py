@@ -30,14 +30,9 @@ from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.maximisation import hermitian, spectra
 from halfmap.steps.reconstruction import reconstruct
 from halfmap.steps.resolution import image_sizes
-from halfmap.steps.search import (
-    ImageSettings,
-    SearchPlan,
-    SearchRules,
-    coarse_shape,
-    fill_coarse_slices,
-    make_search,
-)
+from halfmap.steps.search import make_search
+from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
+from halfmap.steps.slices import coarse_shape, fill_coarse_slices
 from halfmap.steps.statistics_update import HalfMaps, HalfStatistics, UpdateRules, updated_model
 
 BOX, PIXEL_A, DIAMETER_A, FUDGE = 64, 5.0, 290.0, 2.0

@@ -34,15 +34,9 @@ from halfmap.model.sampling import Sampling
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.maximisation import hermitian
-from halfmap.steps.search import (
-    ImageSettings,
-    Search,
-    SearchPlan,
-    SearchRules,
-    coarse_shape,
-    fill_coarse_slices,
-    make_search,
-)
+from halfmap.steps.search import Search, make_search
+from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
+from halfmap.steps.slices import coarse_shape, fill_coarse_slices
 
 BOX, PIXEL_A, DIAMETER_A = 64, 5.0, 290.0
 UNIT = 60

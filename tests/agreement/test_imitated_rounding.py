@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from halfmap.engine import job
+from halfmap.engine import make_job
 from halfmap.steps.search_plan import SearchRules
 
 from .test_whole_runs import Run, one_more, refined, relative_rms, same_pose
@@ -21,7 +21,7 @@ def imitated(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """Roots of the files of our iterations, by case."""
     folder = tmp_path_factory.mktemp("imitated")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "SearchRules", partial(SearchRules, single_precision_sums=True))
+        patch.setattr(make_job, "SearchRules", partial(SearchRules, single_precision_sums=True))
         first = {case: refined(shared, folder, case) for case in ("em", "halves", "k2")}
         second = one_more(shared, tmp_path_factory.mktemp("second"), "k2", 1)
     return {case: path / "run_it001" for case, path in first.items()} | {

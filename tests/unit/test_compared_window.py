@@ -18,7 +18,7 @@ from halfmap.model.orientations import (
 )
 from halfmap.model.sampling import Sampling
 from halfmap.steps.expectation import Workspace, run_unit
-from halfmap.steps.search import SearchRules
+from halfmap.steps.search_plan import SearchRules
 
 TWO_PASSES = Sampling(1, 30.0, 4.0, 4.0, 1, "C1", prior_sigma_deg=(10.0, 10.0, 10.0))
 SIZE, COARSE, NOISE = 16, 8, 20.0

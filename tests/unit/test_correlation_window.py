@@ -24,7 +24,7 @@ from halfmap.model.sampling import Sampling
 from halfmap.steps.batch import make_batch
 from halfmap.steps.coarse_search import global_search
 from halfmap.steps.prepare_images import prepare_images
-from halfmap.steps.search import SearchRules
+from halfmap.steps.search_plan import SearchRules
 from halfmap.steps.workspace import Workspace
 
 GRID = Sampling(0, 60.0, 4.0, 4.0, 1, "C1")

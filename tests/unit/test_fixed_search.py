@@ -14,7 +14,8 @@ from halfmap.model.particles import Poses
 from halfmap.model.sampling import Sampling
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
-from halfmap.steps.search import Search, SearchRules
+from halfmap.steps.search import Search
+from halfmap.steps.search_plan import SearchRules
 
 N, SIZE, COARSE, NOISE, OFFSET_SIGMA_A = 5, 16, 8, 30.0, 5.0
 VOLUMES = np.stack([density(3), density(5)])

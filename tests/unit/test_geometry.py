@@ -21,7 +21,9 @@ from halfmap.steps.accuracy import Accuracy, TrialRules, expected_accuracy, make
 from halfmap.steps.batch import make_batch
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.prepare_images import prepare_images
-from halfmap.steps.search import Search, SearchPlan, coarse_axes, project_classes
+from halfmap.steps.search import Search
+from halfmap.steps.search_plan import SearchPlan
+from halfmap.steps.slices import coarse_axes, project_classes
 
 STRETCH = (1.03, 0.01, -0.02, 0.96)
 GEOMETRIES = {

@@ -23,7 +23,8 @@ from halfmap.model.particles import Particles
 from halfmap.model.rotations import euler_matrices
 from halfmap.steps.batch import make_batch
 from halfmap.steps.prepare_images import PreparedImages, prepare_images
-from halfmap.steps.search import Search, SearchPlan, SearchRules
+from halfmap.steps.search import Search
+from halfmap.steps.search_plan import SearchPlan, SearchRules
 
 STRETCH = np.array([[1.03, 0.01], [-0.02, 0.96]])
 TILT_MRAD = (4.0, -7.0)

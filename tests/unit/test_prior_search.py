@@ -26,7 +26,7 @@ from halfmap.model.sampling import Sampling
 from halfmap.model.symmetry import point_group
 from halfmap.steps import search as search_module
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
-from halfmap.steps.search import SearchRules
+from halfmap.steps.search_plan import SearchRules
 
 ONE_PASS = Sampling(1, 30.0, 4.0, 4.0, 0, "C1")
 """48 directions, 12 psi, 5 shifts."""

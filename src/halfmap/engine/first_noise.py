@@ -14,7 +14,7 @@ from halfmap.parallel.collectives import all_or_none, from_root
 from halfmap.parallel.halves import LEADER
 from halfmap.steps.faults import find_faults
 from halfmap.steps.normalisation import Background, background
-from halfmap.steps.search import ImageSettings
+from halfmap.steps.search_plan import ImageSettings
 from halfmap.steps.weighting import detector_factor
 
 IMAGES_AT_ONCE = 32

@@ -28,7 +28,8 @@ from halfmap.parallel.halves import LEADER
 from halfmap.parallel.units import Unit
 from halfmap.steps.random_start import drawn_poses, insert_as_drawn
 from halfmap.steps.reconstruction import reconstruct
-from halfmap.steps.search import SearchPlan, make_search
+from halfmap.steps.search import make_search
+from halfmap.steps.search_plan import SearchPlan
 
 PARTICLES = 1000
 """So many are averaged, and at least `PER_CLASS` for each class."""

@@ -31,7 +31,7 @@ from halfmap.steps.ctf_power import mean_ctf_power
 from halfmap.steps.gridding import GRIDDING_ITERATIONS
 from halfmap.steps.normalisation import normalised
 from halfmap.steps.reconstruction import Inversion
-from halfmap.steps.search import ImageSettings, SearchRules
+from halfmap.steps.search_plan import ImageSettings, SearchRules
 from halfmap.steps.subsets import drawn_rows, subset_size
 
 

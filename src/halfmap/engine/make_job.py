@@ -19,7 +19,7 @@ from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import NO_SYMMETRY, point_group
 from halfmap.parallel.halves import Ranks
 from halfmap.parallel.units import cut_units
-from halfmap.steps.search import ImageSettings, SearchRules
+from halfmap.steps.search_plan import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
 
 

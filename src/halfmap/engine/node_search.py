@@ -14,14 +14,9 @@ from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import hand_over, share
 from halfmap.parallel.node_memory import NodeArrays
-from halfmap.steps.search import (
-    Search,
-    SearchPlan,
-    SearchRules,
-    coarse_shape,
-    fill_coarse_slices,
-    make_search,
-)
+from halfmap.steps.search import Search, make_search
+from halfmap.steps.search_plan import SearchPlan, SearchRules
+from halfmap.steps.slices import coarse_shape, fill_coarse_slices
 
 References = dict[int, tuple[FourierReference, ...]]
 Searches = dict[int, Callable[[int], Search]]

@@ -25,7 +25,7 @@ from halfmap.steps.coarser_sampling import coarser_sampling
 from halfmap.steps.convergence import count_changes, has_converged, pose_changes
 from halfmap.steps.resolution import after_fsc, image_sizes, next_resolution
 from halfmap.steps.sampling_schedule import next_sampling
-from halfmap.steps.search import ImageSettings
+from halfmap.steps.search_plan import ImageSettings
 from halfmap.steps.statistics_update import with_uniform_directions
 
 

@@ -59,6 +59,11 @@ class Disc:
         """Floats in a row of the coarse list."""
         return row_width(self.n_coarse)
 
+    @property
+    def power_width(self) -> int:
+        """Floats in a row of one real number for each coarse pixel."""
+        return row_width(-(-self.n_coarse // 2))
+
 
 def make_disc(size: int, coarse_size: int, geometry: ImageGeometry | None = None) -> Disc:
     """List the pixels of a fine and a coarse window, each part row by row.

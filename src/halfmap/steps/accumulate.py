@@ -10,7 +10,8 @@ from halfmap.kernels.protocol import HitGeometry, Hits, ShellSums
 from halfmap.steps.batch import Batch
 from halfmap.steps.fine_search import FineResult
 from halfmap.steps.prepare_images import PreparedImages
-from halfmap.steps.search import Search, project_classes
+from halfmap.steps.search import Search
+from halfmap.steps.slices import project_classes
 from halfmap.steps.workspace import Workspace
 
 SLICE_BYTES = 32 * 2**20

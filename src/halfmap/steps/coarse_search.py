@@ -10,14 +10,10 @@ from halfmap.kernels.protocol import Samples, Spectra
 from halfmap.model.local_orientations import LocalOrientations, local_orientations
 from halfmap.model.orientations import psi_angles_deg
 from halfmap.steps.prepare_images import PreparedImages
-from halfmap.steps.search import (
-    Candidates,
-    Search,
-    coarse_axes,
-    power_width,
-)
+from halfmap.steps.search import Candidates, Search
 from halfmap.steps.shifts import first_pixels
 from halfmap.steps.significance import NEVER, CoarseResult, significant
+from halfmap.steps.slices import coarse_axes
 from halfmap.steps.workspace import Workspace
 
 
@@ -68,7 +64,7 @@ def global_search(
     scores = workspace.array("coarse scores", (n, n_shifts, len(slices)))
     norms = workspace.array("coarse norms", (n, len(slices)))
     kernels.products(copies.reshape(-1, width), slices, scores.reshape(-1, len(slices)))
-    padded = np.zeros((n, power_width(disc)), np.float32)
+    padded = np.zeros((n, disc.power_width), np.float32)
     padded[:, : disc.n_coarse] = pixel_power
     kernels.products(padded, power, norms)
     log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)

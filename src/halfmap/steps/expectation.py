@@ -17,8 +17,9 @@ from halfmap.steps.fine_search import FineResult, fine_search
 from halfmap.steps.fixed_search import fixed_batch_size, fixed_search
 from halfmap.steps.prepare_images import PreparedImages, prepare_images
 from halfmap.steps.pruning import needs_pruning, pruned
-from halfmap.steps.search import Search, child_matrices
+from halfmap.steps.search import Search
 from halfmap.steps.significance import CoarseResult
+from halfmap.steps.slices import child_matrices
 from halfmap.steps.workspace import Workspace
 
 COARSE_BYTES = 64 * 2**20

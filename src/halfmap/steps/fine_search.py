@@ -8,8 +8,9 @@ from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Hits, Samples, SliceTable, Spectra
 from halfmap.steps.prepare_images import PreparedImages
-from halfmap.steps.search import Candidates, Search, child_axes, project_classes
+from halfmap.steps.search import Candidates, Search
 from halfmap.steps.significance import CoarseResult, find_threshold, single_precision_totals
+from halfmap.steps.slices import child_axes, project_classes
 from halfmap.steps.workspace import Workspace
 
 TABLE_BYTES = 32 * 2**20

@@ -13,8 +13,9 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import Samples, SliceTable, Spectra
 from halfmap.steps.coarse_search import coarse_spectra, log_shift_prior
 from halfmap.steps.prepare_images import PreparedImages
-from halfmap.steps.search import Candidates, Search, coarse_axes, project_classes
+from halfmap.steps.search import Candidates, Search
 from halfmap.steps.significance import CoarseResult, significant
+from halfmap.steps.slices import coarse_axes, project_classes
 
 FIXED_BYTES = 16 * 2**20
 """Slices and shifted copies that are held at a time."""

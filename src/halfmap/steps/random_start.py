@@ -11,7 +11,8 @@ from halfmap.steps.batch import make_batch
 from halfmap.steps.expectation import UnitResult, Workspace
 from halfmap.steps.faults import find_faults
 from halfmap.steps.prepare_images import prepare_images
-from halfmap.steps.search import Search, slice_axes
+from halfmap.steps.search import Search
+from halfmap.steps.slices import slice_axes
 
 
 def drawn_poses(before: Poses, n_classes: int, seed: int, *, flat: bool) -> Poses:

@@ -14,21 +14,18 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Kernels, Pixels, Volume
-from halfmap.model.disc import Disc, make_disc, row_width
+from halfmap.model.disc import Disc, make_disc
 from halfmap.model.exact import SumScales, scales_of_square, sum_scales
 from halfmap.model.half_model import HalfModel
 from halfmap.model.local_orientations import LocalGrid, allowed_share, local_grid
 from halfmap.model.orientations import (
-    child_angles_deg,
     direction_pixels,
-    perturbed_matrices,
     psi_angles_deg,
 )
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.reference import FourierReference
-from halfmap.model.rotations import euler_matrices
 from halfmap.model.sums import ExpectationSums
-from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
+from halfmap.steps.search_plan import SearchPlan
 from halfmap.steps.shifts import Shifts, make_shifts
 from halfmap.steps.weighting import Weighting, make_weighting
 
@@ -37,23 +34,6 @@ BROAD_SHARE = 0.5
 particles share. About here (64 px, 60 particles, orders 2 and 3) both ways took the same time."""
 BROAD_BYTES = 2**31
 """Unless the shared slices would take more memory than this."""
-
-__all__ = [
-    "Candidates",
-    "ImageSettings",
-    "Search",
-    "SearchPlan",
-    "SearchRules",
-    "child_axes",
-    "child_matrices",
-    "coarse_axes",
-    "coarse_shape",
-    "fill_coarse_slices",
-    "make_search",
-    "power_width",
-    "project_classes",
-    "slice_axes",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +196,7 @@ def _candidates(
         return _every_orientation(fraction, plan)
     # each particle adds its own priors; those of classes and directions do not count
     fraction = np.ones_like(fraction) * (model.class_fraction[: len(fraction)] > 0.0)[:, None]
-    n_bytes = 4 * fraction.size * len(local.psi_deg) * (disc.coarse_width + power_width(disc))
+    n_bytes = 4 * fraction.size * len(local.psi_deg) * (disc.coarse_width + disc.power_width)
     if allowed_share(local) < BROAD_SHARE or n_bytes > BROAD_BYTES:
         return None
     every = _every_orientation(fraction, plan)
@@ -234,84 +214,3 @@ def _every_orientation(fraction: Float[Array, "class direction"], plan: SearchPl
         psi=np.tile(np.arange(n_psi), len(direction)),
         log_prior=np.repeat(log_prior, n_psi).astype(np.float32),
     )
-
-
-def coarse_shape(search: Search) -> tuple[int, int]:
-    """Return the shape of the coarse slices; (0, ...) for a local search, which has none."""
-    rows = 0 if search.candidates is None else len(search.candidates)
-    return rows, search.disc.coarse_width + power_width(search.disc)
-
-
-def power_width(disc: Disc) -> int:
-    """Return the number of floats that the power of the coarse pixels takes, padded."""
-    return row_width(-(-disc.n_coarse // 2))
-
-
-def fill_coarse_slices(search: Search, out: Float32[Array, "row float"], block: slice) -> None:
-    """Cut the slices of some rows of the coarse grid.
-
-    Parameters
-    ----------
-    search
-        Of `make_search`.
-    out
-        Of shape `coarse_shape`, perhaps shared.
-    block
-        Rows to fill.
-    """
-    if search.candidates is None:
-        return
-    rows = search.candidates[block]
-    width = search.disc.coarse_width
-    own = out[block]
-    axes = coarse_axes(search, rows)
-    project_classes(search, rows.class_index, axes, (search.coarse_pixels, own[:, :width]))
-    search.kernels.half_power(own[:, :width], own[:, width:])
-
-
-def project_classes(
-    search: Search,
-    class_index: Int[Array, " slice"],
-    axes: Float32[Array, "slice 6"],
-    into: tuple[Pixels, Float32[Array, "slice width"]],
-) -> None:
-    """Cut slices of several classes (sorted by class) at some pixels."""
-    pixels, out = into
-    ends = np.searchsorted(class_index, np.arange(search.n_classes + 1))
-    for volume, first, last in zip(search.volumes, ends[:-1], ends[1:], strict=True):
-        if last > first:
-            search.kernels.project(volume, axes[first:last], pixels, out[first:last])
-
-
-def coarse_axes(search: Search, rows: Candidates) -> Float32[Array, "row 6"]:
-    """Return where kx and ky of each coarse slice point, in padded voxels."""
-    sampling = search.plan.sampling
-    if search.given_deg is not None:
-        return slice_axes(search, euler_matrices(search.given_deg[rows.direction]))
-    _, directions = direction_pixels(sampling)
-    psi = psi_angles_deg(sampling)[rows.psi]
-    angles = np.column_stack([directions[rows.direction], psi])
-    return slice_axes(search, perturbed_matrices(angles, sampling))
-
-
-def child_matrices(search: Search, rows: Candidates) -> Float[Array, "row child 3 3"]:
-    """Return the orientations below each coarse one, as perturbed matrices."""
-    sampling = search.plan.sampling
-    if search.given_deg is not None:
-        return euler_matrices(search.given_deg[rows.direction])[:, None]
-    pixel, _ = direction_pixels(sampling)
-    psi = psi_angles_deg(sampling)[rows.psi]
-    return perturbed_matrices(child_angles_deg(sampling, pixel[rows.direction], psi), sampling)
-
-
-def child_axes(search: Search, rows: Candidates) -> Float32[Array, "row child 6"]:
-    """Return where kx and ky of the slices below each coarse one point, in padded voxels."""
-    return slice_axes(search, child_matrices(search, rows))
-
-
-def slice_axes(search: Search, matrices: Float[Array, "*pose 3 3"]) -> Float32[Array, "*pose 6"]:
-    """Return where kx and ky of slices point, in padded voxels."""
-    # K = padding * A^T (to_model k): the rows say where kx and ky of the image point.
-    to_padded = search.plan.images.geometry.to_model * search.references[0].padding
-    rows = np.einsum("ij,...ik->...jk", to_padded, matrices[..., :2, :])
-    return np.asarray(rows.reshape(*matrices.shape[:-2], 6).astype(np.float32))

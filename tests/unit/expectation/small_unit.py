@@ -18,7 +18,8 @@ from halfmap.model.rotations import angular_distance_deg, euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
-from halfmap.steps.search import Search, SearchRules
+from halfmap.steps.search import Search
+from halfmap.steps.search_plan import SearchRules
 
 NOISE = 0.3
 """Of the images. The search assumes more, or coarse states would be out of reach of the best."""

@@ -13,7 +13,7 @@ from halfmap.steps.batch import make_batch
 from halfmap.steps.coarse_search import global_search, log_shift_prior
 from halfmap.steps.expectation import Workspace
 from halfmap.steps.prepare_images import prepare_images
-from halfmap.steps.search import SearchRules
+from halfmap.steps.search_plan import SearchRules
 
 from .small_unit import ASSUMED, N, data, global_search_of, run
 

@@ -21,7 +21,9 @@ from halfmap.model.fourier import (
 )
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.particles import Particles
-from halfmap.steps.search import Search, SearchRules, coarse_axes
+from halfmap.steps.search import Search
+from halfmap.steps.search_plan import SearchRules
+from halfmap.steps.slices import coarse_axes
 
 from .small_unit import EXHAUSTIVE, NOISE, data, global_search_of, run
 
