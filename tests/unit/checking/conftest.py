@@ -80,6 +80,10 @@ class Project:
         return said, star.tables["particles"], star.tables["optics"]
 
 
+def numbers(column: np.ndarray) -> list[float]:
+    return [float(value) for value in column]
+
+
 @pytest.fixture
 def project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
