@@ -93,12 +93,14 @@ def test_the_end_tells_of_each_class_and_names_the_empty_ones() -> None:
         ClassSummary(1, 0.664, 1992, 18.04),
         ClassSummary(2, 0.0, 0, 999.0),
         ClassSummary(3, 0.336, 1008, 24.3),
+        ClassSummary(4, 0.001, 1, 60.0),
     )
 
     text = ending_text(replace(CONVERGED, converged=False, classes=classes), 0)
 
     assert "  class 1    66.4 %     1,992 particles  18.0 Å\n" in text
     assert "  class 3    33.6 %     1,008 particles  24.3 Å\n" in text
+    assert "  class 4     0.1 %         1 particle   60.0 Å\n" in text
     assert "  empty: class 2\n" in text
     assert text.endswith("\nfiles:\n  map  job/run_class001.mrc")
 

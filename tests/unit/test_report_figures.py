@@ -11,7 +11,8 @@ from halfmap.io.mrc import write_map
 from halfmap.io.star import read_star
 from halfmap.report import plots_particles, plots_resolution, plots_search, plots_time
 from halfmap.report.maps import map_pictures, unfiltered_fsc
-from halfmap.report.plot_style import Absent, grey_uri, house_style, svg_uri
+from halfmap.report.plot_style import Absent, grey_uri, house_style, new_figure, svg_uri
+from halfmap.report.plots_classes import name_classes
 from halfmap.report.read_run import read_particles, read_run
 from halfmap.report.run_record import RunRecord
 from halfmap.report.sections import particle_history
@@ -189,6 +190,19 @@ def test_the_time_of_the_threads_is_marked_inside_expectation(run: RunRecord) ->
     np.testing.assert_array_equal(ranks, [0, 1, 2])
     np.testing.assert_allclose(at_work, [0.0, 5 * 6.0, 5 * 12.0])  # five iterations
     assert max(bar.get_y() + bar.get_height() for bar in axes.patches) == pytest.approx(5 * 25.0)
+
+
+def test_the_names_of_ten_classes_fit_above_the_figure() -> None:
+    figure = new_figure(3.0)
+    axes = figure.add_subplot()
+    for k in range(10):
+        axes.plot([0.0, 1.0], label=f"class {k + 1}")
+    name_classes(figure, 10)
+    figure.draw_without_rendering()
+
+    named = figure.legends[0].get_window_extent()
+    assert named.x0 >= figure.bbox.x0
+    assert named.x1 <= figure.bbox.x1
 
 
 def png(uri: str) -> np.ndarray:

@@ -50,8 +50,8 @@ def classes_text(classes: Sequence[ClassSummary]) -> str:
     filled = sorted((c for c in classes if not c.is_empty), key=lambda c: -c.share)
     shown = sorted(filled[:MOST_LINES], key=lambda c: c.number)
     lines = [
-        f"  class {c.number:<3d} {100 * c.share:5.1f} %  {c.n_particles:>8,} particles  "
-        f"{_resolution(c.resolution_A)}"
+        f"  class {c.number:<3d} {100 * c.share:5.1f} %  {c.n_particles:>8,} "
+        f"{'particle ' if c.n_particles == 1 else 'particles'}  {_resolution(c.resolution_A)}"
         for c in shown
     ]
     if len(filled) > len(shown):

@@ -34,9 +34,9 @@ class IterationLine:
     iteration: int
     resolution_A: float
     angular_step_deg: float
-    """Of the second, oversampled pass."""
+    """Of the second, oversampled pass; infinite if angles stay."""
     offset_step_A: float
-    """Of the second, oversampled pass."""
+    """Of the second, oversampled pass; infinite if offsets stay."""
     accuracy_rotation_deg: float
     accuracy_translation_A: float
     changes: Changes

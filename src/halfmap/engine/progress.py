@@ -10,6 +10,7 @@ from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
 from halfmap.engine.prior_record import report_priors
 from halfmap.engine.results import PROGRAM, keep_times
+from halfmap.engine.sampling_text import priors_text, sampling_text, searched_steps
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.io.run_names import RunNames
@@ -34,11 +35,11 @@ def announce(job: Job, state: State) -> None:
             **_symmetry_text(job, sampling.symmetry),
             "classes": _classes_text(job),
             "ranks": _ranks_text(job),
-            "sampling": f"{sampling.fine_angular_step_deg:g}° and "
-            f"{sampling.fine_offset_step_A:.3g} Å within {sampling.offset_range_A:.3g} Å",
+            "sampling": sampling_text(sampling),
+            "priors": priors_text(sampling, in_table=job.particles.prior_deg is not None),
             "ends": "when converged"
             if options.auto_refine
-            else f"after {options.last_iteration} iterations",
+            else f"after iteration {options.last_iteration}",
             "output": f"{options.output_root}_*",
             "random seed": options.random_seed,
         }
@@ -91,6 +92,7 @@ def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> 
     if by_rank is None:
         return
     schedule, wall = state.schedule, dict(by_rank[LEADER])
+    angular_step_deg, offset_step_A = searched_steps(schedule.sampling)
     for not_of_the_leader in ("units", "waiting"):
         wall.pop(not_of_the_leader)
     busy = sum(seconds["units"] for seconds in by_rank)
@@ -103,8 +105,8 @@ def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> 
         IterationLine(
             iteration=schedule.iteration,
             resolution_A=shell_resolution_A(schedule.resolution_shell, job.box, job.pixel_size_A),
-            angular_step_deg=schedule.sampling.fine_angular_step_deg,
-            offset_step_A=schedule.sampling.fine_offset_step_A,
+            angular_step_deg=angular_step_deg,
+            offset_step_A=offset_step_A,
             accuracy_rotation_deg=schedule.accuracy_rotation_deg,
             accuracy_translation_A=schedule.accuracy_translation_A,
             changes=schedule.changes,

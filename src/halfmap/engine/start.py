@@ -21,6 +21,7 @@ from halfmap.engine.job import Job
 from halfmap.engine.make_job import make_job
 from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.priors import check_prior
+from halfmap.engine.sampling_text import absent_poses_text
 from halfmap.engine.state import State
 from halfmap.io.output import (
     check_disc_space,
@@ -110,6 +111,10 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
         console.notice(f"--sym {options.symmetry} has no effect: {NO_SYMMETRY_IN_2D}")
     job = make_job(options, command, (ranks, console), inputs, table)
     state = first_state(job, inputs.poses, references)
+    if table is not None:
+        absent = absent_poses_text(state.schedule.sampling, table.particles)
+        if absent:
+            console.warning(absent)
     # Not before the images have been looked at: an old result is worth more than a failed start.
     from_root(lambda: make_room(options.output_root.parent, existing), world, LEADER)
     return job, state

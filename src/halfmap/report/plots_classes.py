@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 NAMED = 12
 """More classes than this are drawn without names."""
+LEGEND_COLUMNS = 5
+"""Names side by side; with one more the last is cut off at the edge."""
 
 
 def shares_figure(record: RunRecord) -> Figure:
@@ -42,8 +44,7 @@ def shares_figure(record: RunRecord) -> Figure:
     below.plot(numbers, 100 * changed, color=INK, marker="o")
     below.set(ylabel="changed (%)", ylim=(0.0, None))
     iteration_axis(below, numbers)
-    if shares.shape[1] <= NAMED:
-        figure.legend(loc="outside upper left", ncols=6)
+    name_classes(figure, shares.shape[1])
     return figure
 
 
@@ -63,8 +64,7 @@ def class_resolution_figure(record: RunRecord) -> Figure:
     if model is None or not np.isfinite(model.nyquist_per_A):
         raise Absent("the pixel size is unknown: no model STAR file could be read")
     resolution_upwards(axes, model.nyquist_per_A)
-    if found.shape[1] <= NAMED:
-        figure.legend(loc="outside upper left", ncols=6)
+    name_classes(figure, found.shape[1])
     return figure
 
 
@@ -81,6 +81,12 @@ def _by_iteration(
             columns.append(column)
     need_iterations(states)
     return states, np.array(columns)
+
+
+def name_classes(figure: Figure, n: int) -> None:
+    """Name the classes above a figure, unless there are too many."""
+    if n <= NAMED:
+        figure.legend(loc="outside upper left", ncols=LEGEND_COLUMNS)
 
 
 def _colour(k: int) -> str:

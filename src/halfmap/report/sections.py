@@ -155,8 +155,8 @@ _PLANS = (
         (
             _Drawing(
                 "Sampling and accuracy",
-                "The steps are refined until they are finer than 0.75 of the accuracy that the "
-                "images allow; finer steps would find nothing more.",
+                "Automatic sampling refines the steps until they are finer than 0.75 of the "
+                "accuracy that the images allow; finer steps would find nothing more.",
                 lambda s: plots_search.accuracy_figure(s.record),
             ),
             _Drawing(
