@@ -10,7 +10,7 @@ import pytest
 
 from halfmap.cli.main import main
 
-from .tiny_project import SIMULATE, Run, Said
+from .tiny_project import SIMULATE, Refined, Run, Said, assert_ran, refine
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -81,5 +81,16 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         capsys.readouterr()
         code = main(words)
         return Said(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def refined(run: Run) -> Refined:
+    """``refined("name", "--iter", "2")``: run, and return the root of the files."""
+
+    def call(name: str, *words: str, halves: bool = False) -> Path:
+        assert_ran(run(refine(*words, "--o", f"{name}/run", "--verb", "0", halves=halves)))
+        return Path(f"{name}/run")
 
     return call

@@ -48,6 +48,17 @@ def alone(project: Path, halfmap: Launch) -> dict[str, bytes]:
     return refined(project, halfmap, "alone")
 
 
+def run_in_own_folder(
+    project: Path, halfmap: Launch, name: str, words: tuple[object, ...], ranks: int
+) -> dict[str, bytes]:
+    """Run where the root has the same name as in all other runs: it is part of the tables."""
+    (project / name).mkdir()
+    (project / name / "particles").symlink_to(project / "particles")
+    done = halfmap(project / name, *words, "--o", "out/run", ranks=ranks)
+    assert done.returncode == 0, f"{name}: {done.stderr}"
+    return results(project / name / "out")
+
+
 def refined(
     project: Path,
     halfmap: Launch,
@@ -56,14 +67,8 @@ def refined(
     ranks: int = 0,
     iterations: int = 3,
 ) -> dict[str, bytes]:
-    root = Path(name, "run")
-    (project / name).mkdir()
-    # The same root name in a folder of its own: file names are part of the tables.
-    (project / name / "particles").symlink_to(project / "particles")
-    words = (*REFINE, "--auto_iter_max", iterations, "--o", "out/run", *more)
-    done = halfmap(project / name, *words, ranks=ranks)
-    assert done.returncode == 0, f"{root}: {done.stderr}"
-    return results(project / name / "out")
+    words = (*REFINE, "--auto_iter_max", iterations, *more)
+    return run_in_own_folder(project, halfmap, name, words, ranks)
 
 
 def of_any_command(found: dict[str, bytes]) -> dict[str, bytes]:
@@ -130,12 +135,8 @@ free."""
 def classified(
     project: Path, halfmap: Launch, name: str, *more: object, ranks: int = 0, iterations: int = 3
 ) -> dict[str, bytes]:
-    (project / name).mkdir()
-    (project / name / "particles").symlink_to(project / "particles")
-    words = (*CLASSES, "--iter", iterations, "--o", "out/run", *more)
-    done = halfmap(project / name, *words, ranks=ranks)
-    assert done.returncode == 0, done.stderr
-    return results(project / name / "out")
+    words = (*CLASSES, "--iter", iterations, *more)
+    return run_in_own_folder(project, halfmap, name, words, ranks)
 
 
 @pytest.fixture(scope="module")
@@ -200,12 +201,8 @@ AVERAGES = (
 def averaged(
     project: Path, halfmap: Launch, name: str, *more: object, ranks: int = 0, iterations: int = 3
 ) -> dict[str, bytes]:
-    (project / name).mkdir()
-    (project / name / "particles").symlink_to(project / "particles")
-    words = (*AVERAGES, "--iter", iterations, "--o", "out/run", *more)
-    done = halfmap(project / name, *words, ranks=ranks)
-    assert done.returncode == 0, done.stderr
-    return results(project / name / "out")
+    words = (*AVERAGES, "--iter", iterations, *more)
+    return run_in_own_folder(project, halfmap, name, words, ranks)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """What happens to a map after its reconstruction, in whole runs."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +13,9 @@ from halfmap.steps.centring import centre_of_mass, centred
 from halfmap.steps.local_symmetry import symmetrise_locally
 from halfmap.steps.solvent import solvent_mask
 
-from .tiny_project import BOX, PIXEL_A, Run, assert_one_message, assert_ran, refine
+from .tiny_project import BOX, PIXEL_A, Refined, Run, assert_one_message, assert_ran, refine
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
-
-Refined = Callable[..., Path]
-
-
-@pytest.fixture
-def refined(run: Run) -> Refined:
-    """``refined("name", "--iter", "2")``: run, and return the root of the files."""
-
-    def call(name: str, *words: str, halves: bool = False) -> Path:
-        assert_ran(run(refine(*words, "--o", f"{name}/run", "--verb", "0", halves=halves)))
-        return Path(f"{name}/run")
-
-    return call
 
 
 def map_of(root: Path, iteration: int = 1, half: int | None = None) -> np.ndarray:

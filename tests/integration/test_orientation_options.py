@@ -1,6 +1,5 @@
 """Priors on the orientations, in whole runs."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from halfmap.io.star import read_star
 
 from .conftest import Launch
 from .tiny_project import (
+    Refined,
     Run,
     assert_one_message,
     assert_ran,
@@ -20,19 +20,7 @@ from .tiny_project import (
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
 
-Refined = Callable[..., Path]
 SIGMA = ("--sigma_rot", "--sigma_tilt", "--sigma_psi")
-
-
-@pytest.fixture
-def refined(run: Run) -> Refined:
-    """``refined("name", "--iter", "2")``: run, and return the root of the files."""
-
-    def call(name: str, *words: str) -> Path:
-        assert_ran(run(refine(*words, "--o", f"{name}/run", "--verb", "0")))
-        return Path(f"{name}/run")
-
-    return call
 
 
 def angles_of(root: Path, iteration: int = 1) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Steps that a classification chooses itself, in whole runs."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +10,9 @@ from halfmap.io.mrc import read_map
 from halfmap.io.star import read_star
 
 from .conftest import Launch
-from .tiny_project import Run, assert_one_message, assert_ran, refine, results
+from .tiny_project import Refined, Run, assert_one_message, assert_ran, refine, results
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
-
-Refined = Callable[..., Path]
-
-
-@pytest.fixture
-def refined(run: Run) -> Refined:
-    """``refined("name", "--iter", "2")``: run, and return the root of the files."""
-
-    def call(name: str, *words: str) -> Path:
-        assert_ran(run(refine(*words, "--o", f"{name}/run", "--verb", "0")))
-        return Path(f"{name}/run")
-
-    return call
 
 
 def sampling_of(root: Path, iteration: int) -> tuple[int, float, float]:

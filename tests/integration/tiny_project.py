@@ -44,6 +44,7 @@ class Said(NamedTuple):
 
 
 Run = Callable[[list[str]], Said]
+Refined = Callable[..., Path]
 
 
 def refine(*more: str, halves: bool = False) -> list[str]:
