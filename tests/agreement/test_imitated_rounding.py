@@ -13,7 +13,7 @@ import pytest
 from halfmap.engine import make_job
 from halfmap.steps.search_plan import SearchRules
 
-from .test_whole_runs import Run, one_more, refined, relative_rms, same_pose
+from .golden_runs import Run, one_more, refined, relative_rms, same_pose
 
 
 @pytest.fixture(scope="module")

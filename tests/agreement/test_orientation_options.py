@@ -15,7 +15,7 @@ import starfile
 from halfmap.cli.main import main
 from halfmap.model.rotations import angular_distance_deg, euler_matrices
 
-from .test_whole_runs import working_in
+from .golden_runs import working_in
 
 RESULTS = Path(__file__).parent / "data" / "orientation_options.star"
 USUAL = (

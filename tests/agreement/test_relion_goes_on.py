@@ -20,7 +20,7 @@ import starfile
 from halfmap.cli.main import main
 from halfmap.io.star import read_star, write_star
 
-from .test_whole_runs import Run, column, relative_rms, same_pose, working_in
+from .golden_runs import Run, column, relative_rms, same_pose, working_in
 
 N = 80
 """Particles: RELION needs ten seconds for them."""
