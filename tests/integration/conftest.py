@@ -66,6 +66,13 @@ def tiny_particles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def tiny_project(tiny_particles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the tiny data set, to be spoiled, in the working folder."""
     shutil.copytree(tiny_particles, tmp_path / "particles")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy import ndarray as Array
 
-from halfmap.cli.main import main
 from halfmap.engine.simulation import simulate as engine
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.particle_table import read_particles
@@ -23,18 +22,9 @@ from halfmap.steps.simulate_images import (
     signal_variance,
 )
 
-BOX, PIXEL_A, N, SNR = 32, 5.0, 120, 0.2
-COMMON = ("--box", BOX, "--angpix", PIXEL_A, "--snr", SNR, "--seed", 4)
+from .simulated_data import BOX, COMMON, LENSES, PIXEL_A, SNR, N, simulated
 
-
-def simulated(*words: object, code: int = 0) -> None:
-    assert main(["simulate", *map(str, words)]) == code
-
-
-@pytest.fixture(autouse=True)
-def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("work_folder")
 
 
 def truth_of(folder: str) -> tuple[Particles, Poses]:
@@ -194,136 +184,12 @@ def test_atoms_of_the_ribosome_fill_their_box(shared: Path) -> None:
     np.testing.assert_allclose(centre, 0.0, atol=0.3)
 
 
-def test_an_existing_simulation_is_kept_unless_it_may_be_replaced(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    simulated("--phantom", "--n", 4, *COMMON, "--o", "sim")
-    before = Path("sim/particles.mrcs").read_bytes()
-
-    simulated("--phantom", "--n", 8, *COMMON, "--o", "sim", code=3)
-
-    assert "sim already holds particles.mrcs" in capsys.readouterr().err
-    assert Path("sim/particles.mrcs").read_bytes() == before
-    simulated("--phantom", "--n", 8, *COMMON, "--o", "sim", "--overwrite")
-    assert len(mrcfile.read("sim/particles.mrcs")) == 8
-
-
-def test_all_that_is_wrong_with_the_options_is_said_at_once(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    simulated(
-        *("--box", 63, "--snr", -1, "--phanton", "--mode", "int8", "--n_optics", "x"),
-        *("--pdb", "nothere.pdb", "--cs", "--n_micrographs", 1, "--defocus_min", "nan"),
-        *("--q0", 2, "--noise_knee", 0),
-        code=2,
-    )
-
-    said = capsys.readouterr().err
-    for expected in (
-        "--box: found 63, expected an even number",
-        "--snr: found -1.0, expected more than 0",
-        "--phanton: no option is called so; did you mean --phantom?",
-        "--mode: found int8, expected one of float32, float16, int16",
-        "--n_optics: found 'x', expected a whole number",
-        "--pdb nothere.pdb: found no such file",
-        "--cs: found no value after it, expected a number",
-        "--defocus_min: found 'nan', expected a number",
-        "--q0: found 2.0, expected at least 0 and at most 1",
-        "--noise_knee: found 0.0, expected more than 0",
-        "--o: missing",
-    ):
-        assert expected in said
-    assert "Traceback" not in said
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("--phantom", "--map", "m.mrc"), "found --map and --phantom, expected one of them"),
-        ((), "found none, expected one of them"),
-        (("--phantom", "extra"), "extra: expected an option"),
-        (("--phantom", "--defocus_min", 9, "--defocus_max", 8), "--defocus_min: found 9"),
-        (("--phantom", "--n_optics", 3, "--n_micrographs", 2), "expected at least --n_optics, 3"),
-        (("--phantom", "--particle_diameter", 400), "leaves 0 of 1024 pixels as background"),
-        (("--phantom", "--phantom_diameter", 180), "180 Å across and the box 160 Å"),
-    ],
-)
-def test_impossible_combinations_are_explained(
-    capsys: pytest.CaptureFixture[str], words: tuple[object, ...], expected: str
-) -> None:
-    write_map(Path("m.mrc"), np.zeros((16,) * 3, np.float32), 3.0)
-
-    simulated(*words, *COMMON, "--o", "sim", code=2)
-
-    assert expected in capsys.readouterr().err
-    assert not Path("sim/particles.mrcs").exists()
-
-
-@pytest.mark.parametrize(
-    ("shape", "pixel_A", "words", "expected"),
-    [
-        (17, 3.0, (), "odd box of 17 px"),
-        (16, 0.0, (), "does not say its pixel size"),
-        (16, 3.0, ("--particle_diameter", 30), "the same everywhere"),
-    ],
-)
-def test_a_map_that_cannot_be_used_is_explained(
-    capsys: pytest.CaptureFixture[str],
-    shape: int,
-    pixel_A: float,
-    words: tuple[object, ...],
-    expected: str,
-) -> None:
-    write_map(Path("m.mrc"), np.ones((shape,) * 3, np.float32), pixel_A)
-
-    simulated("--map", "m.mrc", "--o", "sim", *words, code=3)
-
-    assert expected in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("table", "code", "expected"),
-    [
-        ("_rlnAngleRot #1\n_rlnAngleTilt #2\n1 2\n", 3, "column rlnAnglePsi is missing"),
-        ("_rlnAngleRot #1\n_rlnAngleTilt #2\n_rlnAnglePsi #3\n1 x 3\n", 3, "expected a number"),
-        (
-            "_rlnAngleRot #1\n_rlnAngleTilt #2\n_rlnAnglePsi #3\n_rlnOriginX #4\n1 2 3 4\n",
-            3,
-            "offsets are in pixels",
-        ),
-        ("_rlnAngleRot #1\n_rlnAngleTilt #2\n_rlnAnglePsi #3\n1 2 3\n", 2, "has 1 poses"),
-    ],
-)
-def test_a_table_of_poses_that_cannot_be_used_is_explained(
-    capsys: pytest.CaptureFixture[str], table: str, code: int, expected: str
-) -> None:
-    Path("poses.star").write_text(f"data_particles\n\nloop_\n{table}\n")
-
-    simulated("--phantom", *COMMON, "--n", 7, "--poses", "poses.star", "--o", "sim", code=code)
-
-    assert expected in capsys.readouterr().err
-
-
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     simulated("--help")
 
     said = capsys.readouterr().out
     for spelling in ("--map FILE", "--pdb FILE", "--phantom", "--mode float32|float16|int16"):
         assert spelling in said
-
-
-LENSES = {
-    "rlnOpticsGroup": [1, 2, 3],
-    "rlnOpticsGroupName": ["a", "b", "c"],
-    "rlnVoltage": [300.0, 300.0, 200.0],
-    "rlnSphericalAberration": [2.7, 2.7, 2.0],
-    "rlnAmplitudeContrast": [0.1, 0.1, 0.07],
-    "rlnImagePixelSize": [5.0, 4.0, 5.0],
-    "rlnImageSize": [24, 30, 24],
-    "rlnImageDimensionality": [2, 2, 2],
-    "rlnBeamTiltX": [0.0, 1.5, 0.0],
-    "rlnOddZernike": ["[]", "[0,0,7,0,0,0]", "[]"],
-}
 
 
 def test_optics_groups_are_those_of_the_table() -> None:
@@ -344,23 +210,3 @@ def test_optics_groups_are_those_of_the_table() -> None:
     outside = images[:, background_pixels(30, 4.0, 30 * 4.0)]
     # Normalised outside a circle that is smaller than the box.
     assert np.all(np.abs(outside.std(axis=1) - 1.0) < 0.2)
-
-
-def test_the_grid_of_the_map_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    write_star(Path("lenses.star"), {"optics": LENSES})
-
-    simulated("--phantom", "--optics", "lenses.star", "--box", 24, "--o", "s", code=2)
-
-    assert "--box: found with --optics, whose first group says it. Leave it out" in (
-        capsys.readouterr().err
-    )
-
-
-def test_an_optics_table_that_cannot_be_used_is_explained(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    write_star(Path("lenses.star"), {"optics": LENSES | {"rlnVoltage": [300.0, -1.0, 200.0]}})
-
-    simulated("--phantom", "--optics", "lenses.star", "--o", "s", code=3)
-
-    assert "rlnVoltage is -1.00000 in row 2; expected kV above 0" in capsys.readouterr().err
