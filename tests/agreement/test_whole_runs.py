@@ -14,15 +14,7 @@ import starfile
 
 from halfmap.cli.main import main
 
-from .golden_runs import (
-    Run,
-    column,
-    one_more,
-    refined,
-    relative_rms,
-    same_pose,
-    working_in,
-)
+from .golden_runs import Run, column, one_more, refined, relative_rms, same_pose, working_in
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,7 @@ import pytest
 from halfmap.io.star import read_star
 
 from .conftest import Launch
-from .tiny_project import (
-    Refined,
-    Run,
-    assert_one_message,
-    assert_ran,
-    edit_star,
-    refine,
-    results,
-)
+from .tiny_project import Refined, Run, assert_one_message, assert_ran, edit_star, refine, results
 
 pytestmark = pytest.mark.usefixtures("tiny_project")
 

@@ -10,12 +10,7 @@ from halfmap.kernels.protocol import Pixels, Volume
 from halfmap.kernels.reference import ReferenceKernels
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import contrast_transfer
-from halfmap.model.fourier import (
-    centring_signs,
-    crop_transform,
-    frequencies_2d,
-    transform_2d,
-)
+from halfmap.model.fourier import centring_signs, crop_transform, frequencies_2d, transform_2d
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.orientations import direction_pixels, psi_angles_deg, translations_A
 from halfmap.model.projection import fourier_reference

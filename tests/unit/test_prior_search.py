@@ -6,16 +6,7 @@ import numpy as np
 import pytest
 from enumeration import log_likelihoods
 from numpy import ndarray as Array
-from small_search import (
-    PIXEL_A,
-    density,
-    images,
-    model,
-    particles,
-    plan,
-    poses_at,
-    search,
-)
+from small_search import PIXEL_A, density, images, model, particles, plan, poses_at, search
 
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.exact import decode

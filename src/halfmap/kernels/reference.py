@@ -22,10 +22,9 @@ from halfmap.kernels.protocol import (
     Spectra,
     Volume,
 )
+from halfmap.kernels.reference_slices import cut_slices, insert_slice, slice_points
 from halfmap.model.disc import interleaved
 from halfmap.model.exact import to_integers, within_bounds
-
-CORNERS = tuple(itertools.product((0, 1), repeat=3))
 
 
 class ReferenceKernels:
@@ -60,7 +59,7 @@ class ReferenceKernels:
 
     def project(self, volume: Volume, axes: Array, pixels: Pixels, out: Array) -> None:
         """See `Kernels.project`."""
-        out[:] = interleaved(_slices(volume, axes, pixels), out.shape[1])
+        out[:] = interleaved(cut_slices(volume, axes, pixels), out.shape[1])
 
     def shifted(self, spectra: Array, ramps: Array, out: Array) -> None:
         """See `Kernels.shifted`."""
@@ -84,7 +83,7 @@ class ReferenceKernels:
         out: tuple[Array, Array],
     ) -> None:
         """See `Kernels.cone_scores`."""
-        slices = interleaved(_slices(slices_of[0], axes, slices_of[1]), copies.shape[1])
+        slices = interleaved(cut_slices(slices_of[0], axes, slices_of[1]), copies.shape[1])
         self.products(copies, slices, out[0])
         out[1][:] = _norms(slices, power)
 
@@ -225,8 +224,8 @@ class ReferenceKernels:
                 sums.cross[own] += np.bincount(shell, cross, minlength=n_shells)
                 numerator = mean_ramp * _complex(spectra.unmasked[image])[:n]
                 weight = mass * spectra.weight[image, :n]
-                points = _points(geometry.axes[row], geometry.pixels)
-                _insert(grid, geometry.class_index[row], points, numerator, weight)
+                points = slice_points(geometry.axes[row], geometry.pixels)
+                insert_slice(grid, geometry.class_index[row], points, numerator, weight)
 
     def flush(self, grid: Grid, scale_of_square: Array, largest: float, out: Array) -> bool:
         """See `Kernels.flush`."""
@@ -298,51 +297,3 @@ def _each_sample(samples: Samples) -> list[tuple[int, int, int]]:
         for group in range(*samples.first_group[image : image + 2])
         for s in range(*samples.first_sample[group : group + 2])
     ]
-
-
-def _points(axes: Array, pixels: Pixels) -> tuple[Array, Array]:
-    """Return the 3D frequencies of a slice with x >= 0, and which of them had to be mirrored."""
-    point = np.multiply.outer(pixels.kx, axes[:3]) + np.multiply.outer(pixels.ky, axes[3:])
-    mirrored = point[:, 0] < 0.0
-    point = np.where(mirrored[:, None], -point, point)
-    nearest = pixels.kx**2 + pixels.ky**2 >= pixels.linear_square
-    return np.where(nearest[:, None], np.floor(point + 0.5), point), mirrored
-
-
-def _corners(point: Array, half: int, n_rows: int) -> list[tuple[Array, Array, Array]]:
-    """Return row, x and interpolation weight of the voxels around each point (x, y, z).
-
-    8 of them; 4 in a volume of one plane, where z is 0.
-    """
-    lower = np.floor(point).astype(np.int64)
-    part = point - lower
-    half_z = n_rows // (2 * half + 1) // 2
-    corners = []
-    for corner in CORNERS if half_z else CORNERS[::2]:
-        x, y, z = (lower + corner).T
-        row = (z + half_z) * (2 * half + 1) + y + half
-        corners.append((row, x, np.prod(np.where(corner, part, 1.0 - part), axis=1)))
-    return corners
-
-
-def _slices(volume: Volume, axes: Array, pixels: Pixels) -> Array:
-    values = volume.values.view(np.complex64)
-    n_rows = len(values) // (volume.half + 1)
-    out = np.empty((len(axes), len(pixels.kx)), np.complex128)
-    for s, axis in enumerate(axes):
-        point, mirrored = _points(axis, pixels)
-        corners = _corners(point, volume.half, n_rows)
-        out[s] = sum(values[row * (volume.half + 1) + x] * part for row, x, part in corners)
-        out[s][mirrored] = out[s][mirrored].conj()
-    return out
-
-
-def _insert(
-    grid: Grid, class_index: int, points: tuple[Array, Array], numerator: Array, weight: Array
-) -> None:
-    point, mirrored = points
-    values = np.where(mirrored, numerator.conj(), numerator)
-    three = np.stack([values.real, values.imag, weight], axis=-1)
-    for row, x, part in _corners(point, grid.half, len(grid.row_start) - 1):
-        voxel = 3 * (grid.row_start[row].astype(np.int64) + x)
-        np.add.at(grid.values[class_index], voxel[:, None] + np.arange(3), part[:, None] * three)

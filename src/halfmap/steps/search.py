@@ -18,10 +18,7 @@ from halfmap.model.disc import Disc, make_disc
 from halfmap.model.exact import SumScales, scales_of_square, sum_scales
 from halfmap.model.half_model import HalfModel
 from halfmap.model.local_orientations import LocalGrid, allowed_share, local_grid
-from halfmap.model.orientations import (
-    direction_pixels,
-    psi_angles_deg,
-)
+from halfmap.model.orientations import direction_pixels, psi_angles_deg
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.reference import FourierReference
 from halfmap.model.sums import ExpectationSums
