@@ -50,8 +50,13 @@ MODES = (
     Mode("one class, global", ("--ref", "map1.mrc", "--ini_high", "30", *GLOBAL)),
     Mode("3D, K = 4, global", (*MAPS, *GLOBAL)),
     Mode(
-        "3D, K = 4, local",
+        "3D, K = 4, local, 1.9°",
         (*MAPS, "--healpix_order", "4", "--sigma_ang", "2", "--sym", "C1"),
+        poses="truth",
+    ),
+    Mode(
+        "3D, K = 4, local, 0.9°",
+        (*MAPS[:3], "15", "--healpix_order", "5", "--sigma_ang", "2", "--sym", "C1"),
         poses="truth",
     ),
     Mode("3D, K = 4, poses kept", (*MAPS, "--skip_align"), poses="truth"),
