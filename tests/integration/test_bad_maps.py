@@ -27,11 +27,11 @@ def half_map_without_its_twin() -> list[str]:
     return refine("--ref", "half1.mrc", halves=True)
 
 
-def listed(*maps: str, table: str = "model_classes", halves: bool = False) -> Spoil:
+def listed(*maps: str, label: str = "rlnReferenceImage", halves: bool = False) -> Spoil:
     """Return what makes a run start from several references."""
 
     def change() -> list[str]:
-        write_star(Path("refs.star"), {table: {"rlnReferenceImage": np.array(maps, TEXT)}})
+        write_star(Path("refs.star"), {"model_classes": {label: np.array(maps, TEXT)}})
         return refine("--ref", "refs.star", halves=halves)
 
     return change
@@ -87,12 +87,12 @@ def listed(*maps: str, table: str = "model_classes", halves: bool = False) -> Sp
             id="half map without its twin",
         ),
         pytest.param(
-            listed(str(MAP), table="references"),
+            listed(str(MAP), label="rlnMicrographName"),
             (
-                "--ref refs.star: found no references (data_references)",
+                "--ref refs.star: found no references (data_model_classes)",
                 "expected a table data_model_classes with a column rlnReferenceImage",
             ),
-            id="references in another table",
+            id="a list without references",
         ),
         pytest.param(
             listed(str(MAP), "other.mrc"),

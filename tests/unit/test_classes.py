@@ -36,6 +36,19 @@ def test_listed_references_are_looked_for_beside_their_list(tmp_path: Path) -> N
     assert found == ((str(tmp_path / "a.mrc"), str(here)),)
 
 
+def test_references_are_those_of_the_first_table_unless_one_is_for_classes(tmp_path: Path) -> None:
+    path = tmp_path / "refs.star"
+    for name in ("a.mrc", "b.mrc"):
+        (tmp_path / name).touch()
+    mine = {"": {"rlnReferenceImage": np.array(["a.mrc"], TEXT)}}
+    of_classes = {"model_classes": {"rlnReferenceImage": np.array(["b.mrc"], TEXT)}}
+
+    write_star(path, mine)
+    assert reference_files(options(reference_file=path)) == ((str(tmp_path / "a.mrc"),),)
+    write_star(path, mine | of_classes)
+    assert reference_files(options(reference_file=path)) == ((str(tmp_path / "b.mrc"),),)
+
+
 def test_equal_classes_share_the_first_map_and_its_particles_evenly() -> None:
     rng = np.random.default_rng(1)
     model = HalfModel.untrained(

@@ -207,7 +207,7 @@ def test_class_averages_are_shown_by_their_share(tmp_path: Path) -> None:
 
     assert "Class averages" in page
     captions = re.findall(r"<figcaption>(\d[^<]*)</figcaption>", page)
-    assert captions == ["2 · 75 % · 12.5 Å", "1 · 25 % · 20 Å", "3 · 0 %"]
+    assert captions == ["2 · 75.0 % · 12.5 Å", "1 · 25.0 % · 20.0 Å", "3 · empty"]
 
 
 def test_a_classification_shows_every_class(shared: Path) -> None:

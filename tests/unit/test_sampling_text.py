@@ -70,6 +70,14 @@ def test_angles_that_a_search_relies_on_and_the_table_lacks_are_named(
     assert (f"has no {absent}: all count as 0" in text) if absent else text == ""
 
 
+def test_priors_of_the_table_that_do_not_count_are_pointed_out() -> None:
+    near = replace(NEAR, prior_sigma_deg=(3.0, 3.0, 3.0))
+    columns = ("rlnAngleRotPrior", "rlnAngleTiltPrior", "rlnAnglePsiPrior")
+
+    assert "Its priors count only while one of --sigma_rot" in absent_poses_text(near, columns)
+    assert "priors" not in absent_poses_text(near, ())
+
+
 def test_priors_of_the_table_and_a_search_in_2d_need_no_poses() -> None:
     of_table = Sampling(
         3, 7.5, 20.0, 8.0, 1, "C1", prior_sigma_deg=(0.0, 5.0, 2.5), priors_follow_poses=False

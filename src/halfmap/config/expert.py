@@ -240,9 +240,9 @@ class Expert(OptionGroup):
             "Let another program make each map from the sums: the one that the environment "
             "variable RELION_EXTERNAL_RECONSTRUCT_EXECUTABLE names (arguments may follow it), "
             "relion_external_reconstruct without it. It gets the name of a STAR file.",
-            differs="What the program says goes to <root>_external_reconstruct.log; it is ended "
-            "after --external_time_limit. A map that is missing, of another box or not finite "
-            "stops the run.",
+            differs="What the program says goes to a .log beside the STAR file that it gets; it is "
+            "ended after --external_time_limit. A map that is missing, of another box or not "
+            "finite stops the run.",
             label="rlnDoExternalReconstruct",
             on_continue=FREE,
         ),

@@ -37,6 +37,7 @@ def announce(job: Job, state: State) -> None:
             "ranks": _ranks_text(job),
             "sampling": sampling_text(sampling),
             "priors": priors_text(sampling, in_table=job.particles.prior_deg is not None),
+            "plug-in": options.prior_plug_in or None,
             "ends": "when converged"
             if options.auto_refine
             else f"after iteration {options.last_iteration}",

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from halfmap.config.options import RefineOptions
 from halfmap.errors import DataError
 from halfmap.io.references import beside, file_of, images_of
-from halfmap.io.star import TEXT, read_star
+from halfmap.io.star import read_star
+from halfmap.io.star_columns import one_row
 
 TABLE, LABEL = "model_classes", "rlnReferenceImage"
-"""Where a STAR file names its references; a ``_model.star`` has them there too."""
+"""Where a STAR file names its references, unless its first table does; a ``_model.star`` has them
+there too."""
 
 
 def reference_files(options: RefineOptions) -> tuple[tuple[str, ...], ...]:
@@ -39,9 +39,10 @@ def reference_files(options: RefineOptions) -> tuple[tuple[str, ...], ...]:
 
 def _listed(path: Path) -> tuple[str, ...]:
     star = read_star(path)
-    names = star.tables.get(TABLE, {}).get(LABEL)
-    if names is None and TABLE in star.lists and LABEL in star.lists[TABLE]:
-        names = np.array([star.lists[TABLE][LABEL]], TEXT)
+    lists = {name: one_row(values) for name, values in star.lists.items()}
+    blocks = star.tables | lists
+    # A list made by hand has any name: as in RELION the first table then counts.
+    names = blocks.get(TABLE, next(iter(blocks.values()), {})).get(LABEL)
     if names is None or len(names) == 0:
         found = ", ".join(f"data_{name}" for name in (*star.lists, *star.tables)) or "no table"
         raise DataError(

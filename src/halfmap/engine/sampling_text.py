@@ -76,7 +76,10 @@ def absent_poses_text(sampling: Sampling, columns: Collection[str]) -> str:
     if not absent:
         return ""
     use = "angles stay as they are" if sampling.fixed_angles else "only nearby angles are searched"
-    return (
-        f"{use}, but the particle table has no {', '.join(absent)}: all count as 0. Take the "
-        "table that a refinement wrote, or search all angles first"
-    )
+    remedy = "Take the table that a refinement wrote, or search all angles first"
+    if not sampling.fixed_angles and any(name + "Prior" in columns for name in absent):
+        remedy = (
+            "Its priors count only while one of --sigma_rot, --sigma_tilt and --sigma_psi is left "
+            "out: leave one out, or rename the columns"
+        )
+    return f"{use}, but the particle table has no {', '.join(absent)}: all count as 0. {remedy}"

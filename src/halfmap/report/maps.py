@@ -83,9 +83,9 @@ def class_pictures(state: StateRecord, missing: list[str]) -> Iterator[MapPictur
     for k in np.argsort(-np.nan_to_num(shares), kind="stable"):
         said = [f"{k + 1}"]
         if np.isfinite(shares[k]):
-            said.append(f"{100 * shares[k]:.3g} %")
+            said.append(f"{100 * shares[k]:#.3g} %" if shares[k] > 0.0 else "empty")
         if resolutions is not None and np.isfinite(resolutions[k]) and shares[k] > 0.0:
-            said.append(f"{resolutions[k]:.3g} Å")
+            said.append(f"{resolutions[k]:#.3g} Å")
         tiles.append(_tile(images[k], " · ".join(said), percent))
     yield MapPictures("class averages", path.name, box, scale_A, tuple(tiles))
 

@@ -59,7 +59,8 @@ def write_repaired(
         raise DataError(
             f"{target}: the repaired copy is still refused: {listed}. Please report this table."
         )
-    say(f"\n{target}: the repaired copy, {len(whole):,} particles. A run can use it.\n")
+    counted = f"{len(whole):,} particle{'' if len(whole) == 1 else 's'}"
+    say(f"\n{target}: the repaired copy, {counted}. A run can use it.\n")
     return whole.star
 
 
