@@ -17,10 +17,7 @@ from halfmap.cli.main import main
 from halfmap.io.model_reading import read_model_star
 from halfmap.io.run_folder import RunState, read_run
 from halfmap.io.stacks import ImageSource
-from halfmap.kernels.registry import make_kernels
-from halfmap.model.ctf import PLAIN_CTF
 from halfmap.model.exact import decode
-from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.noise import initial_signal_to_noise
 from halfmap.model.particle_totals import ParticleTotals
@@ -30,12 +27,12 @@ from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.maximisation import hermitian, spectra
 from halfmap.steps.reconstruction import reconstruct
 from halfmap.steps.resolution import image_sizes
-from halfmap.steps.search import make_search
-from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
-from halfmap.steps.slices import coarse_shape, fill_coarse_slices
+from halfmap.steps.search_plan import SearchRules
 from halfmap.steps.statistics_update import HalfMaps, HalfStatistics, UpdateRules, updated_model
 
-BOX, PIXEL_A, DIAMETER_A, FUDGE = 64, 5.0, 290.0, 2.0
+from .golden_search import BOX, DIAMETER_A, PIXEL_A, golden_search
+
+FUDGE = 2.0
 UNIT = 60
 
 
@@ -70,22 +67,7 @@ def iterate(golden: Path, begin: int, rules: SearchRules) -> Outcome:
     size, coarse_size = image_sizes(state.schedule, limits)
     references = tuple(fourier_reference(volume, size, 2.0) for volume in old.maps)
     old = replace(old, signal_variance=np.stack([r.power for r in references]))
-    images = ImageSettings(
-        geometry=ImageGeometry.plain(BOX, PIXEL_A),
-        optics=particles.optics,
-        ctf=PLAIN_CTF,
-        mask_radius_px=DIAMETER_A / (2.0 * PIXEL_A),
-        mask_edge_px=5.0,
-        zero_mask=True,
-        seed=1,
-        do_norm=True,
-        do_scale=True,
-    )
-    plan = SearchPlan(sampling, images, size, coarse_size, rules, len(particles))
-    search = make_search(old, references, plan, make_kernels())
-    slices = np.empty(coarse_shape(search), np.float32)
-    fill_coarse_slices(search, slices, slice(0, len(slices)))
-    search = replace(search, coarse_slices=slices)
+    search = golden_search(old, references, particles, (size, coarse_size), (sampling, rules))
     source = ImageSource((str(golden / "p240.mrcs"),))
     workspace, sums = Workspace(search), search.zero_sums()
     found = UnitResult.empty(len(particles), len(references))
@@ -108,9 +90,10 @@ def iterate(golden: Path, begin: int, rules: SearchRules) -> Outcome:
         ]
     )
     totals = ParticleTotals.of_rows(found, particles, np.arange(len(particles)))
+    counts = search.plan.images.geometry.pixels_per_shell()[None]
     model = updated_model(
         old,
-        HalfStatistics(noise, images.geometry.pixels_per_shell()[None], directions, totals),
+        HalfStatistics(noise, counts, directions, totals),
         HalfMaps(maps, estimates, np.zeros(BOX // 2 + 1)),
         UpdateRules(offset_sigma=False, offset_mean=True),
     )

@@ -6,7 +6,7 @@ rounding imitated everything agrees, and tightly.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,8 @@ from numpy import ndarray as Array
 from halfmap.io.mrc import read_map
 from halfmap.io.particle_table import read_particles
 from halfmap.io.stacks import ImageSource
-from halfmap.kernels.registry import make_kernels
-from halfmap.model.ctf import PLAIN_CTF
 from halfmap.model.exact import decode
 from halfmap.model.fourier import low_pass, pixels_per_shell
-from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.padded_sphere import PaddedSphere
@@ -34,11 +31,11 @@ from halfmap.model.sampling import Sampling
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.maximisation import hermitian
-from halfmap.steps.search import Search, make_search
-from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
-from halfmap.steps.slices import coarse_shape, fill_coarse_slices
+from halfmap.steps.search import Search
+from halfmap.steps.search_plan import SearchRules
 
-BOX, PIXEL_A, DIAMETER_A = 64, 5.0, 290.0
+from .golden_search import BOX, DIAMETER_A, PIXEL_A, golden_search
+
 UNIT = 60
 
 
@@ -113,23 +110,9 @@ def search_of(golden: Path, case: Case, particles: Particles, rules: SearchRules
     size = 2 * (round(BOX * PIXEL_A / case.low_pass_A) + 10)
     step_A = math.pi * DIAMETER_A * case.sampling.angular_step_deg / 360.0
     coarse_size = min(size, 2 * math.ceil(1.2 * BOX * PIXEL_A / step_A))
-    images = ImageSettings(
-        geometry=ImageGeometry.plain(BOX, PIXEL_A),
-        optics=particles.optics,
-        ctf=PLAIN_CTF,
-        mask_radius_px=DIAMETER_A / (2.0 * PIXEL_A),
-        mask_edge_px=5.0,
-        zero_mask=True,
-        seed=1,
-        do_norm=True,
-        do_scale=True,
-    )
-    plan = SearchPlan(case.sampling, images, size, coarse_size, rules, len(particles))
     references = (fourier_reference(model.maps[0], size, 2.0),)
-    search = make_search(model, references, plan, make_kernels())
-    slices = np.empty(coarse_shape(search), np.float32)
-    fill_coarse_slices(search, slices, slice(0, len(slices)))
-    return replace(search, coarse_slices=slices)
+    how = (case.sampling, rules)
+    return golden_search(model, references, particles, (size, coarse_size), how)
 
 
 def expectation(golden: Path, case: Case, rules: SearchRules) -> Outcome:
