@@ -76,7 +76,7 @@ def test_every_column_is_needed(tmp_path: Path) -> None:
     columns = table(("a.mrc", *HALF))
     del columns["rlnOriginZAngst"]
 
-    with pytest.raises(DataError, match="the column rlnOriginZAngst is missing"):
+    with pytest.raises(DataError, match=r"the column rlnOriginZAngst is missing .*Add it: each"):
         read_local_symmetry(written(tmp_path, columns))
 
 

@@ -43,6 +43,7 @@ def read_local_symmetry(path: Path) -> tuple[AlikeRegion, ...]:
         )
     problems: list[str] = []
     columns = ColumnReader(table, str(path), problems)
+    columns.remedy = "Add it: each row is an operator."
     names = columns.text(_MASK)
     angles = np.stack([columns.floats(label) for label in _ANGLES], axis=1)
     shifts = np.stack([columns.floats(label) for label in _SHIFTS], axis=1)

@@ -41,6 +41,8 @@ class ColumnReader:
         self.n = len(next(iter(table.values()), ()))
         self._rows = range(self.n) if rows is None else rows
         self._refused: set[str] = set()
+        self.remedy = "Take the table from the job that made the particles."
+        """What to do when a column is missing."""
 
     def __contains__(self, label: str) -> bool:
         return label in self.table
@@ -98,7 +100,7 @@ class ColumnReader:
 
     def _missing(self, label: str, default: object) -> None:
         if default is None:
-            remedy = _REMEDIES.get(label, "Take the table from the job that made the particles.")
+            remedy = _REMEDIES.get(label, self.remedy)
             known = f" ({LABELS[label]})" if label in LABELS else ""
             self.problems.append(f"{self.name}: the column {label} is missing{known}. {remedy}")
 
