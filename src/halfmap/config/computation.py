@@ -132,8 +132,9 @@ class Computation(OptionGroup):
         str | None,
         Option(
             "gpu",
-            LATER,
+            NO_MEANING,
             "Use graphics processors; an optional list of devices may follow.",
+            differs="No graphics processor is used: processor cores compute, and find the same.",
             on_continue=FREE,
         ),
     ] = None
