@@ -215,8 +215,8 @@ def test_a_classification_shows_every_class(shared: Path) -> None:
 
     headings = re.findall(r"<h2>([^<]+)", page)
     assert "Classes" in [h.strip() for h in headings]
-    for k in (1, 2):
-        assert f"Class {k} <small>run_it002_class00{k}.mrc</small>" in page
+    for k, said in ((1, "60.8 % · 29.1 Å"), (2, "39.2 % · 32.0 Å")):
+        assert f"Class {k} <small>run_it002_class00{k}.mrc · {said}</small>" in page
     assert page.count("data:image/png") == 12  # three slices and three sums of each
     assert "Classes that differ in the fine grain only are one class." in page
     card = re.search(

@@ -20,6 +20,8 @@ from halfmap.report.run_record import StateRecord
 
 TILE_PX = 256
 """Larger pictures are averaged down: the page stays small."""
+UNKNOWN_A = 900.0
+"""RELION writes 999 for a resolution that is not known."""
 _BLACK, _WHITE = 1.0, 99.8
 """Percentiles of a picture that become black and white."""
 
@@ -77,17 +79,30 @@ def class_pictures(state: StateRecord, missing: list[str]) -> Iterator[MapPictur
     shares = model.classes.get("ClassDistribution") if model is not None else None
     if shares is None or len(shares) != n:
         shares = np.full(n, np.nan)
-    resolutions = model.classes.get("EstimatedResolution") if model is not None else None
     scale_A, percent = _scale(box, header.pixel_size_A)
     tiles = []
     for k in np.argsort(-np.nan_to_num(shares), kind="stable"):
-        said = [f"{k + 1}"]
-        if np.isfinite(shares[k]):
-            said.append(f"{100 * shares[k]:#.3g} %" if shares[k] > 0.0 else "empty")
-        if resolutions is not None and np.isfinite(resolutions[k]) and shares[k] > 0.0:
-            said.append(f"{resolutions[k]:#.3g} Å")
+        said = [f"{k + 1}"] if np.isnan(shares[k]) else [f"{k + 1}", *_said_of_class(state, k)]
         tiles.append(_tile(images[k], " · ".join(said), percent))
     yield MapPictures("class averages", path.name, box, scale_A, tuple(tiles))
+
+
+def class_notes(state: StateRecord) -> dict[str, str]:
+    """Return share and resolution of each class, by the name that its map has."""
+    shares = state.model.classes.get("ClassDistribution", ()) if state.model is not None else ()
+    return {f"class {k + 1}": " · ".join(_said_of_class(state, k)) for k in range(len(shares))}
+
+
+def _said_of_class(state: StateRecord, k: int) -> list[str]:
+    assert state.model is not None
+    share = state.model.classes["ClassDistribution"][k]
+    if share == 0.0:
+        return ["empty"]
+    said = [f"{100 * share:#.3g} %"]
+    resolutions = state.model.classes.get("EstimatedResolution")
+    if resolutions is not None and 0.0 < resolutions[k] < UNKNOWN_A:
+        said.append(f"{resolutions[k]:#.3g} Å")
+    return said
 
 
 def _scale(box: int, pixel_size_A: float) -> tuple[int, float]:

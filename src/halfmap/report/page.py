@@ -8,7 +8,7 @@ from pathlib import Path
 import halfmap
 from halfmap.errors import HalfmapError
 from halfmap.report.headline import facts, headline, iteration_rows, remarks
-from halfmap.report.maps import class_pictures, map_pictures
+from halfmap.report.maps import class_notes, class_pictures, map_pictures
 from halfmap.report.plot_style import COLOURS, house_style
 from halfmap.report.read_run import read_run
 from halfmap.report.run_record import RunRecord, StateRecord
@@ -71,6 +71,7 @@ def _content(record: RunRecord) -> dict[str, object]:
         "remarks": remarks(record),
         "colours": COLOURS,
         "pictures": pictures,
+        "notes": class_notes(state) if record.has_classes else {},
         "flat": bool(averages),
         "several": record.has_classes,
         "pictures_of": state.name,
