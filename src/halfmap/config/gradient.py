@@ -1,4 +1,4 @@
-"""Gradient-driven refinement: for a later version, but for the limit of significant poses."""
+"""Gradient-driven refinement, for a later version; what other runs have of it is here already."""
 
 from typing import Annotated
 
