@@ -71,9 +71,9 @@ QUICK = Problem(300, 2.0, 10, 32, 8.0, 150.0, 180, 30.0, 1)
 class Separation:
     """What is measured."""
 
-    n_particles: tuple[int, int]
+    n_particles: tuple[int, ...]
     """Of each conformation."""
-    in_class: tuple[tuple[int, int], tuple[int, int]]
+    in_class: tuple[tuple[int, ...], ...]
     """Particles of each conformation, in each class."""
     purity: float
     """Share of the particles that are in the class which most of their kind are in."""
