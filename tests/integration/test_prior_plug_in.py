@@ -150,7 +150,10 @@ def test_the_example_of_the_documentation_runs(run: Run) -> None:
     assert np.abs(map_of("out")).sum() < np.abs(map_of("plain")).sum()
 
 
-def test_a_plug_in_reads_and_prints_what_it_likes(run: Run) -> None:
+def test_a_plug_in_reads_and_prints_what_it_likes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     assert_ran(run(refine(*prior("listens"))))
 
     assert outcomes() == ["used"]

@@ -72,12 +72,14 @@ def serve(name: str, requests: BufferedReader, answers: IO[bytes]) -> None:
         try:
             made = np.asarray(prior(given))
             made = made if made.dtype.kind in "fiub" else made.astype(np.float64)
+            answer, maps = "", {"map": made}
         except Exception as error:  # whatever a function of the user's does
             traceback.print_exc()
-            write_frame(answers, {"error": _described(error)}, {})
-        else:
-            write_frame(answers, {"error": ""}, {"map": made})
+            answer, maps = _described(error), {}
+        # The process may be ended at any time after its answer: what was printed is in the log.
+        sys.stdout.flush()
         sys.stderr.flush()
+        write_frame(answers, {"error": answer}, maps)
 
 
 def _described(error: Exception) -> str:
