@@ -76,7 +76,7 @@ class Computation(OptionGroup):
             "preread_images",
             NO_MEANING,
             "Read all images into memory before the first iteration.",
-            differs="Stacks are mapped into memory; the operating system keeps what fits.",
+            differs="Images are read when they are needed; the operating system keeps what fits.",
             on_continue=FREE,
         ),
     ] = False
