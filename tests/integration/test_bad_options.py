@@ -42,6 +42,11 @@ pytestmark = pytest.mark.usefixtures("tiny_project")
             id="values that cannot be",
         ),
         pytest.param(
+            refine("--tau2_fudge_scheme", "0-step"),
+            ("--tau2_fudge_scheme: found '0-step', expected plain, or a number above 0 and -step",),
+            id="a scheme that cannot be",
+        ),
+        pytest.param(
             refine("--auto_refine", "--ctf_phase_flipped", "--only_flip_phases"),
             (
                 "--auto_refine: found without --split_random_halves, expected with it",

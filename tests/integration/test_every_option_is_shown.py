@@ -22,6 +22,7 @@ MAPS, ORIENTATIONS, SAMPLING, AUTO, CLASS_AVERAGES = (
 )
 ELSEWHERE = {
     "i": "integration/test_bad_tables.py::test_bad_tables_end_with_one_message",
+    "ios": "integration/test_optimisation_set.py::test_a_set_stands_for_particles_map_and_mask",
     "o": "integration/test_output_place.py::test_an_output_that_exists_is_kept",
     "iter": f"{SAMPLING}the_number_of_iterations_is_that_asked_for",
     "tau": f"{MAPS}a_given_spectrum_times_the_fudge_is_the_prior_of_every_iteration",

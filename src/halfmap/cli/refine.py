@@ -10,8 +10,9 @@ def run(argv: list[str]) -> int:
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     from halfmap.config.command_line import parse
+    from halfmap.io.optimisation_set import files_of_set
 
-    request = parse(argv)
+    request = parse(argv, files_of_set)
     from halfmap.engine.program import run_refinement
 
     command = shlex.join(["halfmap", "refine", *argv])

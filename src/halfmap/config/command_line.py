@@ -1,6 +1,6 @@
 """From the words of a user to checked options, or to one error that lists every mistake."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from halfmap.config.declare import Expected, OnContinue, Range
+from halfmap.config.linked import LINKS, FilesOfSet, knows_no_sets, linked
 from halfmap.config.options import Declaration, RefineOptions, by_spelling, declarations
 from halfmap.config.rules import contradictions, forbidden_changes, notices
 from halfmap.config.saved import OPTIMISER_SUFFIX, options_file, relion_words
@@ -22,6 +23,7 @@ NOUNS: Mapping[Any, str] = {
 }
 INPUT_FILES = (
     "particles_file",
+    "tomo_optimisation_set_file",
     "reference_file",
     "solvent_mask_file",
     "second_solvent_mask_file",
@@ -69,20 +71,29 @@ def expected(declaration: Declaration) -> str:
     return noun if limits is None else f"{noun} {limits}"
 
 
-def parse(argv: Sequence[str]) -> Request:
+def parse(argv: Sequence[str], files_of_set: FilesOfSet = knows_no_sets) -> Request:
     """Understand the words after ``halfmap refine``.
+
+    Parameters
+    ----------
+    argv
+        The words.
+    files_of_set
+        Reads the optimisation set of ``--ios``.
 
     Raises
     ------
     OptionError
         Lists every unknown word, bad value, contradiction and missing file at once.
     """
-    written = _read(argv)
+    written = _read(argv, files_of_set)
     options, refused = _resolve(written.saved | written.given)
     given = frozenset(written.given)
-    # What a run would have given that cannot be continued is not missing besides.
-    orphaned = "continue" in given and not written.saved
-    said = [text for name, text in refused.items() if name in given or not orphaned]
+    # What a run would have given that cannot be continued, or a set, is not missing besides.
+    unsaid: Collection[str] = LINKS if "ios" in given else ()
+    if "continue" in given and not written.saved:
+        unsaid = refused
+    said = [text for name, text in refused.items() if name in given or name not in unsaid]
     problems = [*written.problems, *said, *contradictions(options)]
     if written.saved:
         before, _ = _resolve(written.saved)
@@ -113,8 +124,11 @@ def inquiry(argv: Sequence[str]) -> RefineOptions | None:
     return options
 
 
-def _read(argv: Sequence[str]) -> _Written:
-    """Join command line, presets, and the options of the run that is continued."""
+def _read(argv: Sequence[str], files_of_set: FilesOfSet | None = None) -> _Written:
+    """Join command line, presets, and the options of the run that is continued.
+
+    A set named anew for a run that goes on gives nothing: it is written with the results.
+    """
     command = read_command_line(argv)
     presets = [read_preset(path) for path in command.presets]
     given: dict[str, Given] = {}
@@ -122,7 +136,11 @@ def _read(argv: Sequence[str]) -> _Written:
         given |= words.values
     problems = [problem for words in (command, *presets) for problem in words.problems]
     saved = _read_saved(given)
-    return _Written(saved.values, given, problems + saved.problems, saved.ignored)
+    began = saved.values or given
+    of_set = linked(began, files_of_set) if files_of_set else Words()
+    began |= of_set.values
+    ignored = saved.ignored + of_set.ignored
+    return _Written(saved.values, given, problems + saved.problems + of_set.problems, ignored)
 
 
 def _read_saved(given: Mapping[str, Given]) -> Words:

@@ -1,12 +1,15 @@
 """Input, output, and what the run is."""
 
+from math import inf
 from pathlib import Path
 from typing import Annotated
+
+from pydantic import AfterValidator
 
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    LATER,
+    NO_MEANING,
     Expected,
     File,
     Option,
@@ -14,6 +17,18 @@ from halfmap.config.declare import (
     Range,
     Root,
 )
+
+_STEP = "-step"
+
+
+def _scheme(value: str) -> str:
+    """Refuse a scheme that is neither ``plain`` nor ``<number>-step``; none may be given."""
+    if value in ("", "plain"):
+        return value
+    number = float(value.removesuffix(_STEP))
+    if not value.endswith(_STEP) or not 0.0 < number < inf:
+        raise ValueError(value)
+    return value
 
 
 class General(OptionGroup):
@@ -31,10 +46,18 @@ class General(OptionGroup):
     ]
     tomo_optimisation_set_file: Annotated[
         File,
+        Expected("an optimisation set, a STAR file, or None"),
         Option(
             "ios",
-            LATER,
-            "Tomography optimisation set that names particles, reference and mask at once.",
+            IMPLEMENTED,
+            "Optimisation set (STAR) that stands for --i (rlnTomoParticlesFile), --ref "
+            "(rlnTomoReferenceMap1File) and --solvent_mask (rlnTomoReferenceMaskFile) where they "
+            "are not given. Each iteration writes <root>_itNNN_optimisation_set.star: its own "
+            "particle table, the final half maps, and all other entries as they were.",
+            differs="RELION 5 takes the particle table only. A set of tilt series "
+            "(rlnTomoTomogramsFile) is refused: there is no subtomogram averaging yet. With "
+            "--denovo_3dref the set gives no --ref.",
+            on_continue=FREE,
         ),
     ] = None
     output_root: Annotated[
@@ -77,10 +100,13 @@ class General(OptionGroup):
     ] = -1.0
     tau2_fudge_scheme: Annotated[
         str,
+        AfterValidator(_scheme),
+        Expected("plain, or a number above 0 and -step, such as 4.0-step"),
         Option(
             "tau2_fudge_scheme",
-            LATER,
+            NO_MEANING,
             "How --tau2_fudge grows during a gradient refinement: `plain` or `<deflate>-step`.",
+            differs="A run that is not by gradient keeps one --tau2_fudge, as in RELION.",
             label="rlnTau2FudgeScheme",
             on_continue=FREE,
         ),

@@ -1,6 +1,6 @@
 """Everything that a new run reads before it starts, on the leader; told to all ranks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float32
 from numpy import ndarray as Array
@@ -11,6 +11,7 @@ from halfmap.engine.map_inputs import MapInputs, read_map_files
 from halfmap.engine.reference_files import reference_files
 from halfmap.errors import DataError
 from halfmap.io.cryosparc.to_star import unused_effects
+from halfmap.io.optimisation_set import read_optimisation_set
 from halfmap.io.particle_table import ParticleTable, read_particles
 from halfmap.io.problems import Problems
 from halfmap.io.references import read_reference
@@ -87,6 +88,7 @@ def read_inputs(
         Everything that is missing or does not fit together.
     """
     read = problems.attempt(_particles, options, seed)
+    of_set = problems.attempt(_entries_of_set, options)
     names = problems.attempt(reference_files, options) or ()
     maps = _starting_maps(names, options, problems)
     of_map = read_map_files(options, problems)
@@ -106,13 +108,18 @@ def read_inputs(
     on_grid = {name: _on_grid(found, optics, console) for name, found in maps.items()}
     references = tuple(tuple(on_grid[name] for name in half) for half in names)
     fitted = of_map.fitted(optics.box, optics.pixel_size_A, console)
-    return Inputs(particles, poses, references, fitted, flat), table
+    return Inputs(particles, poses, references, fitted, flat), replace(table, of_set=of_set)
 
 
 def _particles(options: RefineOptions, seed: int) -> tuple[Particles, Poses, ParticleTable]:
     assert options.particles_file is not None
     half_seed = seed if options.split_random_halves else None
     return read_particles(options.particles_file, ctf=options.correct_ctf, half_seed=half_seed)
+
+
+def _entries_of_set(options: RefineOptions) -> dict[str, str] | None:
+    path = options.tomo_optimisation_set_file
+    return None if path is None else read_optimisation_set(path)
 
 
 def _starting_maps(

@@ -1,5 +1,8 @@
 """What a run writes: half roots their maps, the leader the tables."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import halfmap
 from halfmap.config.options import to_mapping
 from halfmap.config.relion_labels import relion_labels
@@ -10,6 +13,13 @@ from halfmap.engine.state import State
 from halfmap.io.atomic import replacing
 from halfmap.io.exact_state import maps_digest, write_exact_state
 from halfmap.io.mrc import write_map, write_stack
+from halfmap.io.optimisation_set import (
+    FSC,
+    HALF_MAPS,
+    MASK,
+    PARTICLES,
+    write_optimisation_set,
+)
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.run_folder import ModelSettings, RunState, write_half, write_shared
 from halfmap.io.run_names import RunNames
@@ -77,8 +87,24 @@ def _write_tables(
         said = {"command": job.command, "options": to_mapping(job.options)}
         write_exact_state(names.exact(number), _run_state(job, state), digests, said)
     write_quarantine(job, names)
+    if job.table is not None and job.table.of_set is not None:
+        _write_set(job, state, job.table.of_set, place)
     # Last: a run can be continued from an optimiser file, where it exists all others do.
     write_shared(names, number, _run_state(job, state), (PROGRAM, job.command))
+
+
+def _write_set(
+    job: Job, state: State, entries: Mapping[str, str], place: tuple[RunNames, int | None]
+) -> None:
+    """Write the optimisation set; half maps without a prior exist in the end only."""
+    names, number = place
+    new: dict[str, Path | None] = {PARTICLES: names.data(number)}
+    if job.options.solvent_mask_file is not None:
+        new[MASK] = job.options.solvent_mask_file
+    if state.schedule.converged:
+        new |= {label: names.unfiltered(number, half) for half, label in enumerate(HALF_MAPS)}
+        new[FSC] = None  # that of other maps
+    write_optimisation_set(names.optimisation_set(number), entries, new)
 
 
 def write_quarantine(job: Job, names: RunNames) -> None:

@@ -37,6 +37,7 @@ rlnAnglePsiFlipRatio | - | kept | probability of the opposite polarity of a fila
 rlnOriginXAngst | Å | read | shift along x that centres the image
 rlnOriginYAngst | Å | read | shift along y that centres the image
 rlnOriginZAngst | Å | read | shift along z that centres a subtomogram
+rlnTomoVisibleFrames | - | read | which tilts a tilt series has; refused
 rlnOriginXPriorAngst | Å | read | centre of the prior of rlnOriginXAngst
 rlnOriginYPriorAngst | Å | read | centre of the prior of rlnOriginYAngst
 rlnOriginX | px | read | as rlnOriginXAngst, in tables of RELION 3.0

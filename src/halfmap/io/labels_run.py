@@ -114,4 +114,9 @@ rlnSgdMuFactor | - | written | momentum of the gradient
 rlnOffsetRangeX | px | written | own range of the shifts along x
 rlnOffsetRangeY | px | written | own range of the shifts along y
 rlnOffsetRangeZ | px | written | own range of the shifts along z
+rlnTomoParticlesFile | - | read | particle table of an optimisation set (--ios)
+rlnTomoReferenceMap1File | - | read | its starting map, that of the first half
+rlnTomoReferenceMap2File | - | written | its map of the second half
+rlnTomoReferenceMaskFile | - | read | its solvent mask
+rlnTomoReferenceFscFile | - | read | FSC of its maps; dropped when new ones are named
 """

@@ -13,6 +13,7 @@ _PATTERNS = (
     "_data.star",
     "_model.star",
     "_optimiser.star",
+    "_optimisation_set.star",
     "_sampling.star",
     "_class[0-9][0-9][0-9]*",
     "_classes.mrcs",

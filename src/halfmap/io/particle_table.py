@@ -45,6 +45,8 @@ class ParticleTable:
     optics: Table
     attached: dict[str, Table] = field(default_factory=dict)
     """Tables that belong to the columns: what a cryoSPARC file said besides."""
+    of_set: dict[str, str] | None = None
+    """Entries of the optimisation set that goes with the table, if one does."""
 
 
 def read_particles(

@@ -60,6 +60,10 @@ class RunNames:
         """Name of the options and the state."""
         return self._path(iteration, "optimiser.star")
 
+    def optimisation_set(self, iteration: int | None) -> Path:
+        """Name of the set that names the other files (``--ios``)."""
+        return self._path(iteration, "optimisation_set.star")
+
     def exact(self, iteration: int | None) -> Path:
         """Name of the state to the last bit, which only we read."""
         return self._path(iteration, "halfmap.h5")

@@ -68,18 +68,18 @@ def read_star(path: Path) -> StarFile:
     text = _text(path)
     shapes, problems = star_structure(text)
     refuse(path, problems)
+    lists = {s.name: dict(zip(s.labels, s.values, strict=True)) for s in shapes if not s.is_table}
+    return StarFile(path, _tables(path, [shape for shape in shapes if shape.is_table]), lists)
+
+
+def _tables(path: Path, shapes: list[BlockShape]) -> dict[str, Table]:
+    if not shapes:
+        return {}
     import starfile  # with pandas: a quarter of a second that only the leader pays
 
     labels = sorted({label for shape in shapes for label in shape.labels})
     blocks = starfile.read(path, always_dict=True, parse_as_string=labels)
-    tables, lists = {}, {}
-    for shape in shapes:
-        if shape.is_table:
-            tables[shape.name] = _text_columns(path, blocks[shape.name], shape)
-        else:
-            found = blocks[shape.name] or {}
-            lists[shape.name] = {label: str(value) for label, value in found.items()}
-    return StarFile(path, tables, lists)
+    return {shape.name: _text_columns(path, blocks[shape.name], shape) for shape in shapes}
 
 
 def write_star(

@@ -19,6 +19,8 @@ class BlockShape:
     name: str
     line: int
     labels: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+    """Of the labels, where the block is a list: text without quotes."""
     is_table: bool = False
     n_rows: int = 0
     header_closed: bool = False
@@ -99,8 +101,12 @@ class _Scanner:
             return
         if block.header_closed:
             self.say(number, "a label after a blank line; remove the blank line.")
-        block.labels.append(line.split()[0][1:])
-        if not block.is_table and (_n_values(line) != 2 or "\\" in line):
+        label, *rest = line.split(maxsplit=1)
+        block.labels.append(label[1:])
+        if block.is_table:
+            return
+        block.values.append("".join(rest).strip("\"'"))
+        if _n_values(line) != 2 or "\\" in line:
             self.say(number, f"expected one label and one value but found {line[:60]!r}.")
 
     def _row(self, number: int, line: str, block: BlockShape) -> None:

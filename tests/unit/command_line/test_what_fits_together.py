@@ -131,6 +131,8 @@ def test_a_number_of_iterations_does_not_count_in_auto_refinement() -> None:
     "words",
     [
         ["--pool", "3"],
+        ["--tau2_fudge_scheme", "plain"],
+        ["--tau2_fudge_scheme", "4.0-step"],
         ["--dont_combine_weights_via_disc"],
         ["--preread_images"],
         ["--no_parallel_disc_io"],
