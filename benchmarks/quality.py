@@ -217,7 +217,7 @@ def true_pose_map(particles: Particles, poses: Poses) -> Float[Array, "z y x"]:
         for total, part in zip(sums, (value.real, value.imag, weight), strict=True):
             total += np.bincount(place.ravel(), part.ravel(), minlength=n)
     signal, weight = sums[0] + 1j * sums[1], sums[2]
-    found = FourierSums(
+    found = FourierSums.of(
         signal.reshape(sphere.shape), weight.reshape(sphere.shape), sphere.r_max, PADDING
     )
     return reconstruct(hermitian(found), BOX, None)

@@ -44,4 +44,4 @@ def sums_with(variance: np.ndarray, size: int) -> FourierSums:
     sphere = PaddedSphere(size // 2, 2.0)
     shell = np.minimum(sphere.shell_of_square()[sphere.squared_radius()], size // 2)
     weight = 1.0 / (8.0 * variance[shell])
-    return FourierSums(np.zeros(sphere.shape, complex), weight, size // 2, 2.0)
+    return FourierSums.of(np.zeros(sphere.shape, complex), weight, size // 2, 2.0)

@@ -37,7 +37,7 @@ def inserted(points: np.ndarray, values: np.ndarray, weights: np.ndarray) -> Fou
         place = (z + sphere.half, y + sphere.half, x)
         np.add.at(signal, place, part * values)
         np.add.at(weight, place, part * weights)
-    return FourierSums(signal, weight, BOX // 2, PADDING)
+    return FourierSums.of(signal, weight, BOX // 2, PADDING)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def sums(golden: Path) -> FourierSums:
     k = np.arange(-half, half + 1) % len(weight)
     where = np.ix_(k, k, np.arange(half + 1))
     signal = (real + 1j * imaginary).astype(complex)
-    return FourierSums(signal[where], weight[where].astype(float), SIZE // 2, PADDING)
+    return FourierSums.of(signal[where], weight[where].astype(float), SIZE // 2, PADDING)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from small_search import GLOBAL, density, model
 from halfmap.model.exact import (
     LIMIT,
     decode,
-    row_starts,
     scales_of_square,
     sum_scales,
     to_integers,
@@ -16,6 +15,7 @@ from halfmap.model.exact import (
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.sums import ExpectationSums
+from halfmap.model.touched_voxels import packed
 
 SPHERE = PaddedSphere(r_max=8, padding=2.0)
 PLANE = PaddedSphere(r_max=8, padding=2.0, flat=True)
@@ -72,12 +72,10 @@ def test_decoding_gives_back_what_was_encoded(
 ) -> None:
     scales = sum_scales(known, 10_000)
     of_square = scales_of_square(scales, sphere)
-    square = sphere.squared_radius().ravel()
-    inside = square < len(of_square)
-    values = rng.normal(size=(square.size, 3)) * inside[:, None]
+    square = packed(sphere.squared_radius(), sphere)
+    values = rng.normal(size=(square.size, 3))
     sums = ExpectationSums.zeros(1, square.size, known.noise_variance.shape, 12)
-    scale = of_square[np.minimum(square, len(of_square) - 1)][:, [0, 0, 1]]
-    sums.volume[0] = to_integers(values, scale)
+    sums.volume[0] = to_integers(values, of_square[square][:, [0, 0, 1]])
     sums.noise[:] = to_integers(np.full((2, 13), 0.25), scales.noise)
     sums.directions[0, 5] = to_integers(np.array(3.0), scales.direction)
 
@@ -85,9 +83,7 @@ def test_decoding_gives_back_what_was_encoded(
 
     # rounding to an integer moves a value by half of 1 / scale at most
     step = 0.5 / of_square.min()
-    np.testing.assert_allclose(volume.signal.real.ravel(), values[:, 0], rtol=0, atol=step)
-    np.testing.assert_allclose(volume.signal.imag.ravel(), values[:, 1], rtol=0, atol=step)
-    np.testing.assert_allclose(volume.weight.ravel(), values[:, 2], rtol=0, atol=step)
+    np.testing.assert_allclose(volume.values, values, rtol=0, atol=step)
     np.testing.assert_allclose(noise, 0.25, rtol=1e-9)
     assert directions[0, 5] == 3.0
     assert directions.sum() == 3.0
@@ -118,16 +114,3 @@ def test_interpolation_around_a_point_of_the_sphere_stays_inside_the_scaled_regi
     corners = np.floor(points)[:, None] + np.array(list(np.ndindex(2, 2, 2)))
 
     assert np.sum(corners**2, axis=2).max() < len(of_square)
-
-
-@pytest.mark.parametrize("sphere", [SPHERE, PLANE], ids=["sphere", "plane"])
-def test_rows_number_exactly_the_voxels_that_insertion_can_touch(
-    known: HalfModel, sphere: PaddedSphere
-) -> None:
-    n_squares = len(scales_of_square(sum_scales(known, 10), sphere))
-
-    rows = row_starts(sphere)
-
-    touched = sphere.squared_radius() < n_squares
-    np.testing.assert_array_equal(np.diff(rows), touched.sum(axis=2).ravel())
-    assert (np.diff(touched.astype(int), axis=2) <= 0).all()  # from x = 0 on, without a gap

@@ -111,7 +111,7 @@ def known_sums(weight_of_shell: Array, rng: np.random.Generator) -> FourierSums:
     shell = half_sphere.shell_of_square()[half_sphere.squared_radius()]
     weight = weight_of_shell[shell] * rng.uniform(0.5, 1.5, shell.shape)
     signal = direct_transform(windowed, kx, ky, 2 * BOX) * weight[0]
-    return FourierSums(signal[None], weight, half_sphere.r_max, half_sphere.padding)
+    return FourierSums.of(signal[None], weight, half_sphere.r_max, half_sphere.padding)
 
 
 def test_without_a_prior_the_picture_comes_back(rng: np.random.Generator) -> None:
@@ -139,7 +139,7 @@ def test_the_prior_of_a_shell_is_added_to_its_weight(rng: np.random.Generator) -
 
 
 def replace_weight(sums: FourierSums, weight: Array) -> FourierSums:
-    return FourierSums(sums.signal, weight, sums.r_max, sums.padding)
+    return FourierSums.of(sums.signal, weight, sums.r_max, sums.padding)
 
 
 def test_spectra_are_means_over_the_plane(rng: np.random.Generator) -> None:
@@ -157,7 +157,7 @@ def test_spectra_are_means_over_the_plane(rng: np.random.Generator) -> None:
 
 def test_the_plane_becomes_its_own_mate(rng: np.random.Generator) -> None:
     sums = known_sums(np.full(BOX, 3.0), rng)
-    before, half = sums.weight[0, :, 0].copy(), sums.half
+    before, half = sums.weight[0, :, 0], sums.half
 
     after = hermitian(sums).weight[0, :, 0]
 

@@ -30,13 +30,16 @@ def toy_map() -> np.ndarray:
     return np.exp(-((x - 2) ** 2 / 8 + (y + 1) ** 2 / 18 + (z - 3) ** 2 / 4)).astype(np.float32)
 
 
-def no_sums(r_max: int, padding: float = 2.0) -> FourierSums:
-    shape = PaddedSphere(r_max, padding).shape
-    return FourierSums(np.zeros(shape, complex), np.zeros(shape), r_max, padding)
+def no_sums(r_max: int, weight: float = 0.0) -> FourierSums:
+    shape = PaddedSphere(r_max, 2.0).shape
+    return FourierSums.of(np.zeros(shape, complex), np.full(shape, weight), r_max, 2.0)
 
 
-def insert(sums: FourierSums, point: np.ndarray, values: np.ndarray, weight: float) -> None:
+def insert(
+    sums: tuple[np.ndarray, np.ndarray], point: np.ndarray, values: np.ndarray, weight: float
+) -> None:
     """Distribute values at points (x, y, z) over their 8 neighbours: what the kernels do."""
+    half = sums[0].shape[2] - 1
     mirrored = point[:, 0] < 0
     point = np.where(mirrored[:, None], -point, point)
     values = np.where(mirrored, values.conj(), values)
@@ -44,9 +47,9 @@ def insert(sums: FourierSums, point: np.ndarray, values: np.ndarray, weight: flo
     for corner in itertools.product((0, 1), repeat=3):
         part = np.prod(np.where(corner, point - lower, 1 - point + lower), axis=1)
         x, y, z = (lower + corner).T
-        where = (z + sums.half, y + sums.half, x)
-        np.add.at(sums.signal, where, part * values)
-        np.add.at(sums.weight, where, part * weight)
+        where = (z + half, y + half, x)
+        np.add.at(sums[0], where, part * values)
+        np.add.at(sums[1], where, part * weight)
 
 
 def sums_of_all_directions(reference: FourierReference) -> FourierSums:
@@ -56,7 +59,8 @@ def sums_of_all_directions(reference: FourierReference) -> FourierSums:
     angles = np.concatenate([rot_tilt, np.zeros((48, 1))], axis=1)
     disc = make_disc(2 * reference.r_max, 2 * reference.r_max)
     frequencies = np.stack([disc.kx, disc.ky], axis=1).astype(float)
-    sums = no_sums(reference.r_max, reference.padding)
+    shape = reference.values.shape
+    sums = np.zeros(shape, complex), np.zeros(shape)
     volume = Volume(reference.values.reshape(-1).view(np.float32), reference.half)
     for matrix in euler_matrices(angles):
         axes = reference.padding * matrix[:2]
@@ -68,7 +72,7 @@ def sums_of_all_directions(reference: FourierReference) -> FourierSums:
             out,
         )
         insert(sums, frequencies @ axes, 4.0 * out.view(np.complex64)[0].astype(complex), 4.0)
-    return hermitian(sums)
+    return hermitian(FourierSums.of(*sums, reference.r_max, reference.padding))
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +153,8 @@ def test_nothing_summed_gives_an_empty_map() -> None:
 
 def test_the_plane_x_zero_becomes_its_own_mate(rng) -> None:
     sums = no_sums(4)
-    sums.signal[:] = rng.normal(size=sums.signal.shape) + 1j * rng.normal(size=sums.signal.shape)
-    sums.weight[:] = rng.uniform(size=sums.weight.shape)
-    signal, weight = sums.signal.copy(), sums.weight.copy()
+    sums.values[:] = rng.normal(size=sums.values.shape)
+    signal, weight = sums.signal, sums.weight
 
     hermitian(sums)
 
@@ -224,8 +227,7 @@ def test_voxels_outside_the_sphere_are_not_symmetrised(toy) -> None:
 
 
 def test_the_signal_follows_from_the_fsc_where_there_is_one() -> None:
-    sums = no_sums(6)
-    sums.weight[:] = 0.5
+    sums = no_sums(6, weight=0.5)
     fsc = np.array([1.0, 0.9, 0.5, 0.143, 0.0, 0.0, 0.0, 0.0, 0.0])
 
     half = spectra(sums, 16, None, 1.0, fsc)
@@ -241,8 +243,7 @@ def test_the_signal_follows_from_the_fsc_where_there_is_one() -> None:
 
 
 def test_the_fudge_multiplies_the_signal() -> None:
-    sums = no_sums(6)
-    sums.weight[:] = 0.5
+    sums = no_sums(6, weight=0.5)
     fsc = np.full(9, 0.5)
 
     np.testing.assert_allclose(spectra(sums, 16, None, 4.0, fsc).data_vs_prior, 4.0)
@@ -251,8 +252,9 @@ def test_the_fudge_multiplies_the_signal() -> None:
 
 
 def test_coverage_is_the_fraction_of_voxels_where_data_outweigh_the_prior() -> None:
-    sums = no_sums(6)
-    sums.weight[sums.half :] = 1.0  # z >= 0 only
+    weight = np.zeros(PaddedSphere(6, 2.0).shape)
+    weight[len(weight) // 2 :] = 1.0  # z >= 0 only
+    sums = FourierSums.of(np.zeros(weight.shape, complex), weight, 6, 2.0)
 
     coverage = spectra(sums, 16, np.full(9, 1 / 8), 1.0).fourier_coverage
 

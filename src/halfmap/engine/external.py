@@ -25,6 +25,7 @@ from halfmap.io.run_names import RunNames
 from halfmap.model.padded_transform import padded_box
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import FourierSums
+from halfmap.model.touched_voxels import planes
 from halfmap.steps.external_sums import with_correlation, with_signal, zero_first
 from halfmap.steps.maximisation import Spectra
 
@@ -92,10 +93,8 @@ def externally_reconstructed(
     of_map = RunNames(str(job.options.output_root)).map(schedule.iteration, half, k)
     names = ExternalNames(str(of_map.with_suffix("")))
     padded = padded_box(job.box, sums.padding)
-    for path, values in zip(
-        names.arrays, (sums.signal.real, sums.signal.imag, sums.weight), strict=True
-    ):
-        write_sums(path, zero_first(values, sums.sphere, padded))
+    for path, values in zip(names.arrays, sums.values.T, strict=True):
+        write_sums(path, zero_first(planes(values, sums.sphere), sums.sphere, padded))
     general = {
         "rlnTau2FudgeFactor": float(job.options.data_weight),
         "rlnPaddingFactor": float(sums.padding),

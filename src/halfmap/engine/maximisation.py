@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
 import scipy.fft
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
@@ -85,13 +84,10 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
 
 def sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
     """Sum over the ranks of each half; the result is on those that make its maps."""
-    flat = schedule.sampling.flat
-    sphere = PaddedSphere(schedule.current_size // 2, job.padding, flat)
-    # Interpolation reaches one voxel beyond the sphere along each axis.
-    inside = np.flatnonzero(sphere.squared_radius() <= (sphere.reach + 2) ** 2)
+    sphere = PaddedSphere(schedule.current_size // 2, job.padding, schedule.sampling.flat)
     summed = {}
     for half, team in job.ranks.teams.items():
-        total = reduce_sums(found.sums[half], inside, team.comm)
+        total = reduce_sums(found.sums[half], team.comm)
         mine = team.classes(len(total.volume))
         if mine:
             own = replace(total, volume=total.volume[mine.start :: mine.step])

@@ -69,17 +69,14 @@ def _join_low_resolution(
 def _join(job: Job, sums: dict[int, Summed]) -> dict[int, Summed]:
     """Add both halves: the last iteration makes one map of all data, on the first half's root."""
     both = _meet_sums(job, {half: s.fourier[0] for half, s in sums.items()})
-    total = replace(
-        both[0], signal=both[0].signal + both[1].signal, weight=both[0].weight + both[1].weight
-    )
+    total = replace(both[0], values=both[0].values + both[1].values)
     return {half: replace(s, fourier={0: total}) for half, s in sums.items() if half == 0}
 
 
 def _meet_sums(job: Job, own: Mapping[int, FourierSums]) -> dict[int, FourierSums]:
-    signal = meet(job.ranks, {half: s.signal for half, s in own.items()})
-    weight = meet(job.ranks, {half: s.weight for half, s in own.items()})
+    values = meet(job.ranks, {half: s.values for half, s in own.items()})
     any_half = next(iter(own.values()))
-    return {h: replace(any_half, signal=signal[h], weight=weight[h]) for h in signal}
+    return {half: replace(any_half, values=shown) for half, shown in values.items()}
 
 
 def _compare(

@@ -61,7 +61,7 @@ def solve(
         power = old.signal_variance[k]
         estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
         estimate = replace(estimate, data_vs_prior=estimate.data_vs_prior * share)
-        if sums.weight.any():
+        if sums.values[:, 2].any():
             made = reconstructed(k, sums, (estimate, shown))
             shaped = finished(made.volume, shaping_steps(job, schedule))
             volume = finished(shaped, flattening_steps(job, schedule))

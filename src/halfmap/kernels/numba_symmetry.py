@@ -7,45 +7,46 @@ still small, and stays in the cache, while a rotated row would touch a new line 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Complex128, Float
+from jaxtyping import Float, Float64
 from numba import njit
 from numpy import ndarray as Array
 
 from halfmap.kernels.numba_cpu.options import EXACT
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.touched_voxels import row_starts
 
 CUBE = 8
 
 
 def sum_over_operators(
-    signal: Complex128[Array, "z y x"],
-    weight: Float[Array, "z y x"],
+    values: Float64[Array, "voxel 3"],
+    sphere: PaddedSphere,
     operators: Float[Array, "operator 3 3"],
-    reach: int,
     n_threads: int = 1,
-) -> tuple[Complex128[Array, "z y x"], Float[Array, "z y x"]]:
+) -> Float64[Array, "voxel 3"]:
     """Add to each voxel of a sphere the values interpolated at R K, for each operator R.
 
     Parameters
     ----------
-    signal, weight
-        Half-space transforms in the layout of `halfmap.model.reference.FourierReference`; the
-        plane x = 0 Hermitian. Not changed.
+    values
+        Signal and weight, packed (`halfmap.model.touched_voxels`); the plane x = 0 Hermitian. Not
+        changed.
+    sphere
+        Whose voxels they are.
     operators
         Matrices that act on (x, y, z), without the identity.
-    reach
-        Radius of the sphere, voxels; one less than the index of frequency zero.
     n_threads
         The result is the same for any number.
     """
-    out_signal, out_weight = signal.copy(), weight.copy()
+    out, rows, reach = values.copy(), row_starts(sphere), sphere.reach
     operators = np.ascontiguousarray(operators, dtype=np.float64)
 
     def sum_planes(first: int) -> None:
-        _sum_planes((signal, weight), operators, reach, first, (out_signal, out_weight))
+        _sum_planes((values, rows), operators, reach, first, out)
 
     with ThreadPoolExecutor(n_threads) as threads:
         list(threads.map(sum_planes, range(-reach, reach + 1, CUBE)))
-    return out_signal, out_weight
+    return out
 
 
 @njit(**EXACT)
@@ -58,8 +59,7 @@ def _sum_planes(sums, operators, reach, first, out):  # type: ignore[no-untyped-
 
 @njit(**EXACT)
 def _add_cube(sums, r, reach, cube, out):  # type: ignore[no-untyped-def]
-    signal, weight = sums
-    out_signal, out_weight = out
+    values, rows = sums
     half = reach + 1
     for z in range(cube[0], cube[0] + CUBE):
         for y in range(cube[1], cube[1] + CUBE):
@@ -71,25 +71,37 @@ def _add_cube(sums, r, reach, cube, out):  # type: ignore[no-untyped-def]
                     mirrored = rx < 0.0
                     if mirrored:
                         rx, ry, rz = -rx, -ry, -rz
-                    value, total = _interpolate(signal, weight, rx, ry + half, rz + half)
-                    if mirrored:
-                        value = value.conjugate()
-                    out_signal[z + half, y + half, x] += value
-                    out_weight[z + half, y + half, x] += total
+                    found = _interpolate(values, rows, half, (rx, ry + half, rz + half))
+                    own = rows[(z + half) * (2 * half + 1) + y + half] + x
+                    out[own, 0] += found[0]
+                    out[own, 1] += -found[1] if mirrored else found[1]
+                    out[own, 2] += found[2]
 
 
 @njit(**EXACT)
-def _interpolate(signal, weight, x, y, z):  # type: ignore[no-untyped-def]
-    i, j, k = int(x), int(y), int(z)
-    fx, fy, fz = x - i, y - j, z - k
-    a, b = (1.0 - fz) * (1.0 - fy), (1.0 - fz) * fy
-    c, d = fz * (1.0 - fy), fz * fy
-    left = a * signal[k, j, i] + b * signal[k, j + 1, i]
-    left += c * signal[k + 1, j, i] + d * signal[k + 1, j + 1, i]
-    right = a * signal[k, j, i + 1] + b * signal[k, j + 1, i + 1]
-    right += c * signal[k + 1, j, i + 1] + d * signal[k + 1, j + 1, i + 1]
-    near = a * weight[k, j, i] + b * weight[k, j + 1, i]
-    near += c * weight[k + 1, j, i] + d * weight[k + 1, j + 1, i]
-    far = a * weight[k, j, i + 1] + b * weight[k, j + 1, i + 1]
-    far += c * weight[k + 1, j, i + 1] + d * weight[k + 1, j + 1, i + 1]
-    return left + fx * (right - left), near + fx * (far - near)
+def _interpolate(values, rows, half, point):  # type: ignore[no-untyped-def]
+    x, y, z = point
+    n_rows = 2 * half + 1  # of a plane
+    i, row = int(x), int(z) * n_rows + int(y)
+    fx, fy, fz = x - i, y - int(y), z - int(z)
+    parts = (1.0 - fz) * (1.0 - fy), (1.0 - fz) * fy, fz * (1.0 - fy), fz * fy
+    corners = (
+        rows[row] + i,
+        rows[row + 1] + i,
+        rows[row + n_rows] + i,
+        rows[row + n_rows + 1] + i,
+    )
+    return (
+        _between(values[:, 0], corners, parts, fx),
+        _between(values[:, 1], corners, parts, fx),
+        _between(values[:, 2], corners, parts, fx),
+    )
+
+
+@njit(inline="always", **EXACT)
+def _between(values, corners, parts, fx):  # type: ignore[no-untyped-def]
+    left, right = 0.0, 0.0
+    for j in range(4):
+        left += parts[j] * values[corners[j]]
+        right += parts[j] * values[corners[j] + 1]
+    return left + fx * (right - left)

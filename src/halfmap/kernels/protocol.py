@@ -12,7 +12,7 @@ orientation, each with some fine shifts and their posterior.
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Complex64, Float32, Float64, Int32, Int64
+from jaxtyping import Complex64, Float32, Float64, Int, Int32, Int64
 from numpy import ndarray as Array
 
 from halfmap.model.interpolation import EVERYWHERE
@@ -133,7 +133,7 @@ class Grid(NamedTuple):
     """
 
     values: Float32[Array, "class float"]
-    row_start: Int32[Array, " row_and_1"]
+    row_start: Int[Array, " row_and_1"]
     half: int
 
 
@@ -321,6 +321,8 @@ class Kernels(Protocol):
         out: Int64[Array, "class voxel 3"],
     ) -> bool:
         """Add the grid to the integers and clear it; say whether all stayed within ``largest``.
+
+        The voxels of ``out`` are those of the grid, in the same order.
 
         ``scale_of_square[K²]`` are the scales of signal and weight.
         """

@@ -239,7 +239,7 @@ class ReferenceKernels:
         values = grid.values[:, : 3 * n_voxels].reshape(-1, n_voxels, 3).astype(np.float64)
         fits = within_bounds(values, scale, largest)
         if fits:
-            out[:, row * (half + 1) + x] += to_integers(values, scale)
+            out += to_integers(values, scale)
         grid.values[:] = 0.0
         return fits
 

@@ -9,12 +9,14 @@ a particle adds at most what `sum_scales` allows it; `within_bounds` tests that 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Float, Int64
 from numpy import ndarray as Array
 
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.padded_transform import slabs
 from halfmap.model.sums import ExpectationSums, FourierSums
+from halfmap.model.touched_voxels import touched_square, voxels_of_planes
 
 LIMIT = 2.0**62
 """No sum may exceed this; 2^63 is where 64-bit integers end."""
@@ -24,8 +26,6 @@ LARGEST_CTF = 4.0
 """So large the CTF may be (above 1 only if its amplitude is scaled)."""
 SLICES_PER_VOXEL = 4.0
 """The interpolation weights with which one slice touches a voxel sum to less than this."""
-CELL_DIAGONAL = 1.74
-"""Padded voxels; a little more than the square root of 3."""
 LARGEST_POWER = 2.0**24
 """The power of an image in a shell may be so many times that of the noise."""
 
@@ -94,28 +94,11 @@ def _power_of_two(x: Array) -> Array:
 def scales_of_square(scales: SumScales, sphere: PaddedSphere) -> Float[Array, "square 2"]:
     """Return the scales of signal and weight of a voxel, by its K² (padded voxels²).
 
-    As far as insertion reaches: the voxels around a point of the sphere lie within a cell's
-    diagonal of it.
+    As far as insertion reaches.
     """
-    n = min(_touched_square(sphere), 3 * sphere.half**2) + 1
+    n = min(touched_square(sphere), 3 * sphere.half**2) + 1
     shell = np.minimum(sphere.shell_of_square()[:n], len(scales.signal) - 1)
     return np.stack([scales.signal[shell], scales.weight[shell]], axis=-1)
-
-
-def _touched_square(sphere: PaddedSphere) -> int:
-    """Return the largest K² of a voxel that insertion can touch."""
-    return int((sphere.reach + CELL_DIAGONAL) ** 2)
-
-
-def row_starts(sphere: PaddedSphere) -> Int32[Array, " row_and_1"]:
-    """Count the voxels that insertion can touch, row by row; return where each row begins.
-
-    Rows run over z and, within it, y; of each the voxels from x = 0 to the rim are counted.
-    """
-    rim = _touched_square(sphere) - sphere.squared_radius(x=slice(0, 1)).ravel()
-    reach = np.minimum(np.sqrt(np.maximum(rim, 0)).astype(np.int64), sphere.half)
-    length = np.where(rim >= 0, reach + 1, 0)
-    return np.concatenate([[0], np.cumsum(length)]).astype(np.int32)
 
 
 def to_integers(values: Array, scale: Array | float) -> Int64[Array, "..."]:
@@ -131,12 +114,12 @@ def within_bounds(values: Array, scale: Array | float, largest: float) -> bool:
 def decode(
     sums: ExpectationSums, scales: SumScales, sphere: PaddedSphere
 ) -> tuple[tuple[FourierSums, ...], Float[Array, "optics shell"], Float[Array, "class direction"]]:
-    """Turn the total back into floating point.
+    """Turn the total into floating point, in place: the integers of the volumes are lost.
 
     Parameters
     ----------
     sums
-        The total.
+        The total; its volumes become those that are returned.
     scales
         With which it was summed.
     sphere
@@ -156,15 +139,15 @@ def decode(
     return volumes, sums.noise / scales.noise, sums.directions / scales.direction
 
 
-def _decode_volume(volume: Array, of_square: Array, sphere: PaddedSphere) -> FourierSums:
-    grid = volume.reshape(*sphere.shape, 3)
-    signal = np.zeros(sphere.shape, np.complex128)
-    weight = np.zeros(sphere.shape)
-    for z in range(sphere.shape[0]):
-        square = sphere.squared_radius(z=slice(z, z + 1))[0]
-        inside = square < len(of_square)
-        unit = of_square[square[inside]]
-        own = grid[z][inside]
-        signal[z][inside] = (own[:, 0] + 1j * own[:, 1]) * unit[:, 0]
-        weight[z][inside] = own[:, 2] * unit[:, 1]
-    return FourierSums(signal, weight, sphere.r_max, sphere.padding)
+def _decode_volume(
+    integers: Int64[Array, "voxel 3"], of_square: Array, sphere: PaddedSphere
+) -> FourierSums:
+    values = integers.view(np.float64)
+    n_z, n_y, n_x = sphere.shape
+    for z in slabs(n_z, 8 * n_y * n_x):
+        square = sphere.squared_radius(z=z)
+        unit = of_square[square[square < len(of_square)]]
+        own = voxels_of_planes(sphere, z)
+        values[own, :2] = integers[own, :2] * unit[:, :1]
+        values[own, 2] = integers[own, 2] * unit[:, 1]
+    return FourierSums(values, sphere.r_max, sphere.padding, sphere.flat)

@@ -5,14 +5,15 @@ gives the same bits. Fixed point, with scales (`halfmap.model.exact`) chosen at 
 start of an iteration; converted to floating point once, when everything is summed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Complex128, Float, Int64
+from jaxtyping import Complex, Complex128, Float, Float64, Int64
 from numpy import ndarray as Array
 
 from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.touched_voxels import columns, packed, planes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,8 @@ class ExpectationSums:
     """What the expectation of one half-set adds up."""
 
     volume: Int64[Array, "class voxel 3"]
-    """Real and imaginary part of the numerator, and the weight; voxels in the layout of
-    `FourierReference`, flattened."""
+    """Real and imaginary part of the numerator, and the weight, of the voxels that insertion can
+    touch (`halfmap.model.touched_voxels`)."""
     noise: Int64[Array, "optics shell"]
     """Residual power."""
     directions: Int64[Array, "class direction"]
@@ -49,19 +50,71 @@ class ExpectationSums:
 
 @dataclass(frozen=True, slots=True)
 class FourierSums:
-    """Numerator and weight of one class in floating point, laid out as `FourierReference`."""
+    """Numerator and weight of one class in floating point."""
 
-    signal: Complex128[Array, "z y x"]
-    weight: Float[Array, "z y x"]
+    values: Float64[Array, "voxel 3"]
+    """As `ExpectationSums.volume`."""
     r_max: int
     padding: float
+    flat: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        signal: Complex[Array, "z y x"],
+        weight: Float[Array, "z y x"],
+        r_max: int,
+        padding: float,
+    ) -> "FourierSums":
+        """Pack a numerator and a weight in the layout of `FourierReference`."""
+        sphere = PaddedSphere(r_max, padding, flat=len(weight) == 1)
+        parts = (packed(part, sphere) for part in (signal.real, signal.imag, weight))
+        return cls(np.stack(list(parts), axis=1).astype(np.float64), r_max, padding, sphere.flat)
 
     @property
     def half(self) -> int:
         """Index of frequency zero along y, and along z unless flat."""
-        return int(self.weight.shape[1]) // 2
+        return self.sphere.half
 
     @property
     def sphere(self) -> PaddedSphere:
         """The frequencies that are held."""
-        return PaddedSphere(self.r_max, self.padding, flat=len(self.weight) == 1)
+        return PaddedSphere(self.r_max, self.padding, self.flat)
+
+    @property
+    def signal(self) -> Complex128[Array, "z y x"]:
+        """A copy of the numerator, in the layout of `FourierReference`; not for large ones."""
+        return self.signal_planes(slice(None))
+
+    @property
+    def weight(self) -> Float64[Array, "z y x"]:
+        """A copy of the weight, in the layout of `FourierReference`; not for large ones."""
+        return self.weight_planes(slice(None))
+
+    def signal_planes(self, z: slice) -> Complex128[Array, "slab y x"]:
+        """Return the numerator of some planes of constant z."""
+        return _frozen(self._complex(planes, z))
+
+    def weight_planes(self, z: slice) -> Float64[Array, "slab y x"]:
+        """Return the weight of some planes of constant z."""
+        return _frozen(planes(self.values[:, 2], self.sphere, z))
+
+    def signal_columns(self, x: slice) -> Complex128[Array, "z y slab"]:
+        """Return the numerator of some planes of constant x."""
+        return _frozen(self._complex(columns, x))
+
+    def weight_columns(self, x: slice) -> Float64[Array, "z y slab"]:
+        """Return the weight of some planes of constant x."""
+        return _frozen(columns(self.values[:, 2], self.sphere, x))
+
+    def _complex(self, part: Callable[[Array, PaddedSphere, slice], Array], where: slice) -> Array:
+        real, imaginary = (part(self.values[:, i], self.sphere, where) for i in (0, 1))
+        both = np.empty(real.shape, np.complex128)
+        both.real, both.imag = real, imaginary
+        return both
+
+
+def _frozen(copy: Array) -> Array:
+    """Forbid writing into what is only a copy."""
+    copy.flags.writeable = False
+    return copy

@@ -1,6 +1,5 @@
 """Summing the integers of a half-set over the network."""
 
-import numpy as np
 from jaxtyping import Int
 from mpi4py import MPI
 from numpy import ndarray as Array
@@ -11,26 +10,18 @@ CHUNK_VOXELS = 2 * 2**20
 """Voxels of three integers in one message: 48 MiB."""
 
 
-def reduce_sums(
-    sums: ExpectationSums, inside: Int[Array, " voxel_inside"], comm: MPI.Intracomm
-) -> ExpectationSums:
+def reduce_sums(sums: ExpectationSums, comm: MPI.Intracomm) -> ExpectationSums:
     """Return the sums over all ranks of ``comm``: of each class on the rank that makes its map.
 
     The classes are dealt to the ranks in turn; noise and directions are complete on rank 0. What
     is complete elsewhere has the local values here.
 
     Collective. In place. Integers: the result has the same bits for any number of ranks and
-    any order the MPI library chooses. Only the voxels ``inside`` the current radius travel;
-    nothing was added to the others.
+    any order the MPI library chooses.
     """
     for k, volume in enumerate(sums.volume):
-        root = k % comm.size
-        for start in range(0, inside.size, CHUNK_VOXELS):
-            rows = inside[start : start + CHUNK_VOXELS]
-            packed = np.take(volume, rows, axis=0)
-            _reduce(packed, comm, root)
-            if comm.rank == root:
-                volume[rows] = packed
+        for start in range(0, len(volume), CHUNK_VOXELS):
+            _reduce(volume[start : start + CHUNK_VOXELS], comm, k % comm.size)
     _reduce(sums.noise, comm, 0)
     _reduce(sums.directions, comm, 0)
     return sums

@@ -12,6 +12,7 @@ from halfmap.model.fourier import frequencies_3d, radii, round_half_away, shell_
 from halfmap.model.fsc import map_fsc, shell_correlation
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.sums import FourierSums
+from halfmap.model.touched_voxels import inner_voxels, packed
 
 RANDOMISE_BELOW_FSC = 0.8
 SHELLS_KEPT_BEYOND = 2
@@ -36,32 +37,30 @@ def join_shell(limit_A: float, current_shell: int, box: int, pixel_size_A: float
 
 def low_resolution_part(sums: FourierSums, radius_shell: int) -> FourierSums:
     """Copy the sums inside a small sphere: all of a half that the other half is shown."""
-    sphere = replace(sums.sphere, r_max=min(radius_shell, sums.r_max))
-    inner = _central(sums, sphere)
-    return FourierSums(
-        sums.signal[inner].copy(), sums.weight[inner].copy(), sphere.r_max, sums.padding
-    )
+    inner = replace(sums.sphere, r_max=min(radius_shell, sums.r_max))
+    return replace(sums, values=sums.values[inner_voxels(sums.sphere, inner)], r_max=inner.r_max)
 
 
 def join_low_resolution(own: FourierSums, other: FourierSums, radius_shell: int) -> FourierSums:
     """Replace the sums inside a sphere by the mean of both halves, so that they cannot drift apart.
 
+    In place: ``own`` changes and is returned.
+
     Parameters
     ----------
     own
-        One half; not changed.
+        One half.
     other
-        The other half, or its `low_resolution_part`.
+        The `low_resolution_part` of the other half.
     radius_shell
         Radius of the sphere, unpadded pixels (`join_shell`).
     """
-    sphere = replace(own.sphere, r_max=min(radius_shell, own.r_max))
-    inside = sphere.squared_radius() <= sphere.reach**2
-    target, source = _central(own, sphere), _central(other, sphere)
-    signal, weight = own.signal.copy(), own.weight.copy()
-    signal[target][inside] = 0.5 * (own.signal[target] + other.signal[source])[inside]
-    weight[target][inside] = 0.5 * (own.weight[target] + other.weight[source])[inside]
-    return FourierSums(signal, weight, own.r_max, own.padding)
+    inner = replace(own.sphere, r_max=min(radius_shell, own.r_max))
+    inside = packed(inner.squared_radius() <= inner.reach**2, inner)
+    own.values[inner_voxels(own.sphere, inner)[inside]] = 0.5 * (
+        low_resolution_part(own, radius_shell).values[inside] + other.values[inside]
+    )
+    return own
 
 
 def downsampled_average(sums: FourierSums) -> Complex128[Array, "z y x"]:
@@ -81,9 +80,10 @@ def downsampled_average(sums: FourierSums) -> Complex128[Array, "z y x"]:
     ends = [0, 1] if sums.sphere.flat else [*rows, len(bins)]
     average = np.zeros((len(ends) - 1, len(rows), len(columns)), np.complex128)
     for z, (start, stop) in enumerate(pairwise(ends)):
+        own = slice(start, stop)
         signal, weight = (
-            np.add.reduceat(np.add.reduceat(a[start:stop].sum(axis=0), rows, 0), columns, 1)
-            for a in (sums.signal, sums.weight)
+            np.add.reduceat(np.add.reduceat(a.sum(axis=0), rows, 0), columns, 1)
+            for a in (sums.signal_planes(own), sums.weight_planes(own))
         )
         np.divide(signal, weight, out=average[z], where=weight > 0.0)
     return average
@@ -170,12 +170,3 @@ def with_random_phases(
     high = radii(frequencies_3d(box)) >= first_shell
     ft[high] = np.abs(ft[high]) * np.exp(1j * np.angle(noise[high]))
     return np.asarray(scipy.fft.irfftn(ft, s=volume.shape))
-
-
-def _central(sums: FourierSums, inner: PaddedSphere) -> tuple[slice, slice, slice]:
-    """Index of the central part of a half-space transform."""
-    z, y = (
-        slice(own - small, own + small + 1)
-        for own, small in ((sums.sphere.half_z, inner.half_z), (sums.half, inner.half))
-    )
-    return z, y, slice(0, inner.half + 1)

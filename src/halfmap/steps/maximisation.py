@@ -5,7 +5,7 @@ The order of a maximisation: complete the plane x = 0, symmetrise, [exchange wit
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from halfmap.model.fsc import signal_to_noise
 from halfmap.model.padded_transform import slabs
 from halfmap.model.sums import FourierSums
 from halfmap.model.symmetry import PointGroup
+from halfmap.model.touched_voxels import row_starts
 
 NO_PRIOR_WEIGHT = 0.001
 """Where the reference has no power, the inverse prior is 1 / (this * weight): RELION's stand-in."""
@@ -37,14 +38,14 @@ class Spectra:
 def hermitian(sums: FourierSums) -> FourierSums:
     """Add to each voxel of the plane x = 0 its Friedel mate, which was summed separately.
 
-    In place: the arrays of ``sums`` change and are returned. The origin is its own mate and stays.
+    In place: ``sums`` change and are returned. The origin is its own mate and stays.
     """
-    centre = sums.sphere.half_z, sums.half
-    signal, weight = sums.signal[:, :, 0], sums.weight[:, :, 0]
-    origin = signal[centre], weight[centre]
-    signal += signal[::-1, ::-1].conj()
-    weight += weight[::-1, ::-1].copy()
-    signal[centre], weight[centre] = origin
+    starts = row_starts(sums.sphere)
+    first = starts[:-1][np.diff(starts) > 0]  # of each row x = 0; its mate's row is as far from
+    plane = sums.values[first]  # the other end
+    mates = plane[::-1] * [1.0, -1.0, 1.0]
+    mates[len(mates) // 2] = 0.0
+    sums.values[first] = plane + mates
     return sums
 
 
@@ -56,10 +57,9 @@ def symmetrise(sums: FourierSums, group: PointGroup, n_threads: int = 1) -> Four
     """
     if len(group.right) == 0:
         return sums
-    signal, weight = sum_over_operators(
-        sums.signal, sums.weight, group.right, sums.sphere.reach, n_threads
+    return replace(
+        sums, values=sum_over_operators(sums.values, sums.sphere, group.right, n_threads)
     )
-    return FourierSums(signal, weight, sums.r_max, sums.padding)
 
 
 def spectra(
@@ -145,4 +145,4 @@ def _shells_and_weights(
     shell_of[sphere.reach**2 :] = n_shells
     n_z, n_y, n_x = sphere.shape
     for z in slabs(n_z, 8 * n_y * n_x):
-        yield shell_of[sphere.squared_radius(z=z)].ravel(), sums.weight[z].ravel()
+        yield shell_of[sphere.squared_radius(z=z)].ravel(), sums.weight_planes(z).ravel()

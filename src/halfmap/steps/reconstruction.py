@@ -99,20 +99,20 @@ class _Posterior:
     def values(self, x: slice) -> Complex128[Array, "z y slab"]:
         """Return the posterior mean of some planes of constant x."""
         square = self.sphere.squared_radius(x=x)
-        precision = self._precision(self.sums.weight[:, :, x], square)
+        precision = self._precision(self.sums.weight_columns(x), square)
         np.maximum(precision, self.floor[square], out=precision)
-        signal = self.sums.signal[:, :, x] * (square <= self.sphere.reach**2)
+        signal = self.sums.signal_columns(x) * (square <= self.sphere.reach**2)
         np.divide(signal, precision, out=signal, where=precision > 0.0)
         return np.asarray(signal)
 
     def gridded(self, padded: int, n_iterations: int) -> Callable[[slice], Array]:
         """Return `values`, but with weights that make up for where the data are dense."""
-        precision = np.empty_like(self.sums.weight)
+        precision = np.empty(self.sphere.shape)
         for z in slabs(len(precision), 8 * precision[0].size):
             square = self.sphere.squared_radius(z=z)
-            precision[z] = self._precision(self.sums.weight[z], square)
+            precision[z] = self._precision(self.sums.weight_planes(z), square)
         weights = gridding_weights(precision, self.sphere, padded, n_iterations)
-        return lambda x: self.sums.signal[:, :, x] * weights[:, :, x]
+        return lambda x: self.sums.signal_columns(x) * weights[:, :, x]
 
     def _precision(self, weight: Array, square: Array) -> Float[Array, "..."]:
         prior = self.prior[square]
@@ -152,4 +152,4 @@ class _Posterior:
     def _planes(self) -> Iterator[tuple[Array, Array]]:
         n_z, n_y, n_x = self.sphere.shape
         for z in slabs(n_z, 8 * n_y * n_x):
-            yield self.sphere.squared_radius(z=z), self.sums.weight[z]
+            yield self.sphere.squared_radius(z=z), self.sums.weight_planes(z)

@@ -22,6 +22,7 @@ from halfmap.model.orientations import direction_pixels, psi_angles_deg
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.reference import FourierReference
 from halfmap.model.sums import ExpectationSums
+from halfmap.model.touched_voxels import n_touched
 from halfmap.steps.search_plan import SearchPlan
 from halfmap.steps.shifts import Shifts, make_shifts
 from halfmap.steps.weighting import Weighting, make_weighting
@@ -139,9 +140,8 @@ class Search:
     def zero_sums(self) -> ExpectationSums:
         """Return the sums over no particles."""
         shape = self.model.noise_variance.shape
-        n_voxels = int(np.prod(self.sphere.shape))
         return ExpectationSums.zeros(
-            self.n_classes, n_voxels, (shape[0], shape[1]), self.n_directions
+            self.n_classes, n_touched(self.sphere), (shape[0], shape[1]), self.n_directions
         )
 
 

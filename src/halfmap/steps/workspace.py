@@ -7,8 +7,9 @@ from numpy import ndarray as Array
 
 from halfmap.errors import DataError
 from halfmap.kernels.protocol import GUARD, Grid
-from halfmap.model.exact import row_starts, to_integers, within_bounds
+from halfmap.model.exact import to_integers, within_bounds
 from halfmap.model.sums import ExpectationSums
+from halfmap.model.touched_voxels import row_starts
 from halfmap.steps.search import Search
 
 

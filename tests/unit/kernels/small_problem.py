@@ -12,9 +12,9 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import GUARD, Grid, Hits, Kernels, Samples
 from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.disc import make_disc
-from halfmap.model.exact import row_starts
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.rotations import euler_matrices
+from halfmap.model.touched_voxels import row_starts
 
 REFERENCE = ReferenceKernels()
 

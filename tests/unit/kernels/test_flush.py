@@ -7,6 +7,7 @@ from numpy import ndarray as Array
 from halfmap.kernels.protocol import GUARD, Grid, Kernels
 from halfmap.kernels.registry import BACKENDS, make_kernels
 from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.touched_voxels import n_touched
 
 from .small_problem import REFERENCE, SPHERE, empty_grid
 
@@ -26,7 +27,7 @@ def scales() -> Array:
 def test_flushed_integers_are_the_same_to_the_last_bit(
     kernels: Kernels, sphere: PaddedSphere
 ) -> None:
-    out = np.ones((2, 2, int(np.prod(sphere.shape)), 3), np.int64)
+    out = np.ones((2, 2, n_touched(sphere), 3), np.int64)
     grids = [flushable(np.random.default_rng(1), sphere) for _ in range(2)]
 
     assert kernels.flush(grids[0], scales(), 2.0**60, out[0])
@@ -34,13 +35,12 @@ def test_flushed_integers_are_the_same_to_the_last_bit(
 
     np.testing.assert_array_equal(out[0], out[1])
     assert not grids[0].values.any()
-    beyond = sphere.squared_radius().ravel() > (sphere.reach + 2) ** 2
-    assert (out[0][:, beyond] == 1).all()
+    assert (out[0] != 1).mean() > 0.9
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_number_ends_at_its_voxel_times_its_scale(name: str) -> None:
-    grid, out = empty_grid(1, SPHERE), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
+    grid, out = empty_grid(1, SPHERE), np.zeros((1, n_touched(SPHERE), 3), np.int64)
     row = (SPHERE.half + 3) * SPHERE.shape[1] + SPHERE.half - 2  # z = 3, y = -2
     grid.values[0, 3 * (grid.row_start[row] + 5) : 3 * (grid.row_start[row] + 5) + 3] = 1, -2, 3
     scale = np.stack([np.full(999, 4.0), np.full(999, 8.0)], axis=-1)
@@ -48,15 +48,14 @@ def test_a_number_ends_at_its_voxel_times_its_scale(name: str) -> None:
 
     assert make_kernels(name).flush(grid, scale, 1e6, out)
 
-    volume = out.reshape(*SPHERE.shape, 3)
-    assert volume[SPHERE.half + 3, SPHERE.half - 2, 5].tolist() == [16, -32, 96]
+    assert out[0, grid.row_start[row] + 5].tolist() == [16, -32, 96]
     assert np.count_nonzero(out) == 3
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("bad", [3e5, np.nan])
 def test_a_flush_says_when_a_number_is_too_large(name: str, bad: float) -> None:
-    grid, out = empty_grid(1, SPHERE), np.zeros((1, int(np.prod(SPHERE.shape)), 3), np.int64)
+    grid, out = empty_grid(1, SPHERE), np.zeros((1, n_touched(SPHERE), 3), np.int64)
     grid.values[0, 1000] = bad
 
     with np.errstate(invalid="ignore"):

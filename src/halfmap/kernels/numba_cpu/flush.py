@@ -33,9 +33,8 @@ def flush(grid, scale_of_square, largest, out):
                 square = z * z + y * y + x * x
                 scale[3 * x] = scale[3 * x + 1] = scale_of_square[square, 0]
                 scale[3 * x + 2] = scale_of_square[square, 1]
-            target = 3 * row * (half + 1)
             for k in range(out.shape[0]):
-                own = integers[k, target : target + last - first]
+                own = integers[k, first:last]
                 too_large += add_row(grid.values[k, first:last], scale, largest, own)
             row += 1
     return too_large == 0
