@@ -86,6 +86,7 @@ ELSEWHERE = {
     "test_a_continued_run_gives_the_bytes_of_the_uninterrupted_one",
     "force_converge": "integration/test_force_converge.py::"
     "test_the_next_iteration_joins_the_halves_at_nyquist",
+    "resume": "integration/test_resume.py::test_a_run_that_was_killed_goes_on_to_the_same_bytes",
     "overwrite": "integration/test_output_place.py::test_overwrite_leaves_nothing_of_a_longer_run",
 }
 

@@ -52,7 +52,7 @@ def refined(folder: Path, particles: Path, order: Order, patch: pytest.MonkeyPat
 
     patch.setattr(expectation, "LeaseBook", Ordered)
     patch.chdir(folder)
-    assert run_refinement(parse(REFINE).options, "halfmap refine", ()) == 0
+    assert run_refinement(parse(REFINE)) == 0
     return leased
 
 

@@ -1,7 +1,6 @@
 """``halfmap refine``: parse, hand over, exit code."""
 
 import os
-import shlex
 
 
 def run(argv: list[str]) -> int:
@@ -15,5 +14,4 @@ def run(argv: list[str]) -> int:
     request = parse(argv, files_of_set)
     from halfmap.engine.program import run_refinement
 
-    command = shlex.join(["halfmap", "refine", *argv])
-    return run_refinement(request.options, command, request.notices)
+    return run_refinement(request)

@@ -42,6 +42,8 @@ class Request:
     """Spellings that were given, on the command line or in a preset."""
     notices: tuple[str, ...]
     """One line for each thing that was asked for and has no effect."""
+    words: tuple[str, ...] = ()
+    """What it was understood from, as typed after ``halfmap refine``."""
 
 
 class MissingFileError(OptionError):
@@ -71,7 +73,11 @@ def expected(declaration: Declaration) -> str:
     return noun if limits is None else f"{noun} {limits}"
 
 
-def parse(argv: Sequence[str], files_of_set: FilesOfSet = knows_no_sets) -> Request:
+def parse(
+    argv: Sequence[str],
+    files_of_set: FilesOfSet = knows_no_sets,
+    going_on: Path | None = None,
+) -> Request:
     """Understand the words after ``halfmap refine``.
 
     Parameters
@@ -80,21 +86,24 @@ def parse(argv: Sequence[str], files_of_set: FilesOfSet = knows_no_sets) -> Requ
         The words.
     files_of_set
         Reads the optimisation set of ``--ios``.
+    going_on
+        The ``_optimiser.star`` of an iteration of this very run: the words that began it count as
+        if they named it with ``--continue``, and its later files may be replaced.
 
     Raises
     ------
     OptionError
         Lists every unknown word, bad value, contradiction and missing file at once.
     """
-    written = _read(argv, files_of_set)
+    written = _read(argv, files_of_set, going_on)
     options, refused = _resolve(written.saved | written.given)
     given = frozenset(written.given)
     # What a run would have given that cannot be continued, or a set, is not missing besides.
     unsaid: Collection[str] = LINKS if "ios" in given else ()
     if "continue" in given and not written.saved:
         unsaid = refused
-    said = [text for name, text in refused.items() if name in given or name not in unsaid]
-    problems = [*written.problems, *said, *contradictions(options)]
+    wrong = [text for name, text in refused.items() if name in given or name not in unsaid]
+    problems = [*written.problems, *wrong, *contradictions(options)]
     if written.saved:
         before, _ = _resolve(written.saved)
         problems += forbidden_changes(before, options, given - set(refused))
@@ -102,7 +111,8 @@ def parse(argv: Sequence[str], files_of_set: FilesOfSet = knows_no_sets) -> Requ
     if problems or missing:
         kind = OptionError if problems else MissingFileError
         raise kind(_listing([*problems, *missing]))
-    return Request(options, given, (*written.ignored, *notices(options, given)))
+    said = (*written.ignored, *notices(options, given))
+    return Request(options, given, said, tuple(argv))
 
 
 def inquiry(argv: Sequence[str]) -> RefineOptions | None:
@@ -124,7 +134,11 @@ def inquiry(argv: Sequence[str]) -> RefineOptions | None:
     return options
 
 
-def _read(argv: Sequence[str], files_of_set: FilesOfSet | None = None) -> _Written:
+def _read(
+    argv: Sequence[str],
+    files_of_set: FilesOfSet | None = None,
+    going_on: Path | None = None,
+) -> _Written:
     """Join command line, presets, and the options of the run that is continued.
 
     A set named anew for a run that goes on gives nothing: it is written with the results.
@@ -135,12 +149,34 @@ def _read(argv: Sequence[str], files_of_set: FilesOfSet | None = None) -> _Writt
     for words in (*presets, command):
         given |= words.values
     problems = [problem for words in (command, *presets) for problem in words.problems]
+    if going_on is not None:
+        given = {k: v for k, v in given.items() if k != "resume"}
+        given |= {"continue": Given(str(going_on), "--continue"), "overwrite": _YES}
     saved = _read_saved(given)
     began = saved.values or given
     of_set = linked(began, files_of_set) if files_of_set else Words()
     began |= of_set.values
-    ignored = saved.ignored + of_set.ignored
+    ignored = [*saved.ignored, *of_set.ignored]
+    if going_on is not None:
+        found = [name for name in FOUND_AT_THE_START if name in given and name in saved.values]
+        for name in found:
+            ignored += _unlike(given.pop(name), saved.values[name])
     return _Written(saved.values, given, problems + saved.problems + of_set.problems, ignored)
+
+
+_YES = Given("true", "--overwrite")
+FOUND_AT_THE_START = ("random_seed", "K", "ini_high")
+"""Options that a run fills in by itself: what began it may have left them open."""
+
+
+def _unlike(asked: Given, saved: Given) -> Iterator[str]:
+    """Say that a number does not count, unless it was left open or is that of the run."""
+    try:
+        numbers = [float(given.text or 0) for given in (asked, saved)]
+    except ValueError:
+        return
+    if numbers[0] > 0.0 and numbers[0] != numbers[1]:
+        yield f"{asked.where} {asked.text} does not count: the run began with {saved.text}"
 
 
 def _read_saved(given: Mapping[str, Given]) -> Words:

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from halfmap.config.computation import Computation
 from halfmap.config.corrections import Corrections
-from halfmap.config.declare import Option, OptionGroup
+from halfmap.config.declare import RESET, Option, OptionGroup
 from halfmap.config.expert import Expert
 from halfmap.config.general import General
 from halfmap.config.gradient import Gradient
@@ -161,6 +161,16 @@ def declarations() -> tuple[Declaration, ...]:
 def by_spelling() -> Mapping[str, Declaration]:
     """Return the options by the word that is typed."""
     return {declaration.spelling: declaration for declaration in declarations()}
+
+
+def lasting(options: RefineOptions) -> RefineOptions:
+    """Return the options without those that count for one command: what a run is known by."""
+    once = {
+        declaration.name: declaration.default
+        for declaration in declarations()
+        if declaration.option.on_continue is RESET
+    }
+    return options.model_copy(update=once)
 
 
 def to_mapping(options: RefineOptions) -> dict[str, Any]:

@@ -32,6 +32,17 @@ class Own(OptionGroup):
             on_continue=RESET,
         ),
     ] = None
+    resume: Annotated[
+        bool,
+        Option(
+            "resume",
+            IMPLEMENTED,
+            "Go on from the last complete iteration under the root of --o if there is one, else "
+            "begin: the same command line can be submitted again. Does nothing when the run has "
+            "finished (docs/faults.md).",
+            on_continue=RESET,
+        ),
+    ] = False
     overwrite: Annotated[
         bool,
         Option(

@@ -67,6 +67,16 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "its last iteration joins the halves. Name the iteration to go on from with --continue",
     ),
     (
+        lambda o: o.resume and o.continue_from is not None,
+        "--resume: found with --continue, expected one of them: it finds the iteration to go on "
+        "from by itself. Leave one out",
+    ),
+    (
+        lambda o: o.resume and o.overwrite,
+        "--resume: found with --overwrite, expected one of them: it goes on from what the other "
+        "removes. Leave one out",
+    ),
+    (
         lambda o: o.external_reconstruct and o.prior_plug_in != "",
         "--prior: found with --external_reconstruct, expected one of them: both make the map. "
         "Leave one out",

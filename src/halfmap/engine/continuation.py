@@ -18,7 +18,13 @@ from halfmap.engine.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
 from halfmap.io.exact_state import read_exact_state
-from halfmap.io.output import RECORDS, check_output, existing_outputs, make_room
+from halfmap.io.output import (
+    RECORDS,
+    check_output,
+    existing_outputs,
+    half_written,
+    make_room,
+)
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.problems import Problems
 from halfmap.io.run_folder import RunState, read_run
@@ -99,7 +105,7 @@ def _make_room(options: RefineOptions, iteration: int) -> None:
             "elsewhere with --o"
         )
     check_output(root, overwrite=True)
-    make_room(root.parent, later)
+    make_room(root.parent, [*later, *half_written(root)])
 
 
 def _iteration_of(file: Path, root: Path) -> int:

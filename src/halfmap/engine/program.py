@@ -1,39 +1,38 @@
 """A refinement from the first to the last line: what ``halfmap refine`` runs on every rank."""
 
+import shlex
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from contextlib import closing
 
 from mpi4py import MPI
 from threadpoolctl import threadpool_limits
 
-from halfmap.config.options import RefineOptions
+from halfmap.config.command_line import Request
+from halfmap.engine.console import Console
 from halfmap.engine.continuation import continued_run
 from halfmap.engine.job import Job
 from halfmap.engine.map_masks import write_resampled
 from halfmap.engine.progress import announce, finish
 from halfmap.engine.refine import refine
 from halfmap.engine.results import write_iteration
+from halfmap.engine.resumption import mark_finished, taken_up, unmark
 from halfmap.engine.single_expectation import locate_particles
 from halfmap.engine.start import new_run
 from halfmap.errors import CollectiveError, HalfmapError
 from halfmap.io.run_names import RunNames
-from halfmap.parallel.collectives import all_or_none, out_of_memory
+from halfmap.parallel.collectives import all_or_none, from_root, out_of_memory
+from halfmap.parallel.halves import LEADER
 
 
-def run_refinement(options: RefineOptions, command: str, notices: Sequence[str]) -> int:
+def run_refinement(request: Request) -> int:
     """Run a new or a continued refinement and return the exit code. Collective.
 
     Parameters
     ----------
-    options
-        As resolved from the command line.
-    command
-        The command line as it was typed.
-    notices
-        Lines to be said before the run starts.
+    request
+        What the command line asks for.
 
     Raises
     ------
@@ -43,7 +42,7 @@ def run_refinement(options: RefineOptions, command: str, notices: Sequence[str])
     world = MPI.COMM_WORLD
     try:
         with threadpool_limits(1):  # threads are over units; BLAS must not add its own
-            _run(options, command, notices, world)
+            _begin_or_resume(request, world)
     except HalfmapError as error:
         if error.everywhere or world.size == 1:
             raise  # the command line says it, once
@@ -56,23 +55,40 @@ def run_refinement(options: RefineOptions, command: str, notices: Sequence[str])
     return 0
 
 
-def _run(
-    options: RefineOptions, command: str, notices: Sequence[str], world: MPI.Intracomm
-) -> None:
-    start = time.monotonic()
+def _begin_or_resume(request: Request, world: MPI.Intracomm) -> None:
+    """Run what was asked for or, with ``--resume``, what is left of it."""
+    options = request.options
+    if not options.resume:
+        _run(request, world)
+        return
+    left = from_root(lambda: taken_up(request), world, LEADER)
+    if left is not None:
+        _run(left, world)
+    elif world.rank == LEADER:
+        Console(options.verbosity).notice(
+            f"the run {options.output_root} has finished: nothing is left to do (--resume)"
+        )
+
+
+def _run(request: Request, world: MPI.Intracomm) -> None:
+    start, options = time.monotonic(), request.options
+    command = shlex.join(["halfmap", "refine", *request.words])
     is_new = options.continue_from is None
     job, state = (new_run if is_new else continued_run)(options, command, world)
-    for notice in notices:
+    unmark(job)
+    for notice in request.notices:
         job.console.notice(notice)
     announce(job, state)
     if options.skip_maximisation:
         locate_particles(job, state)
-        return
-    _write_masks(job)
-    if is_new:
-        write_iteration(job, state, None)
-    with closing(job.priors):
-        finish(job, refine(job, state), time.monotonic() - start)
+    else:
+        _write_masks(job)
+        if is_new:
+            write_iteration(job, state, None)
+        with closing(job.priors):
+            state = refine(job, state)
+        finish(job, state, time.monotonic() - start)
+    mark_finished(job, state)
 
 
 def _write_masks(job: Job) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import halfmap
-from halfmap.config.options import to_mapping
+from halfmap.config.options import lasting, to_mapping
 from halfmap.config.relion_labels import relion_labels
 from halfmap.config.saved import options_file, to_yaml
 from halfmap.engine.job import Job
@@ -80,11 +80,11 @@ def _write_tables(
     job: Job, state: State, place: tuple[RunNames, int | None], digests: tuple[str, ...]
 ) -> None:
     names, number = place
-    options = options_file(names.optimiser(number))
-    with replacing(options) as path:
-        path.write_text(to_yaml(job.options), encoding="utf-8")
+    options = lasting(job.options)  # a run that was interrupted leaves what any other does
+    with replacing(options_file(names.optimiser(number))) as path:
+        path.write_text(to_yaml(options), encoding="utf-8")
     if number is not None:
-        said = {"command": job.command, "options": to_mapping(job.options)}
+        said = {"command": job.command, "options": to_mapping(options)}
         write_exact_state(names.exact(number), _run_state(job, state), digests, said)
     write_quarantine(job, names)
     if job.table is not None and job.table.of_set is not None:

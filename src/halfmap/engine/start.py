@@ -27,6 +27,7 @@ from halfmap.io.output import (
     check_disc_space,
     check_output,
     external_bytes,
+    half_written,
     iteration_bytes,
     make_room,
 )
@@ -116,7 +117,8 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
         if absent:
             console.warning(absent)
     # Not before the images have been looked at: an old result is worth more than a failed start.
-    from_root(lambda: make_room(options.output_root.parent, existing), world, LEADER)
+    root = options.output_root
+    from_root(lambda: make_room(root.parent, [*existing, *half_written(root)]), world, LEADER)
     return job, state
 
 

@@ -94,19 +94,9 @@ def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, A
     DataError
         If the file is damaged, of another version, or does not belong to the other files.
     """
-    arrays, text, checksum = _contents(path)
-    if _digest(arrays, text) != checksum:
-        raise DataError(f"{path} is damaged: its checksum is wrong. {_REMEDY}")
-    notes = json.loads(text)
-    if notes.get("format") != FORMAT:
-        raise DataError(
-            f"{path} has format {notes.get('format')}; this version of halfmap reads format "
-            f"{FORMAT}. Continue with the version that wrote it."
-        )
+    arrays, notes = _verified(path, state.halves)
     if notes["particles"] != _digest(_identity(state.particles)):
         raise DataError(f"{path} belongs to another particle table. {_REMEDY}")
-    if notes["maps"] != [maps_digest(half.maps) for half in state.halves]:
-        raise DataError(f"{path} belongs to other maps than those beside it. {_REMEDY}")
     halves = (
         _from_arrays(HalfModel, arrays, f"half{n}", maps=half.maps)
         for n, half in enumerate(state.halves, start=1)
@@ -119,6 +109,27 @@ def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, A
         settings=_settings(notes["settings"]),
     )
     return exact, notes["said"]
+
+
+def verify_exact_state(path: Path, halves: Sequence[HalfModel]) -> None:
+    """Raise a `DataError` if the file is damaged, or does not belong to these maps."""
+    _verified(path, halves)
+
+
+def _verified(path: Path, halves: Sequence[HalfModel]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read the arrays and the notes of a file that is whole and belongs to some maps."""
+    arrays, text, checksum = _contents(path)
+    if _digest(arrays, text) != checksum:
+        raise DataError(f"{path} is damaged: its checksum is wrong. {_REMEDY}")
+    notes: dict[str, Any] = json.loads(text)
+    if notes.get("format") != FORMAT:
+        raise DataError(
+            f"{path} has format {notes.get('format')}; this version of halfmap reads format "
+            f"{FORMAT}. Continue with the version that wrote it."
+        )
+    if notes["maps"] != [maps_digest(half.maps) for half in halves]:
+        raise DataError(f"{path} belongs to other maps than those beside it. {_REMEDY}")
+    return arrays, notes
 
 
 def _settings(noted: dict[str, Any]) -> ModelSettings:

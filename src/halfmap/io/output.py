@@ -1,6 +1,7 @@
 """The place for the files of a run: a folder, room in it, and nothing in their way."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +31,7 @@ RECORDS = (
     "_prior.star",
     "_prior.log",
     "_unmasked_classes.mrcs",
+    "_finished.txt",
 )
 """Files about the whole run, to which each iteration adds or which it replaces."""
 _BYTES_PER_VALUE = 16
@@ -46,6 +48,27 @@ def existing_outputs(root: Path) -> list[Path]:
         for file in root.parent.glob(_literal(root) + pattern)
     }
     return sorted(found)
+
+
+def half_written(root: Path) -> list[Path]:
+    """Return what a run that was killed while it wrote has left beside its files."""
+    if not root.parent.is_dir():
+        return []
+    patterns = (f".{_literal(root)}{pattern}.part" for pattern in (*_PATTERNS, *RECORDS))
+    return sorted({file for pattern in patterns for file in root.parent.glob(pattern)})
+
+
+def written_iterations(root: Path) -> list[Path]:
+    """Return the ``_optimiser.star`` of each iteration that was written to the end, newest first.
+
+    The files of an iteration are complete where this one exists: it is written last.
+    """
+    if not root.parent.is_dir():
+        return []
+    number = re.compile(re.escape(root.name) + r"_it(\d+)_optimiser\.star")
+    found = [(number.fullmatch(file.name), file) for file in root.parent.iterdir()]
+    numbered = [(int(match[1]), file) for match, file in found if match is not None]
+    return [file for _, file in sorted(numbered, reverse=True)]
 
 
 def check_output(root: Path, *, overwrite: bool) -> list[Path]:

@@ -36,6 +36,11 @@ class RunNames:
         return self._path(None, "timing.csv")
 
     @property
+    def finished(self) -> Path:
+        """Name of the file that exists when a run is over."""
+        return self._path(None, "finished.txt")
+
+    @property
     def prior(self) -> Path:
         """Name of the table of what a plug-in did, one for all iterations."""
         return self._path(None, "prior.star")
