@@ -66,8 +66,16 @@ pytestmark = pytest.mark.usefixtures("tiny_project")
         ),
         pytest.param(
             ["refine", "--continue", "out/run_it003_optimiser.star"],
-            ("--continue out/run_it003_optimiser.star: expected the _optimiser.star",),
+            (
+                "--continue out/run_it003_optimiser.star: found no such file, expected the "
+                "_optimiser.star of an iteration",
+            ),
             id="a run that is missing",
+        ),
+        pytest.param(
+            ["refine", "--continue", "particles/particles.star"],
+            ("--continue particles/particles.star: found another file, expected the _optimiser",),
+            id="another file of a run",
         ),
         pytest.param(["refine"], ("--i: missing", "--o: missing"), id="nothing"),
     ],
@@ -81,5 +89,6 @@ def test_bad_options_end_with_one_message(
     assert "All options: halfmap refine --help" in said.err
 
 
-def test_a_run_that_is_missing_makes_no_option_missing_besides(run: Run) -> None:
-    assert "missing" not in run(["refine", "--continue", "out/run_it003_optimiser.star"]).err
+@pytest.mark.parametrize("name", [["out/run_it003_optimiser.star"], []])
+def test_a_run_that_is_missing_makes_no_option_missing_besides(run: Run, name: list[str]) -> None:
+    assert ": missing" not in run(["refine", "--continue", *name]).err

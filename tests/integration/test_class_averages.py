@@ -16,6 +16,7 @@ from .tiny_project import (
     BOX,
     PIXEL_A,
     REFINE,
+    STACK,
     Run,
     assert_one_message,
     assert_ran,
@@ -133,6 +134,26 @@ def test_a_list_names_images_of_stacks(classified: Classified) -> None:
     folder = classified("list", "--ref", "refs.star", "--ini_high", "-1")
 
     np.testing.assert_allclose(averages(folder, 0), two_pictures()[::-1], atol=1e-6)
+
+
+def test_one_image_of_a_stack_seeds_all_classes(classified: Classified) -> None:
+    write_stack(Path("refs.mrcs"), two_pictures(), PIXEL_A)
+
+    folder = classified("second", "--ref", "2@refs.mrcs", "--K", "2", "--ini_high", "-1")
+
+    first, later = averages(folder, 0), averages(folder)
+    np.testing.assert_allclose(first, two_pictures()[[1, 1]], atol=1e-6)
+    assert (later[0] != later[1]).any()
+
+
+def test_a_list_of_one_is_one_class(run: Run) -> None:
+    write_stack(Path("one.mrcs"), two_pictures()[:1], PIXEL_A)
+
+    said = run(refine("--ref", "one.mrcs", "--K", "2", "--ini_high", "-1"))
+
+    assert_ran(said)
+    assert "--K 2 does not count: one.mrcs lists 1 reference" in said.out
+    assert pixels(Path("out/run_it001_classes.mrcs")).reshape(-1, BOX, BOX).shape[0] == 1
 
 
 def test_one_image_seeds_all_classes(classified: Classified) -> None:
@@ -260,3 +281,32 @@ def test_two_halves_make_one_class_average_each(run: Run) -> None:
     assert (halves[0] != halves[1]).any()
     fsc = read_star(Path("out/run_it001_half1_model.star")).tables["model_class_1"]
     assert 0.0 < float(fsc["rlnGoldStandardFsc"][3]) < 1.0
+
+
+def test_the_particles_are_no_references(run: Run) -> None:
+    Path("link.mrcs").symlink_to(STACK)
+    Path("copy.mrcs").write_bytes(STACK.read_bytes())
+
+    for name in (str(STACK), "link.mrcs"):
+        said = run(refine("--ref", name))
+        assert_one_message(
+            said, 3, f"--ref {name}: found the particles themselves (24 images)", "Leave --ref out"
+        )
+    copied = run(refine("--ref", "copy.mrcs"))
+    assert_one_message(copied, 3, "--ref copy.mrcs: found 24 references for 24 particles")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "phrase"),
+    [
+        ("2@gone.mrcs", 2, "--ref 2@gone.mrcs: found no such file"),
+        ("9@refs.mrcs", 3, "9@refs.mrcs: found 2 images in refs.mrcs"),
+        ("0@refs.mrcs", 3, "0@refs.mrcs: found 2 images in refs.mrcs"),
+    ],
+)
+def test_an_image_that_is_not_there_is_named(run: Run, name: str, code: int, phrase: str) -> None:
+    write_stack(Path("refs.mrcs"), two_pictures(), PIXEL_A)
+
+    said = run(refine("--ref", name, "--ini_high", "-1"))
+
+    assert_one_message(said, code, phrase, "expected")

@@ -18,6 +18,7 @@ from halfmap.engine.console_text import (
     paragraph,
     progress_text,
 )
+from halfmap.engine.pace import Pace
 from halfmap.model.schedule import NO_CHANGES_YET, Changes
 
 THIRD = IterationLine(
@@ -125,7 +126,7 @@ def test_what_is_not_known_yet_is_a_dash_not_999() -> None:
 
 
 def test_progress_in_a_log_foretells_the_time_left() -> None:
-    line = progress_text("iteration 2, expectation", done=250, total=1000, seconds=30.0)
+    line = progress_text("iteration 2, expectation", (250, 1000), seconds=30.0, left_s=90.0)
 
     assert line == (
         "  iteration 2, expectation: 25 % (250 of 1000) in 30.0 s, about 1 min 30 s left"
@@ -210,6 +211,25 @@ def test_a_log_gets_a_line_for_every_tenth_of_a_step() -> None:
     lines = log_of_a_step(seconds_each=2.0)
 
     assert [line.split()[1] for line in lines] == [str(10 * i) for i in range(1, 10)]
+
+
+def test_the_time_to_compile_kernels_is_not_foretold_again() -> None:
+    pace, unit = Pace(100), 4
+
+    # two workers, that wait a minute at first and then need a second for each unit
+    left_s = [pace.advance(unit, 60.0 + n // 2) for n in range(20)]
+
+    assert left_s[0] is None
+    assert left_s[-1] == pytest.approx(2.5)  # five units of two workers
+
+
+def test_workers_that_begin_together_do_not_look_faster_than_they_are() -> None:
+    pace = Pace(800)
+
+    # eight workers, ten seconds for each unit of ten
+    left_s = [pace.advance(10, 10.0 * (1 + n // 8)) for n in range(16)]
+
+    assert left_s[-1] == pytest.approx(80.0)
 
 
 def test_a_log_is_not_filled_by_a_short_step() -> None:

@@ -11,7 +11,14 @@ from halfmap.io.mrc import write_map
 from halfmap.io.star import read_star
 from halfmap.report import plots_particles, plots_resolution, plots_search, plots_time
 from halfmap.report.maps import map_pictures, unfiltered_fsc
-from halfmap.report.plot_style import Absent, grey_uri, house_style, new_figure, svg_uri
+from halfmap.report.plot_style import (
+    Absent,
+    grey_uri,
+    house_style,
+    new_figure,
+    series_colours,
+    svg_uri,
+)
 from halfmap.report.plots_classes import name_classes
 from halfmap.report.read_run import read_particles, read_run
 from halfmap.report.run_record import RunRecord
@@ -203,6 +210,11 @@ def test_the_names_of_ten_classes_fit_above_the_figure() -> None:
     named = figure.legends[0].get_window_extent()
     assert named.x0 >= figure.bbox.x0
     assert named.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("n", [3, 8, 12, 50])
+def test_no_two_classes_have_one_colour(n: int) -> None:
+    assert len(set(series_colours(n))) == n
 
 
 def png(uri: str) -> np.ndarray:

@@ -29,6 +29,7 @@ def page(root: Path) -> str:
 def test_the_page_begins_with_how_the_run_ended(page: str) -> None:
     assert "<h1>Converged at 17.8 Å after 5 iterations</h1>" in page
     assert "<dt>Symmetry</dt><dd>C2</dd>" in page
+    assert '<ul class="colours">' in page
 
 
 def test_the_page_has_every_section_and_every_figure(page: str) -> None:
@@ -219,6 +220,8 @@ def test_a_classification_shows_every_class(shared: Path) -> None:
         assert f"Class {k} <small>run_it002_class00{k}.mrc · {said}</small>" in page
     assert page.count("data:image/png") == 12  # three slices and three sums of each
     assert "Classes that differ in the fine grain only are one class." in page
+    assert "Fourier shell correlation" not in page  # there are no halves
+    assert '<ul class="colours">' not in page
     card = re.search(
         r'<figure class="card">(?:(?!</figure>).)*Shares by iteration.*?</figure>', page, re.S
     )

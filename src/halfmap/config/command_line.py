@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from halfmap.config.declare import Expected, OnContinue, Range
+from halfmap.config.initialisation import IMAGE_OF
 from halfmap.config.linked import LINKS, FilesOfSet, knows_no_sets, linked
 from halfmap.config.options import Declaration, RefineOptions, by_spelling, declarations
 from halfmap.config.rules import contradictions, forbidden_changes, notices
@@ -100,7 +101,7 @@ def parse(
     given = frozenset(written.given)
     # What a run would have given that cannot be continued, or a set, is not missing besides.
     unsaid: Collection[str] = LINKS if "ios" in given else ()
-    if "continue" in given and not written.saved:
+    if ("continue" in given or "--continue" in argv) and not written.saved:
         unsaid = refused
     wrong = [text for name, text in refused.items() if name in given or name not in unsaid]
     problems = [*written.problems, *wrong, *contradictions(options)]
@@ -232,11 +233,15 @@ def _missing_files(options: RefineOptions, skip: set[str]) -> Iterator[str]:
     for declaration in declarations():
         if declaration.name not in INPUT_FILES or declaration.spelling in skip:
             continue
-        path: Path | None = getattr(options, declaration.name)
-        if path is not None and not path.is_file():
+        name: Path | None = getattr(options, declaration.name)
+        if name is None:
+            continue
+        of_stack = declaration.name == "reference_file"
+        path = Path(IMAGE_OF.sub("", str(name))) if of_stack else name
+        if not path.is_file():
             found = "a folder" if path.is_dir() else "no such file"
             yield (
-                f"--{declaration.spelling} {path}: found {found}, expected "
+                f"--{declaration.spelling} {name}: found {found}, expected "
                 f"{expected(declaration)}. Check the path; it counts from {Path.cwd()}"
             )
 

@@ -1,5 +1,6 @@
 """What the first iteration starts from."""
 
+import re
 from typing import Annotated
 
 from halfmap.config.declare import (
@@ -11,6 +12,9 @@ from halfmap.config.declare import (
     OptionGroup,
     Range,
 )
+
+IMAGE_OF = re.compile(r"^\d+@")
+"""How the name of one image of a stack begins: ``3@stack.mrcs``."""
 
 
 class Initialisation(OptionGroup):
@@ -24,9 +28,9 @@ class Initialisation(OptionGroup):
             IMPLEMENTED,
             "Starting map (MRC), or a STAR file that lists one map for each class "
             "(rlnReferenceImage of data_model_classes). An image, a stack of images (.mrcs, one "
-            "for each class) or a list of them makes it a 2D classification. Maps must be on the "
-            "grey scale of the particles, or --firstiter_cc be given. Without it class averages "
-            "(2D) begin from particles in random orientations.",
+            "for each class), one image of a stack (3@stack.mrcs) or a list of images makes it a "
+            "2D classification. Maps must be on the grey scale of the particles, or --firstiter_cc "
+            "be given. Without it class averages (2D) begin from particles in random orientations.",
             differs="A stack gives each class its own image. As in RELION, a name with half1 or "
             "half2 in it gives each half its own map.",
         ),

@@ -15,7 +15,7 @@ from halfmap.config.expert import Expert
 from halfmap.config.general import General
 from halfmap.config.gradient import Gradient
 from halfmap.config.helix import Helix
-from halfmap.config.initialisation import Initialisation
+from halfmap.config.initialisation import IMAGE_OF, Initialisation
 from halfmap.config.orientations import Orientations
 from halfmap.config.own import Own
 from halfmap.config.subtomogram import Subtomogram
@@ -70,8 +70,9 @@ class RefineOptions(
 
     @property
     def lists_references(self) -> bool:
-        """Whether ``--ref`` may hold a reference for each class."""
-        return self.reference_file is not None and self.reference_file.suffix in LISTS
+        """Whether ``--ref`` may hold a reference for each class; ``3@stack.mrcs`` is one."""
+        path = self.reference_file
+        return path is not None and path.suffix in LISTS and IMAGE_OF.match(str(path)) is None
 
     @property
     def begins_flat(self) -> bool:

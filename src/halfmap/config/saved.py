@@ -44,13 +44,7 @@ def relion_words(optimiser: Path) -> Words:
     """
     command = _command_line(optimiser)
     if command is None:
-        found = "no such file" if not optimiser.is_file() else "neither beside or in it"
-        problem = (
-            f"--continue {optimiser}: expected the {OPTIMISER_SUFFIX} of an iteration, with "
-            f"{options_file(optimiser).name} beside it (halfmap) or its command line in its second "
-            f"line (RELION), found {found}. Name one that exists"
-        )
-        return Words(problems=[problem])
+        return Words(problems=[f"--continue {optimiser}: {_why_not(optimiser)}"])
     words = read_command_line(shlex.split(command))
     number = re.search(r"_it(\d+)_optimiser\.star$", optimiser.name)
     root = words.values.get("o")
@@ -58,6 +52,21 @@ def relion_words(optimiser: Path) -> Words:
         words.values["o"] = Given(f"{root.text}_ct{int(number[1])}", root.where)
     ignored = [f"from RELION's command line: {problem}" for problem in words.problems]
     return Words(values=words.values, ignored=ignored)
+
+
+def _why_not(optimiser: Path) -> str:
+    """Say why a run cannot be continued from a file."""
+    wanted = f"the {OPTIMISER_SUFFIX} of an iteration, such as run_it007{OPTIMISER_SUFFIX}"
+    if not optimiser.is_file():
+        found = "a folder" if optimiser.is_dir() else "no such file"
+        return f"found {found}, expected {wanted}. Check the path; it counts from {Path.cwd()}"
+    if not optimiser.name.endswith(OPTIMISER_SUFFIX):
+        return f"found another file, expected {wanted}. Name that of the iteration to go on from"
+    return (
+        f"found neither {options_file(optimiser).name} beside it (halfmap) nor its command line in "
+        "its second line (RELION), expected one of them. Bring the files of the iteration back, or "
+        "name another one"
+    )
 
 
 def _command_line(optimiser: Path) -> str | None:

@@ -23,6 +23,7 @@ from halfmap.engine.console_text import (
     paragraph,
     progress_text,
 )
+from halfmap.engine.pace import Pace
 
 Advance = Callable[[int], None]
 """Call with the number of items just done."""
@@ -157,20 +158,22 @@ class Console:
                 self._above_bar = None
 
     def _log_lines(self, total: int, label: str) -> Advance:
+        pace = Pace(total)
         started = said_at = self._clock()
-        done = said = 0
+        said = 0
 
         def advance(n: int) -> None:
-            nonlocal done, said, said_at
-            done += n
+            nonlocal said, said_at
             now = self._clock()
+            left_s = pace.advance(n, now - started)
             pause = now - said_at
-            due = (done - said >= LOG_SHARE * total and pause >= LOG_PAUSE_S) or (
+            due = (pace.done - said >= LOG_SHARE * total and pause >= LOG_PAUSE_S) or (
                 pause >= LOG_SILENCE_S
             )
-            if due and done < total:
-                self._write(progress_text(label, done, total, now - started))
-                said, said_at = done, now
+            if due and pace.done < total:
+                count = (pace.done, total)
+                self._write(progress_text(label, count, now - started, left_s))
+                said, said_at = pace.done, now
 
         return advance
 

@@ -142,12 +142,15 @@ def iteration_text(line: IterationLine) -> str:
     return f"{row}  {phases}".rstrip()
 
 
-def progress_text(label: str, done: int, total: int, seconds: float) -> str:
-    """Return the line of a log about a step that goes on, with the time it still takes."""
-    left = seconds * (total - done) / done if done else 0.0
-    still = f", about {duration_text(left)} left" if done else ""
-    percent = 100 * done // total
-    return f"  {label}: {percent} % ({done} of {total}) in {duration_text(seconds)}{still}"
+def progress_text(label: str, count: tuple[int, int], seconds: float, left_s: float | None) -> str:
+    """Return the line of a log about a step that goes on, with the time it still takes if known.
+
+    ``count`` is what is done, and all there is.
+    """
+    done, total = count
+    far = f"{100 * done // total} % ({done} of {total}) in {duration_text(seconds)}"
+    left = "" if left_s is None else f", about {duration_text(left_s)} left"
+    return f"  {label}: {far}{left}"
 
 
 def ending_text(ending: Ending, n_warnings: int) -> str:

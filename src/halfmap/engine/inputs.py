@@ -89,7 +89,8 @@ def read_inputs(
     """
     read = problems.attempt(_particles, options, seed)
     of_set = problems.attempt(_entries_of_set, options)
-    names = problems.attempt(reference_files, options) or ()
+    particles = None if read is None else read[0]
+    names = problems.attempt(reference_files, options, particles) or ()
     maps = _starting_maps(names, options, problems)
     of_map = read_map_files(options, problems)
     if read is not None:

@@ -7,26 +7,39 @@ from halfmap.errors import DataError
 from halfmap.io.references import beside, file_of, images_of
 from halfmap.io.star import read_star
 from halfmap.io.star_columns import one_row
+from halfmap.model.particles import Particles
 
 TABLE, LABEL = "model_classes", "rlnReferenceImage"
 """Where a STAR file names its references, unless its first table does; a ``_model.star`` has them
 there too."""
 
 
-def reference_files(options: RefineOptions) -> tuple[tuple[str, ...], ...]:
+def reference_files(
+    options: RefineOptions, particles: Particles | None
+) -> tuple[tuple[str, ...], ...]:
     """Return the starting maps of each half, one a class or a single one for all classes.
 
     A half map is swapped for its twin in the other half. None without ``--ref``.
 
+    Parameters
+    ----------
+    options
+        As resolved.
+    particles
+        What will be classified; None if the table could not be read.
+
     Raises
     ------
     DataError
-        If the STAR file does not name references, or one or a twin is missing.
+        If the STAR file does not name references, or one or a twin is missing, or the particles
+        themselves are named.
     """
     path = options.reference_file
     if options.continue_from is not None or path is None:
         return ()
     files = _listed(path) if path.suffix == ".star" else images_of(path)
+    if len(files) > 1 and particles is not None:
+        _check_number(path, len(files), particles)
     if not options.split_random_halves:
         return (files,)
     if len(files) > 1:
@@ -35,6 +48,21 @@ def reference_files(options: RefineOptions) -> tuple[tuple[str, ...], ...]:
             "one. Classify without halves, then refine each class"
         )
     return tuple((file,) for file in _of_halves(files[0]))
+
+
+def _check_number(path: Path, n: int, particles: Particles) -> None:
+    """Refuse the stack of the particles as references, or a copy of it."""
+    if path.resolve() in {Path(stack).resolve() for stack in particles.stacks}:
+        raise DataError(
+            f"--ref {path}: found the particles themselves ({n} images), expected references, one "
+            "a class. Leave --ref out to begin class averages from the particles, or name one of "
+            f"them, as 1@{path}"
+        )
+    if n >= len(particles):
+        raise DataError(
+            f"--ref {path}: found {n} references for {len(particles)} particles, expected fewer: "
+            "each is a class. Name a stack or a list of references"
+        )
 
 
 def _listed(path: Path) -> tuple[str, ...]:

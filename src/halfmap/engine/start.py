@@ -133,13 +133,13 @@ def _with_classes(
     options: RefineOptions, references: References, console: Console
 ) -> RefineOptions:
     """Return the options with the number of classes there will be, on the leader."""
-    n_listed = len(references[0]) if references and not options.seeds_classes else 1
-    if n_listed in (1, options.n_classes):
+    if not references or options.seeds_classes or len(references[0]) == options.n_classes:
         return options
+    n_listed = len(references[0])
     if options.n_classes > 1:
         console.notice(
             f"--K {options.n_classes} does not count: {options.reference_file} lists {n_listed} "
-            "references"
+            f"reference{'' if n_listed == 1 else 's'}"
         )
     return options.model_copy(update={"n_classes": n_listed})
 

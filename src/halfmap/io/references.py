@@ -39,6 +39,11 @@ def read_reference(name: str) -> tuple[Float32[Array, "z y x"], float]:
             f"{file} has images of {header.shape[2]} x {header.shape[1]} pixels; expected square "
             "ones. Crop or pad them."
         )
+    if not 1 <= number <= header.shape[0]:
+        raise DataError(
+            f"{name}: found {header.shape[0]} images in {file}, expected one of them, counted from "
+            "1. Correct the number."
+        )
     images = ImageSource((file,)).read(np.zeros(1, int), np.array([number - 1]), header.shape[2])
     if not np.isfinite(images).all():
         raise DataError(
@@ -48,8 +53,11 @@ def read_reference(name: str) -> tuple[Float32[Array, "z y x"], float]:
 
 
 def images_of(path: Path) -> tuple[str, ...]:
-    """Return the names of all images of a stack, or that of the only map of another file."""
-    if path.suffix != STACK:
+    """Return the names of all images of a stack, or that of the only map of another file.
+
+    ``3@stack.mrcs`` is one image already.
+    """
+    if path.suffix != STACK or split_image_name(str(path))[1] != str(path):
         return (str(path),)
     return tuple(f"{n + 1:06d}@{path}" for n in range(read_header(path).shape[0]))
 

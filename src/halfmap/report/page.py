@@ -70,6 +70,7 @@ def _content(record: RunRecord) -> dict[str, object]:
         "facts": facts(record, history[-1][1] if history else None),
         "remarks": remarks(record),
         "colours": COLOURS,
+        "split": record.split,
         "pictures": pictures,
         "notes": class_notes(state) if record.has_classes else {},
         "flat": bool(averages),

@@ -27,6 +27,8 @@ GRID = "#e4e7eb"
 SERIES = ("#2f6f73", "#8a5a9e", "#b0892f", "#5c6b7a", "#a24b5c", "#6a8f3c", "#4a6fb0")
 """For what is neither a half nor joined: phases, ranks, optics groups."""
 
+_BRIGHTNESS = (0.75, 0.5, 0.85)
+
 WIDTH_IN = 5.4
 
 _ROUND = ((1, 2, 5), (3, 4), (1.5, 2.5), (6, 7, 8, 9), (1.2, 3.5, 4.5))
@@ -111,6 +113,16 @@ def age_colours(n: int) -> list[str]:
 
     ramp = LinearSegmentedColormap.from_list("age", ["#cbd2d9", INK])
     return [to_hex(ramp(i / max(n - 1, 1))) if n > 1 else INK for i in range(n)]
+
+
+def series_colours(n: int) -> list[str]:
+    """Return ``n`` colours that differ: those of `SERIES`, or around the wheel if they are more."""
+    from matplotlib.colors import hsv_to_rgb, to_hex
+
+    if n <= len(SERIES):
+        return list(SERIES[:n])
+    # Neighbours on the wheel differ in brightness too.
+    return [to_hex(hsv_to_rgb((k / n, 0.7, _BRIGHTNESS[k % len(_BRIGHTNESS)]))) for k in range(n)]
 
 
 def resolution_axis(axes: Axes, nyquist_per_A: float) -> None:

@@ -10,12 +10,12 @@ from numpy import ndarray as Array
 
 from halfmap.report.plot_style import (
     INK,
-    SERIES,
     Absent,
     iteration_axis,
     need_iterations,
     new_figure,
     resolution_upwards,
+    series_colours,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def shares_figure(record: RunRecord) -> Figure:
     numbers = [state.number for state in states]
     figure = new_figure(4.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1.0))
-    for k in range(shares.shape[1]):
-        above.plot(numbers, 100 * shares[:, k], color=_colour(k), marker=".", label=_name(k))
+    for k, colour in enumerate(series_colours(shares.shape[1])):
+        above.plot(numbers, 100 * shares[:, k], color=colour, marker=".", label=_name(k))
     above.set(ylabel="share (%)", ylim=(0.0, None))
     changed = np.array([state.value("rlnChangesOptimalClasses") for state in states])
     # Nobody has a class to change from before the first iteration.
@@ -56,9 +56,9 @@ def class_resolution_figure(record: RunRecord) -> Figure:
     known = (found > 0.0) & (found < 999.0) & (shares > 0.0)
     figure = new_figure(3.2)
     axes = figure.add_subplot()
-    for k in range(found.shape[1]):
+    for k, colour in enumerate(series_colours(found.shape[1])):
         detail = np.where(known[:, k], 1.0 / np.where(known[:, k], found[:, k], 1.0), np.nan)
-        axes.plot(numbers, detail, color=_colour(k), marker=".", label=_name(k))
+        axes.plot(numbers, detail, color=colour, marker=".", label=_name(k))
     iteration_axis(axes, numbers)
     model = record.last.model
     if model is None or not np.isfinite(model.nyquist_per_A):
@@ -87,10 +87,6 @@ def name_classes(figure: Figure, n: int) -> None:
     """Name the classes above a figure, unless there are too many."""
     if n <= NAMED:
         figure.legend(loc="outside upper left", ncols=LEGEND_COLUMNS)
-
-
-def _colour(k: int) -> str:
-    return SERIES[k % len(SERIES)]
 
 
 def _name(k: int) -> str:

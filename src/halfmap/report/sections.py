@@ -65,6 +65,23 @@ class Sources:
         return self.record.last.value("rlnPsiStep")
 
 
+Wanted = Callable[[RunRecord], bool]
+"""In which runs there is something to show."""
+
+
+def _always(record: RunRecord) -> bool:
+    del record
+    return True
+
+
+def _of_classes(record: RunRecord) -> bool:
+    return record.has_classes
+
+
+def _of_halves(record: RunRecord) -> bool:
+    return record.split
+
+
 @dataclass(frozen=True, slots=True)
 class _Drawing:
     """How a card comes to be."""
@@ -72,6 +89,7 @@ class _Drawing:
     title: str
     reading: str
     draw: Callable[[Sources], Figure]
+    wanted: Wanted = _always
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +97,16 @@ class _Plan:
     anchor: str
     title: str
     drawings: tuple[_Drawing, ...]
-    of_classes: bool = False
-    """Only in a run with several."""
+    wanted: Wanted = _always
 
 
 def all_sections(sources: Sources) -> Iterator[Section]:
     """Yield every section; a figure that cannot be drawn says why."""
     for plan in _PLANS:
-        if plan.of_classes and not sources.record.has_classes:
+        if not plan.wanted(sources.record):
             continue
-        cards = tuple(_card(drawing, sources) for drawing in plan.drawings)
+        drawings = (drawing for drawing in plan.drawings if drawing.wanted(sources.record))
+        cards = tuple(_card(drawing, sources) for drawing in drawings)
         if len({card.absent for card in cards}) == 1 and cards[0].absent:
             # Nothing at all, and for one reason: it is said once.
             cards = (replace(cards[0], title=""),)
@@ -121,6 +139,7 @@ _PLANS = (
                 "Where the curve falls below 0.143 the joined map stops being reliable; a curve "
                 "that does not settle around zero beyond it points to a mask or to duplicates.",
                 lambda s: plots_resolution.fsc_figure(s.record),
+                wanted=_of_halves,
             ),
             _Drawing(
                 "Resolution by iteration",
@@ -147,7 +166,7 @@ _PLANS = (
                 lambda s: plots_classes.class_resolution_figure(s.record),
             ),
         ),
-        of_classes=True,
+        wanted=_of_classes,
     ),
     _Plan(
         "search",

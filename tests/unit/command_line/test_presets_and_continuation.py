@@ -102,7 +102,7 @@ def test_only_an_iteration_of_ours_can_be_continued() -> None:
     saved_run(*NEW)
 
     for name in ("theirs_it001_optimiser.star", "run_it007", "p.star", "nothing"):
-        assert problems("--continue", name)[0].startswith(f"--continue {name}: expected")
+        assert problems("--continue", name)[0].startswith(f"--continue {name}: found ")
 
 
 RELION_OPTIMISER = """# RELION optimiser; version 5.0.1
