@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -82,11 +83,15 @@ def test_a_failure_on_one_rank_is_raised_on_all_with_its_exit_code() -> None:
     assert caught.value.exit_code == DataError.exit_code
 
 
-@pytest.mark.parametrize("margin", [0.9, 0.0], ids=["window", "copies"])
+def cannot_open(place: object) -> None:
+    """Take the place of opening the memory of another rank."""
+
+
+@pytest.mark.parametrize("opened", [node_memory._opened, cannot_open], ids=["shared", "copies"])
 def test_any_rank_of_a_node_shares_its_array(
-    monkeypatch: pytest.MonkeyPatch, margin: float
+    monkeypatch: pytest.MonkeyPatch, opened: Callable[..., int | None]
 ) -> None:
-    monkeypatch.setattr(node_memory, "MARGIN", margin)
+    monkeypatch.setattr(node_memory, "_opened", opened)
     node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
     last, wanted = node.size - 1, np.arange(12.0).reshape(4, 3)
     with NodeArrays(node) as arrays:
@@ -116,10 +121,21 @@ def test_an_array_of_any_number_of_rows_is_shared(n_rows: int) -> None:
         node.Barrier()
 
 
-def test_without_room_in_shared_memory_each_rank_has_a_copy(
+def test_memory_that_was_shared_is_given_back_even_if_the_array_is_kept() -> None:
+    node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
+    with NodeArrays(node) as arrays:
+        shared, rows = arrays.empty((4 * node.size,), np.float64)
+        shared[rows] = 1.0
+        node.Barrier()
+    node.Barrier()
+
+    np.testing.assert_array_equal(shared, 0.0 if node.size > 1 else 1.0)
+
+
+def test_where_memory_cannot_be_shared_each_rank_has_a_copy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(node_memory, "MARGIN", 0.0)
+    monkeypatch.setattr(node_memory, "_opened", cannot_open)
     node = COMM.Split_type(MPI.COMM_TYPE_SHARED)
     wanted = np.arange(12.0).reshape(4, 3)
     with NodeArrays(node) as arrays:

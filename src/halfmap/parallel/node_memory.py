@@ -1,12 +1,15 @@
-"""Arrays that the ranks of a node hold once, in a shared-memory window.
+"""Arrays that the ranks of a node hold once.
 
-Where the node's shared memory is too small (containers often have 64 MB), every rank holds a
-copy of its own: slower to fill, but a window that does not fit kills the process that touches it.
+A nameless file in memory, which each rank of the node maps. Unlike a window of MPI it needs nothing
+of the others when a rank has died, is gone with the last process that maps it however that ends,
+and is not limited by the size of ``/dev/shm`` (64 MB in many containers). Where ranks cannot open
+it (another system than Linux, a container for each rank), every rank holds a copy of its own.
 """
 
-import shutil
+import contextlib
+import mmap
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -16,13 +19,9 @@ from numpy.typing import DTypeLike
 
 from halfmap.parallel.collectives import broadcast, share
 
-SHARED_MEMORY = Path("/dev/shm")
-MARGIN = 0.9
-"""Part of the free shared memory that one array may take."""
-
 
 class NodeArrays:
-    """Arrays of one node; a context, because MPI windows must be freed by all together.
+    """Arrays of one node; a context, because their memory is given back by all together.
 
     Every rank of ``node`` asks for the same arrays in the same order. A rank alone gets
     ordinary memory.
@@ -30,7 +29,7 @@ class NodeArrays:
 
     def __init__(self, node: MPI.Intracomm) -> None:
         self.node = node
-        self._windows: list[MPI.Win] = []
+        self._maps: list[mmap.mmap] = []
 
     def __enter__(self) -> "NodeArrays":
         return self
@@ -41,9 +40,12 @@ class NodeArrays:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:  # after an error the others may never come to free with us
-            for window in self._windows:
-                window.Free()
+        if kind is not None or not self._maps:  # after an error the others may never come
+            return
+        self.node.Barrier()
+        if self.node.rank == 0:
+            for shared in self._maps:  # also where an array is still known by name
+                shared.madvise(mmap.MADV_REMOVE)
 
     def empty(self, shape: Sequence[int], dtype: DTypeLike) -> tuple[Array, slice]:
         """Return an uninitialised array, and the part of its rows that this rank is to fill.
@@ -51,11 +53,14 @@ class NodeArrays:
         Collective. When the rows are filled, wait for the others: ``node.Barrier()``.
         """
         n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        if self.node.size == 1 or not self._has_room(n_bytes):
+        shared = None if self.node.size == 1 else self._mapped(n_bytes)
+        if shared is None:
             return np.empty(shape, dtype), slice(0, shape[0])
         rank, size = self.node.rank, self.node.size
         rows = slice(shape[0] * rank // size, shape[0] * (rank + 1) // size)
-        return self._window(shape, dtype, n_bytes), rows
+        return np.frombuffer(shared, dtype, n_bytes // np.dtype(dtype).itemsize).reshape(
+            shape
+        ), rows
 
     def share(
         self, array: Array | None, shape: Sequence[int], dtype: DTypeLike, root: int = 0
@@ -63,26 +68,59 @@ class NodeArrays:
         """Return the ``array`` of one rank of the node on every other. Collective."""
         if self.node.size == 1 and array is not None:
             return array
-        n_windows = len(self._windows)
+        n_maps = len(self._maps)
         copy, _ = self.empty(shape, dtype)
         if self.node.rank == root:
             assert array is not None
             copy[...] = array
-        if len(self._windows) == n_windows:  # not one array: each rank has its own
+        if len(self._maps) == n_maps:  # not one array: each rank has its own
             broadcast(copy, self.node, root)
         self.node.Barrier()
         return copy
 
-    def _has_room(self, n_bytes: int) -> bool:
-        room: bool | None = None
-        if self.node.rank == 0:
-            known = SHARED_MEMORY.is_dir()
-            room = not known or n_bytes < MARGIN * shutil.disk_usage(SHARED_MEMORY).free
-        return share(room, self.node)
+    def _mapped(self, n_bytes: int) -> mmap.mmap | None:
+        """Return memory that all ranks of the node see; None if any cannot. Collective."""
+        size = max(1, n_bytes)
+        own = _nameless_file(size) if self.node.rank == 0 else None
+        place = share(None if own is None else (os.getpid(), own, _identity(own)), self.node)
+        seen = own if self.node.rank == 0 else _opened(place)
+        found = None if seen is None else mmap.mmap(seen, size)
+        all_have_it = self.node.allreduce(found is not None, op=MPI.LAND)
+        if seen is not None:
+            os.close(seen)  # the map keeps it
+        if not all_have_it:
+            return None
+        assert found is not None
+        self._maps.append(found)
+        return found
 
-    def _window(self, shape: Sequence[int], dtype: DTypeLike, n_bytes: int) -> Array:
-        mine = n_bytes if self.node.rank == 0 else 0
-        window = MPI.Win.Allocate_shared(mine, 1, comm=self.node)
-        self._windows.append(window)
-        memory, _ = window.Shared_query(0)
-        return np.asarray(memory).view(dtype).reshape(shape)
+
+Identity = tuple[int, int]
+"""Device and number of a file: process numbers mean something else in another container."""
+
+
+def _nameless_file(size: int) -> int | None:
+    try:
+        file = os.memfd_create("halfmap")
+        os.ftruncate(file, size)
+    except (AttributeError, OSError):  # not Linux, or not allowed
+        return None
+    return file
+
+
+def _opened(place: tuple[int, int, Identity] | None) -> int | None:
+    """Open the file of another process; None if that is not possible."""
+    if place is None:
+        return None
+    process, number, identity = place
+    with contextlib.suppress(OSError):
+        file = os.open(f"/proc/{process}/fd/{number}", os.O_RDWR)
+        if _identity(file) == identity:
+            return file
+        os.close(file)
+    return None
+
+
+def _identity(file: int) -> Identity:
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino
