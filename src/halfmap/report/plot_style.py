@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator, Sequence
+from colorsys import hsv_to_rgb
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -117,12 +118,12 @@ def age_colours(n: int) -> list[str]:
 
 def series_colours(n: int) -> list[str]:
     """Return ``n`` colours that differ: those of `SERIES`, or around the wheel if they are more."""
-    from matplotlib.colors import hsv_to_rgb, to_hex
+    from matplotlib.colors import to_hex
 
     if n <= len(SERIES):
         return list(SERIES[:n])
     # Neighbours on the wheel differ in brightness too.
-    return [to_hex(hsv_to_rgb((k / n, 0.7, _BRIGHTNESS[k % len(_BRIGHTNESS)]))) for k in range(n)]
+    return [to_hex(hsv_to_rgb(k / n, 0.7, _BRIGHTNESS[k % len(_BRIGHTNESS)])) for k in range(n)]
 
 
 def resolution_axis(axes: Axes, nyquist_per_A: float) -> None:
