@@ -37,6 +37,15 @@ def test_left_alone_the_search_stays_as_it_is(run: Run) -> None:
     assert iterations(run) == [(0, None)] * 4
 
 
+def test_a_refinement_ends_at_its_last_iteration_though_it_has_not_converged(run: Run) -> None:
+    words = ("--auto_refine", "--split_random_halves", "--auto_iter_max", "2", "--verb", "0")
+
+    assert_ran(run(refine(*words)))
+
+    made = sorted(path.name for path in Path("out").glob("run_it*_optimiser.star"))
+    assert made == [f"run_it{iteration:03d}_optimiser.star" for iteration in range(3)]
+
+
 def test_steps_get_finer_without_waiting_for_the_poses(run: Run) -> None:
     orders = [order for order, _ in iterations(run, "--auto_ignore_angles")]
 

@@ -30,7 +30,10 @@ ELSEWHERE = {
     "center_classes": f"{MAPS}a_map_is_moved_to_its_centre_of_mass",
     "solvent_mask2": "integration/test_option_effects.py::test_a_region_is_not_simply_flattened",
     "lowpass_mask": "integration/test_option_effects.py::test_a_region_is_not_simply_flattened",
-    "lowpass": "integration/test_option_effects.py::test_a_region_is_not_simply_flattened",
+    "lowpass": "integration/test_option_effects.py::"
+    "test_a_region_is_kept_at_the_resolution_that_was_said",
+    "random_seed": "integration/test_option_effects.py::"
+    "test_equal_seeds_give_equal_results_and_others_do_not",
     "split_random_halves": "integration/test_option_effects.py::test_both_halves_are_told_one_fsc",
     "low_resol_join_halves": "integration/test_option_effects.py::"
     "test_halves_are_joined_up_to_the_limit_and_not_beyond",
@@ -42,7 +45,7 @@ ELSEWHERE = {
     "auto_ignore_angles": f"{AUTO}steps_get_finer_without_waiting_for_the_poses",
     "auto_resol_angles": f"{AUTO}they_do_so_earlier_where_the_resolution_needs_it",
     "auto_local_healpix_order": f"{AUTO}searches_become_local_from_the_order_that_was_said",
-    "auto_iter_max": f"{AUTO}left_alone_the_search_stays_as_it_is",
+    "auto_iter_max": f"{AUTO}a_refinement_ends_at_its_last_iteration_though_it_has_not_converged",
     "auto_sampling": f"{SAMPLING}automatic_sampling_refines_steps_and_does_not_end_before_its_time",
     "allow_coarser_sampling": f"{SAMPLING}steps_get_coarser_where_poses_are_not_accurate",
     "strict_highres_exp": f"{SAMPLING}detail_that_is_too_fine_does_not_count",
@@ -55,7 +58,7 @@ ELSEWHERE = {
     "bimodal_psi": f"{ORIENTATIONS}opposite_angles_are_searched_if_they_are_alike",
     "skip_align": f"{ORIENTATIONS}poses_that_are_kept_are_those_of_the_table",
     "skip_rotate": f"{ORIENTATIONS}angles_that_are_kept_leave_offsets_free",
-    "j": "integration/test_bound_cores.py::test_more_threads_than_cores_are_warned_of",
+    "j": "integration/test_threads.py::test_so_many_threads_compute_units_at_the_same_time",
     "fast_subsets": "integration/test_fast_subsets.py::"
     "test_a_run_with_subsets_ends_with_all_particles",
     "ref_angpix": "integration/test_repaired_input.py::"
@@ -92,7 +95,7 @@ ELSEWHERE = {
 
 
 def test_no_implemented_option_is_without_a_test() -> None:
-    shown = {option for changes, _ in EFFECTS for option in changes} | set(ELSEWHERE)
+    shown = {option for changes, *_ in EFFECTS for option in changes} | set(ELSEWHERE)
 
     implemented = {d.spelling for d in declarations() if d.option.status is Status.IMPLEMENTED}
     assert implemented == shown

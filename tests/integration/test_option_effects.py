@@ -9,6 +9,7 @@ from halfmap.cli.main import main
 from halfmap.io.model_reading import read_model_star
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.star import TEXT, read_star, write_star
+from halfmap.model.fourier import low_pass
 from halfmap.steps.solvent import solvent_mask
 
 BASE = {
@@ -28,53 +29,57 @@ BASE = {
     "zero_mask": True,
 }
 
-EFFECTS: list[tuple[dict[str, object], str]] = [
-    ({"tau2_fudge": 4}, "map"),
-    ({"K": 2}, "map"),
-    ({"ref": "refs.star"}, "map"),
-    ({"particle_diameter": 90}, "map"),
-    ({"zero_mask": False}, "map"),
-    ({"flatten_solvent": True}, "map"),
-    ({"flatten_solvent": True, "solvent_mask": "mask.mrc"}, "map"),
-    ({"offset": 2}, "map"),
-    ({"firstiter_cc": True}, "map"),
-    ({"ini_high": 60}, "map"),
-    ({"oversampling": 0}, "map"),
-    ({"healpix_order": 0}, "map"),
-    ({"psi_step": 20}, "poses"),
-    ({"limit_tilt": 60}, "poses"),
-    ({"sym": "C2"}, "map"),
-    ({"offset_range": 4}, "map"),
-    ({"offset_step": 1}, "map"),
-    ({"perturb": 0}, "poses"),
-    ({"sigma_ang": 10}, "poses"),
-    ({"ctf": False}, "map"),
-    ({"ctf_intact_first_peak": True}, "map"),
-    ({"ctf_phase_flipped": True}, "map"),
-    ({"only_flip_phases": True}, "map"),
-    ({"ctf_uncorrected_ref": True}, "poses"),
-    ({"pad_ctf": True}, "map"),
-    ({"norm": False}, "norm"),
-    ({"no_norm": True}, "norm"),
-    ({"scale": False}, "scale"),
-    ({"no_scale": True}, "scale"),
-    ({"maxsig": 2}, "map"),
-    ({"pad": 1}, "map"),
-    ({"pad": 3}, "map"),
-    ({"NN": True, "r_min_nn": 3}, "map"),
-    ({"NN": True, "r_min_nn": 0}, "map"),
-    ({"dont_skip_gridding": True}, "map"),
-    ({"strict_lowres_exp": 70}, "poses"),
-    ({"fourier_mask": "frequencies.mrc"}, "poses"),
-    ({"random_seed": 4}, "poses"),
-    ({"coarse_size": 8}, "significant"),
-    ({"adaptive_fraction": 0.6}, "map"),
-    ({"maskedge": 2}, "map"),
-    ({"fix_sigma_noise": True}, "noise"),
-    ({"fix_sigma_offset": True}, "offset_sigma"),
-    ({"incr_size": 4}, "map"),
-    ({"normalise": True}, "map"),
-    ({"nr_parts_sigma2noise": 5}, "noise"),
+Words = dict[str, object]
+
+FLAT: Words = {"flatten_solvent": True}
+
+EFFECTS: list[tuple[Words, str, Words]] = [
+    ({"tau2_fudge": 4}, "map", {}),
+    ({"K": 2}, "map", {}),
+    ({"ref": "refs.star"}, "map", {}),
+    ({"particle_diameter": 90}, "map", {}),
+    ({"zero_mask": False}, "map", {}),
+    (FLAT, "map", {}),
+    ({"solvent_mask": "mask.mrc"}, "map", FLAT),
+    ({"offset": 2}, "map", {}),
+    ({"firstiter_cc": True}, "map", {}),
+    ({"ini_high": 60}, "map", {}),
+    ({"oversampling": 0}, "map", {}),
+    ({"healpix_order": 0}, "map", {}),
+    ({"psi_step": 20}, "poses", {}),
+    ({"limit_tilt": 60}, "poses", {}),
+    ({"sym": "C2"}, "map", {}),
+    ({"offset_range": 4}, "map", {}),
+    ({"offset_step": 1}, "map", {}),
+    ({"perturb": 0}, "poses", {}),
+    ({"sigma_ang": 10}, "poses", {}),
+    ({"ctf": False}, "map", {}),
+    ({"ctf_intact_first_peak": True}, "map", {}),
+    ({"ctf_phase_flipped": True}, "map", {}),
+    ({"only_flip_phases": True}, "map", {}),
+    ({"ctf_uncorrected_ref": True}, "poses", {}),
+    ({"pad_ctf": True}, "map", {}),
+    ({"norm": False}, "norm", {}),
+    ({"no_norm": True}, "norm", {}),
+    ({"scale": False}, "scale", {}),
+    ({"no_scale": True}, "scale", {}),
+    ({"maxsig": 2}, "map", {}),
+    ({"pad": 1}, "map", {}),
+    ({"pad": 3}, "map", {}),
+    ({"NN": True}, "map", {}),
+    ({"r_min_nn": 3}, "map", {"NN": True}),
+    ({"r_min_nn": 0}, "map", {"NN": True}),
+    ({"dont_skip_gridding": True}, "map", {}),
+    ({"strict_lowres_exp": 70}, "poses", {}),
+    ({"fourier_mask": "frequencies.mrc"}, "poses", {}),
+    ({"coarse_size": 8}, "significant", {}),
+    ({"adaptive_fraction": 0.6}, "map", {}),
+    ({"maskedge": 2}, "map", {}),
+    ({"fix_sigma_noise": True}, "noise", {}),
+    ({"fix_sigma_offset": True}, "offset_sigma", {}),
+    ({"incr_size": 4}, "map", {}),
+    ({"normalise": True}, "map", {}),
+    ({"nr_parts_sigma2noise": 5}, "noise", {}),
 ]
 
 
@@ -138,25 +143,30 @@ def base(project: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    ("changes", "what", "others"),
     EFFECTS,
-    ids=[" ".join(f"--{k} {v}" for k, v in e[0].items()) for e in EFFECTS],
+    ids=[" ".join(f"--{k} {v}" for k, v in (e[2] | e[0]).items()) for e in EFFECTS],
 )
 def test_an_option_has_its_effect(
-    project: Path, base: Path, changes: dict[str, object], what: str
+    project: Path, base: Path, changes: Words, what: str, others: Words
 ) -> None:
-    root = refined(project, f"run{EFFECTS.index((changes, what))}", **changes)
+    """Beside a run that differs in this option alone."""
+    number = EFFECTS.index((changes, what, others))
+    root = refined(project, f"run{number}", **others | changes)
+    without = refined(project, f"without{number}", **others) if others else base
 
-    found, before = seen(root, what), seen(base, what)
+    found, before = seen(root, what), seen(without, what)
 
     assert found.shape == before.shape
     assert not np.allclose(found, before, rtol=1e-4)
 
 
-def test_the_same_options_give_the_same_result(project: Path, base: Path) -> None:
+def test_equal_seeds_give_equal_results_and_others_do_not(project: Path, base: Path) -> None:
     again = refined(project, "again")
+    other = refined(project, "other", random_seed=4)
 
     np.testing.assert_array_equal(seen(again, "map"), seen(base, "map"))
+    assert not np.allclose(seen(other, "poses"), seen(base, "poses"), rtol=1e-4)
 
 
 HALVES = {"iter": 2, "split_random_halves": True, "low_resol_join_halves": 40}
@@ -205,6 +215,23 @@ def test_a_region_is_not_simply_flattened(project: Path, changes: dict[str, obje
     outside = read_map(project / "shell.mrc")[0] == 1.0
     assert not plain[outside].any()
     assert found[outside].any()
+
+
+@pytest.mark.parametrize("resolution_A", [30.0, 60.0])
+def test_a_region_is_kept_at_the_resolution_that_was_said(
+    project: Path, base: Path, resolution_A: float
+) -> None:
+    flattened = {"flatten_solvent": True, "solvent_mask": "mask.mrc"}
+    region = {"lowpass_mask": "shell.mrc", "lowpass": resolution_A}
+
+    found = seen(refined(project, f"lowpass_{resolution_A}", **flattened | region), "map")
+
+    shell = read_map(project / "shell.mrc")[0]
+    expected = low_pass(seen(base, "map") * shell, 6.0, resolution_A)[shell == 1.0]
+    # maps are written in single precision
+    np.testing.assert_allclose(
+        found[shell == 1.0], expected, rtol=0, atol=1e-5 * np.abs(expected).max()
+    )
 
 
 def test_only_the_starting_map_is_said_to_be_uncorrected(project: Path) -> None:
