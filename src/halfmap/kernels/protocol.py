@@ -125,16 +125,21 @@ class HitGeometry(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """What a unit inserts into: (re, im, weight) of each voxel that insertion can touch.
+    """What a unit inserts into: (re, im, weight) of voxels that insertion can touch.
 
-    Row ``(z + half) * (2 half + 1) + y + half`` begins with x = 0 at voxel ``row_start[row]``; of
-    2D references there is the one plane with the rows ``y + half``. Behind the last voxel are at
-    least `GUARD` more floats.
+    Of the planes of constant z (of indices, not frequencies) from ``first_plane`` up to
+    ``last_plane``, that one excluded, and of one more on either side if there is one: a margin,
+    whose sums are those of other grids, and are lost. Row ``plane * (2 half + 1) + y + half``
+    begins with x = 0 at voxel ``row_start[row]``, counted from the first voxel of all; so does a
+    grid's first row not at its first float, unless it holds all planes. Of 2D references there is
+    one plane. Behind the last voxel are at least `GUARD` more floats.
     """
 
     values: Float32[Array, "class float"]
     row_start: Int[Array, " row_and_1"]
     half: int
+    first_plane: int
+    last_plane: int
 
 
 class ShellSums(NamedTuple):
@@ -310,6 +315,7 @@ class Kernels(Protocol):
 
         Of each hit, with G = Σ_t posterior(t) ramp(t): inserted are G * unmasked and
         Σ_t posterior(t) * weight, distributed over the 8 voxels around each pixel (4 in a plane).
+        Without slices (of no rows) nothing is added up: voxels get what they get with them.
         """
         ...
 
@@ -322,7 +328,7 @@ class Kernels(Protocol):
     ) -> bool:
         """Add the grid to the integers and clear it; say whether all stayed within ``largest``.
 
-        The voxels of ``out`` are those of the grid, in the same order.
+        The voxels of ``out`` are those of all planes, in the order of the grid.
 
         ``scale_of_square[K²]`` are the scales of signal and weight.
         """

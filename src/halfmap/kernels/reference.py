@@ -22,7 +22,12 @@ from halfmap.kernels.protocol import (
     Spectra,
     Volume,
 )
-from halfmap.kernels.reference_slices import cut_slices, insert_slice, slice_points
+from halfmap.kernels.reference_slices import (
+    cut_slices,
+    held_voxels,
+    insert_slice,
+    slice_points,
+)
 from halfmap.model.disc import interleaved
 from halfmap.model.exact import to_integers, within_bounds
 
@@ -215,13 +220,14 @@ class ReferenceKernels:
                 mean_ramp = (p @ _complex(ramps[hits.shift[entries]]))[:n]
                 mass = p.sum(dtype=np.float64)
                 row = geometry.slice_row[h]
-                slice_ = _complex(slices[row])[:n]
-                data = mean_ramp * _complex(spectra.masked[image])[:n]
-                model = mass * spectra.power[image, :n] * np.abs(slice_) ** 2
-                cross = (slice_.conj() * data).real
-                own = image, geometry.class_index[row]
-                sums.model[own] += np.bincount(shell, model, minlength=n_shells)
-                sums.cross[own] += np.bincount(shell, cross, minlength=n_shells)
+                if len(slices):
+                    slice_ = _complex(slices[row])[:n]
+                    data = mean_ramp * _complex(spectra.masked[image])[:n]
+                    model = mass * spectra.power[image, :n] * np.abs(slice_) ** 2
+                    cross = (slice_.conj() * data).real
+                    own = image, geometry.class_index[row]
+                    sums.model[own] += np.bincount(shell, model, minlength=n_shells)
+                    sums.cross[own] += np.bincount(shell, cross, minlength=n_shells)
                 numerator = mean_ramp * _complex(spectra.unmasked[image])[:n]
                 weight = mass * spectra.weight[image, :n]
                 points = slice_points(geometry.axes[row], geometry.pixels)
@@ -229,17 +235,18 @@ class ReferenceKernels:
 
     def flush(self, grid: Grid, scale_of_square: Array, largest: float, out: Array) -> bool:
         """See `Kernels.flush`."""
-        half, n_voxels = grid.half, grid.row_start[-1]
+        half, n_y, own, begin = grid.half, 2 * grid.half + 1, *held_voxels(grid)
         length = np.diff(grid.row_start)
         row = np.repeat(np.arange(len(length)), length)
-        x = np.arange(n_voxels) - grid.row_start[row]
-        half_z = len(length) // (2 * half + 1) // 2
-        z, y = row // (2 * half + 1) - half_z, row % (2 * half + 1) - half
-        scale = scale_of_square[z * z + y * y + x * x][:, [0, 0, 1]]
-        values = grid.values[:, : 3 * n_voxels].reshape(-1, n_voxels, 3).astype(np.float64)
+        x = np.arange(grid.row_start[-1]) - grid.row_start[row]
+        half_z = len(length) // n_y // 2
+        z, y = row // n_y - half_z, row % n_y - half
+        scale = scale_of_square[(z * z + y * y + x * x)[own]][:, [0, 0, 1]]
+        floats = grid.values[:, 3 * (own.start - begin) : 3 * (own.stop - begin)]
+        values = floats.reshape(len(floats), -1, 3).astype(np.float64)
         fits = within_bounds(values, scale, largest)
         if fits:
-            out += to_integers(values, scale)
+            out[:, own] += to_integers(values, scale)
         grid.values[:] = 0.0
         return fits
 

@@ -55,6 +55,16 @@ def insert_slice(
     point, mirrored = points
     values = np.where(mirrored, numerator.conj(), numerator)
     three = np.stack([values.real, values.imag, weight], axis=-1)
+    own, begin = held_voxels(grid)
     for row, x, part in _corners(point, grid.half, len(grid.row_start) - 1):
-        voxel = 3 * (grid.row_start[row].astype(np.int64) + x)
-        np.add.at(grid.values[class_index], voxel[:, None] + np.arange(3), part[:, None] * three)
+        voxel = grid.row_start[row].astype(np.int64) + x
+        held = (own.start <= voxel) & (voxel < own.stop)
+        place = 3 * (voxel[held] - begin)[:, None] + np.arange(3)
+        np.add.at(grid.values[class_index], place, (part[:, None] * three)[held])
+
+
+def held_voxels(grid: Grid) -> tuple[slice, int]:
+    """Return the voxels that a grid sums, and the one that its first float belongs to."""
+    n_y = 2 * grid.half + 1
+    first, last = (int(grid.row_start[p * n_y]) for p in (grid.first_plane, grid.last_plane))
+    return slice(first, last), int(grid.row_start[max(grid.first_plane - 1, 0) * n_y])

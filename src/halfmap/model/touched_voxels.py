@@ -6,6 +6,7 @@ the rim are listed, without a gap.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -53,6 +54,15 @@ def voxels_of_planes(sphere: PaddedSphere, z: slice) -> slice:
     """Return the packed voxels of some planes."""
     rows, starts = rows_of_planes(sphere, z), row_starts(sphere)
     return slice(int(starts[rows.start]), int(starts[rows.stop]))
+
+
+def balanced_planes(sphere: PaddedSphere, n: int) -> list[slice]:
+    """Cut the planes of constant z into at most ``n`` slabs of about as many voxels."""
+    n_z, n_y, _ = sphere.shape
+    before = row_starts(sphere)[::n_y].astype(np.int64)
+    cuts = np.searchsorted(before, np.linspace(0, before[-1], n + 1)[1:-1])
+    edges = np.unique([0, *cuts, n_z])
+    return [slice(int(first), int(last)) for first, last in pairwise(edges)]
 
 
 def planes(

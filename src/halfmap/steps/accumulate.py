@@ -12,6 +12,7 @@ from halfmap.steps.fine_search import FineResult
 from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import Search
 from halfmap.steps.slices import project_classes
+from halfmap.steps.unit_grid import Insertion
 from halfmap.steps.workspace import Workspace
 
 SLICE_BYTES = 32 * 2**20
@@ -97,11 +98,11 @@ def _insert(
     axes, ramps = slices.axes.reshape(-1, 6), search.shifts.fine_ramps.reshape(-1, width)
     class_index = np.repeat(slices.rows.class_index, n_children)
     shell = search.disc.shell.astype(np.int32)
-    out = (workspace.grid, sums)
     if slices.table is not None:
         geometry = HitGeometry(search.pixels, shell, axes, class_index, row)
         cut = slices.table.slices.reshape(-1, width)
-        search.kernels.accumulate(images.summed, ramps, hits, cut, geometry, out)
+        what = Insertion(images.summed, ramps, hits, geometry)
+        workspace.grid.insert(what, cut, sums, search.kernels)
         return
     used, place = np.unique(row, return_inverse=True)
     per_piece = max(1, SLICE_BYTES // (4 * width))
@@ -113,7 +114,8 @@ def _insert(
         geometry = HitGeometry(
             search.pixels, shell, axes[some], class_index[some], place[own] - first
         )
-        search.kernels.accumulate(images.summed, ramps, _some(hits, own), cut, geometry, out)
+        what = Insertion(images.summed, ramps, _some(hits, own), geometry)
+        workspace.grid.insert(what, cut, sums, search.kernels)
 
 
 def _some(hits: Hits, own: Int[Array, " own"]) -> Hits:

@@ -13,6 +13,7 @@ from halfmap.steps.faults import find_faults
 from halfmap.steps.prepare_images import prepare_images
 from halfmap.steps.search import Search
 from halfmap.steps.slices import slice_axes
+from halfmap.steps.unit_grid import Insertion
 
 
 def drawn_poses(before: Poses, n_classes: int, seed: int, *, flat: bool) -> Poses:
@@ -83,11 +84,8 @@ def insert_as_drawn(
         slice_row=each[:-1],
     )
     unshifted = np.tile(np.array([1.0, 0.0], np.float32), width // 2)[None]
-    n_shells = prepared.power.shape[1]
-    sums = ShellSums(*np.zeros((2, n, search.n_classes, n_shells)))
-    nothing = np.zeros((n, width), np.float32)
-    search.kernels.accumulate(
-        prepared.summed, unshifted, hits, nothing, geometry, (workspace.grid, sums)
-    )
+    what = Insertion(prepared.summed, unshifted, hits, geometry)
+    compared_with_nothing = np.zeros((0, width), np.float32), ShellSums(*np.zeros((2, 0, 0, 0)))
+    workspace.grid.insert(what, *compared_with_nothing, search.kernels)
     workspace.n_particles += n
     return result

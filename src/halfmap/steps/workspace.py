@@ -6,11 +6,10 @@ import numpy as np
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.kernels.protocol import GUARD, Grid
 from halfmap.model.exact import to_integers, within_bounds
 from halfmap.model.sums import ExpectationSums
-from halfmap.model.touched_voxels import row_starts
 from halfmap.steps.search import Search
+from halfmap.steps.unit_grid import UnitGrid
 
 
 class Workspace:
@@ -20,11 +19,9 @@ class Workspace:
     makes the order of units irrelevant.
     """
 
-    def __init__(self, search: Search) -> None:
-        rows = row_starts(search.sphere)
-        floats = np.zeros((search.n_classes, 3 * int(rows[-1]) + GUARD), np.float32)
+    def __init__(self, search: Search, n_slabs: int = 1) -> None:
         self.search = search
-        self.grid = Grid(floats, rows, search.sphere.half)
+        self.grid = UnitGrid(search.sphere, search.n_classes, n_slabs)
         self.noise = np.zeros_like(search.model.noise_variance)
         self.directions = np.zeros((search.n_classes, search.n_directions))
         self.n_particles = 0
@@ -53,7 +50,9 @@ class Workspace:
         """
         search, scales = self.search, self.search.scales
         largest = scales.largest(max(self.n_particles, 1))
-        fits = search.kernels.flush(self.grid, search.scale_of_square, largest, sums.volume)
+        fits = True
+        for slab in self.grid.slabs(search.kernels):
+            fits &= search.kernels.flush(slab, search.scale_of_square, largest, sums.volume)
         fits &= within_bounds(self.noise, scales.noise, largest)
         if not fits:
             raise DataError(

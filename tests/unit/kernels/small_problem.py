@@ -57,4 +57,5 @@ def hits_of(k: Kernels, samples: Samples, rng: np.random.Generator) -> tuple[Hit
 
 def empty_grid(n_classes: int, sphere: PaddedSphere) -> Grid:
     rows = row_starts(sphere)
-    return Grid(np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32), rows, sphere.half)
+    floats = np.zeros((n_classes, 3 * rows[-1] + GUARD), np.float32)
+    return Grid(floats, rows, sphere.half, 0, sphere.shape[0])

@@ -65,7 +65,13 @@ def scatter(values, class_index, grid, places):
     if is_flat(rows_of(grid), grid.half):
         scatter_in_plane(values, own, start, places)
     else:
-        scatter_in_space(values, own, (start, np.int64(2 * grid.half + 1)), places)
+        scatter_in_space(values, own, grid, places)
+
+
+@compiled(FAST, inline="always")
+def first_voxel(grid):
+    """Return the voxel that a grid begins with, its margin included."""
+    return np.int64(grid.row_start[max(grid.first_plane - 1, 0) * (2 * grid.half + 1)])
 
 
 @compiled(FAST, inline="always")
@@ -81,21 +87,23 @@ def scatter_in_plane(values, own, start, places):
 
 
 @compiled(FAST, inline="always")
-def scatter_in_space(values, own, rows, places):
-    """Distribute over the 8 voxels around."""
+def scatter_in_space(values, own, grid, places):
+    """Distribute over the 8 voxels around; of those, some may lie in the margin of the grid."""
     row, column, part, _ = places
-    start, n_rows = rows
-    three = np.int64(3)
+    start, n_rows, three = grid.row_start, np.int64(2 * grid.half + 1), np.int64(3)
+    lowest, highest = (grid.first_plane - 1) * n_rows, grid.last_plane * n_rows
+    begin = first_voxel(grid)
     for i in range(row.shape[0]):
-        r, x = np.int64(row[i]), np.int64(column[i])
-        corners = (
-            three * (np.int64(start[r]) + x),
-            three * (np.int64(start[r + 1]) + x),
-            three * (np.int64(start[r + n_rows]) + x),
-            three * (np.int64(start[r + n_rows + 1]) + x),
-        )
-        parts = (part[0, i], part[1, i], part[2, i])
-        distribute(own, corners, parts, values, 4 * i)
+        r, x = np.int64(row[i]), np.int64(column[i]) - begin
+        if lowest <= r < highest:
+            corners = (
+                three * (np.int64(start[r]) + x),
+                three * (np.int64(start[r + 1]) + x),
+                three * (np.int64(start[r + n_rows]) + x),
+                three * (np.int64(start[r + n_rows + 1]) + x),
+            )
+            parts = (part[0, i], part[1, i], part[2, i])
+            distribute(own, corners, parts, values, 4 * i)
 
 
 @compiled(FAST, inline="always")
@@ -115,6 +123,7 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     ramp = np.empty(ramps.shape[1], np.float32)
     values = np.zeros(4 * n, np.float32)
     model, cross = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    adds_up = slices.shape[0] > 0
     for image in range(hits.first_hit.shape[0] - 1):
         compared = (spectra.masked[image], spectra.power[image])
         inserted = (spectra.unmasked[image], spectra.weight[image])
@@ -123,11 +132,12 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
             row = geometry.slice_row[h]
             k = geometry.class_index[row]
             mass = mean_ramp(ramps, hits.shift[own], hits.posterior[own], ramp)
-            add_powers(slices[row], ramp, compared, mass, (model, cross))
+            if adds_up:
+                add_powers(slices[row], ramp, compared, mass, (model, cross))
             locate(geometry.axes[row], geometry.pixels, size, places)
             weighted_image(ramp, inserted, mass, places[3], values)
             scatter(values, k, grid, places)
             is_last = h + 1 == hits.first_hit[image + 1]
-            if is_last or geometry.class_index[geometry.slice_row[h + 1]] != k:
+            if adds_up and (is_last or geometry.class_index[geometry.slice_row[h + 1]] != k):
                 add_by_shell(model, geometry.shell, sums.model[image, k])
                 add_by_shell(cross, geometry.shell, sums.cross[image, k])

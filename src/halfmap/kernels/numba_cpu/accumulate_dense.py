@@ -26,8 +26,9 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
     posterior = np.empty((CHUNK, len(ramps)), np.float32)
     means, numerator = np.empty((2, CHUNK, ramps.shape[1]), np.float32)
     weight = np.empty((CHUNK, n), np.float32)
-    for first in range(0, len(slices), CHUNK):
-        last = min(first + CHUNK, len(slices))
+    n_slices = len(geometry.axes)
+    for first in range(0, n_slices, CHUNK):
+        last = min(first + CHUNK, n_slices)
         numerator[:] = 0.0
         weight[:] = 0.0
         first_class = geometry.class_index[first:last].min()
@@ -48,7 +49,8 @@ def accumulate(spectra, ramps, hits, slices, geometry, out):
                     (numerator, weight),
                 )
         insert(numerator[: last - first], weight[: last - first], geometry, first, grid)
-        add_pixels(by_pixel, geometry.shell, first_class, sums)
+        if len(slices):
+            add_pixels(by_pixel, geometry.shell, first_class, sums)
 
 
 @compiled(FAST)
@@ -70,7 +72,9 @@ def add_image(means, image, where, by_pixel, out):
     for h in range(rows.shape[0]):
         mass = posterior[h].sum()
         of_class = by_pixel[classes[rows[h]]]
-        add_powers(slices[rows[h]], ramps[h], (masked, power), mass, (of_class[0], of_class[1]))
+        if slices.shape[0] > 0:
+            own_sums = (of_class[0], of_class[1])
+            add_powers(slices[rows[h]], ramps[h], (masked, power), mass, own_sums)
         own, own_weight = numerator[rows[h]], weight[rows[h]]
         for i in range(own_weight.shape[0]):
             c, s = ramps[h, 2 * i], ramps[h, 2 * i + 1]

@@ -4,6 +4,7 @@
 
 import numpy as np
 
+from halfmap.kernels.numba_cpu.accumulate import first_voxel
 from halfmap.kernels.numba_cpu.options import EXACT, compiled
 
 
@@ -22,19 +23,31 @@ def add_row(values, scale, largest, out):
 @compiled(EXACT)
 def flush(grid, scale_of_square, largest, out):
     """See `Kernels.flush`."""
-    half, row, too_large = grid.half, 0, 0
+    half, too_large = grid.half, 0
+    n_y = 2 * half + 1
     scale = np.empty(3 * (half + 1))
     integers = out.reshape(out.shape[0], -1)
-    half_z = (grid.row_start.shape[0] - 1) // (2 * half + 1) // 2
-    for z in range(-half_z, half_z + 1):
-        for y in range(-half, half + 1):
-            first, last = 3 * np.int64(grid.row_start[row]), 3 * np.int64(grid.row_start[row + 1])
-            for x in range((last - first) // 3):
-                square = z * z + y * y + x * x
-                scale[3 * x] = scale[3 * x + 1] = scale_of_square[square, 0]
-                scale[3 * x + 2] = scale_of_square[square, 1]
-            for k in range(out.shape[0]):
-                own = integers[k, first:last]
-                too_large += add_row(grid.values[k, first:last], scale, largest, own)
-            row += 1
+    half_z = (grid.row_start.shape[0] - 1) // n_y // 2
+    begin = 3 * first_voxel(grid)
+    clear_margins(grid, begin)
+    for row in range(grid.first_plane * n_y, grid.last_plane * n_y):
+        z, y = row // n_y - half_z, row % n_y - half
+        first, last = 3 * np.int64(grid.row_start[row]), 3 * np.int64(grid.row_start[row + 1])
+        for x in range((last - first) // 3):
+            square = z * z + y * y + x * x
+            scale[3 * x] = scale[3 * x + 1] = scale_of_square[square, 0]
+            scale[3 * x + 2] = scale_of_square[square, 1]
+        for k in range(out.shape[0]):
+            own = grid.values[k, first - begin : last - begin]
+            too_large += add_row(own, scale, largest, integers[k, first:last])
     return too_large == 0
+
+
+@compiled(EXACT, inline="always")
+def clear_margins(grid, begin):
+    """Clear the planes on either side, whose sums are those of other grids."""
+    n_y = 2 * grid.half + 1
+    inner = 3 * np.int64(grid.row_start[grid.first_plane * n_y]) - begin
+    outer = 3 * np.int64(grid.row_start[grid.last_plane * n_y]) - begin
+    grid.values[:, :inner] = np.float32(0.0)
+    grid.values[:, outer:] = np.float32(0.0)
