@@ -90,6 +90,13 @@ ELSEWHERE = {
     "force_converge": "integration/test_force_converge.py::"
     "test_the_next_iteration_joins_the_halves_at_nyquist",
     "resume": "integration/test_resume.py::test_a_run_that_was_killed_goes_on_to_the_same_bytes",
+    "scratch_dir": "integration/test_scratch.py::"
+    "test_results_are_those_without_copies_and_nothing_is_left",
+    "keep_free_scratch": "integration/test_scratch.py::"
+    "test_a_disc_that_is_to_be_left_free_is_left_free",
+    "reuse_scratch": "integration/test_scratch.py::test_reuse_copies_nothing",
+    "keep_scratch": "integration/test_scratch.py::test_three_ranks_make_and_read_one_copy",
+    "preread_images": "integration/test_scratch.py::test_images_can_be_held_in_memory",
     "overwrite": "integration/test_output_place.py::test_overwrite_leaves_nothing_of_a_longer_run",
 }
 

@@ -5,8 +5,9 @@ from typing import Annotated
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    LATER,
     NO_MEANING,
+    RESET,
+    Expected,
     File,
     Option,
     OptionGroup,
@@ -74,19 +75,25 @@ class Computation(OptionGroup):
         bool,
         Option(
             "preread_images",
-            NO_MEANING,
-            "Read all images into memory before the first iteration.",
-            differs="Images are read when they are needed; the operating system keeps what fits.",
-            on_continue=FREE,
+            IMPLEMENTED,
+            "Copy the images into the memory of each node while the first iteration computes "
+            "(docs/scratch.md).",
+            differs="A node holds one copy for all its ranks, in at most half of the memory that "
+            "is free; images that do not fit are read from their stacks.",
+            on_continue=RESET,
         ),
     ] = False
     scratch_dir: Annotated[
         File,
+        Expected("a folder on a disc of each node, or None"),
         Option(
             "scratch_dir",
-            LATER,
-            "Folder on a local disc of each node, to which the particles are copied.",
-            on_continue=FREE,
+            IMPLEMENTED,
+            "Folder on a local disc of each node, to which the images are copied while the first "
+            "iteration computes (docs/scratch.md).",
+            differs="Runs share their copies, and take none of a stack that has changed; what does "
+            "not fit is read from its stack.",
+            on_continue=RESET,
         ),
     ] = None
     keep_free_scratch_GB: Annotated[
@@ -94,27 +101,31 @@ class Computation(OptionGroup):
         Range(0.0),
         Option(
             "keep_free_scratch",
-            LATER,
+            IMPLEMENTED,
             "Space (GB) to be left free on the scratch disc.",
-            on_continue=FREE,
+            on_continue=RESET,
         ),
     ] = 10.0
     reuse_scratch: Annotated[
         bool,
         Option(
             "reuse_scratch",
-            LATER,
-            "Use the particles that an earlier run left on the scratch disc.",
-            on_continue=FREE,
+            IMPLEMENTED,
+            "Use the images that are on the scratch disc, and copy no more.",
+            differs="Copies are used only if they are of the stacks as they are now, an image only "
+            "if it is what was written.",
+            on_continue=RESET,
         ),
     ] = False
     keep_scratch: Annotated[
         bool,
         Option(
             "keep_scratch",
-            LATER,
-            "Leave the copied particles on the scratch disc at the end.",
-            on_continue=FREE,
+            IMPLEMENTED,
+            "Leave the copied images on the scratch disc at the end.",
+            differs="They go when a later run has used them without this option, or when their "
+            "stack has changed.",
+            on_continue=RESET,
         ),
     ] = False
     fast_subsets: Annotated[

@@ -153,6 +153,10 @@ NOTICES: tuple[Rule, ...] = (
         "from the FSC",
     ),
     (
+        lambda o: o.preread_images and o.scratch_dir is not None,
+        "--scratch_dir does not count: --preread_images copies the images into memory",
+    ),
+    (
         lambda o: o.center_classes and o.split_random_halves,
         "--center_classes has no effect with --split_random_halves: the halves would part",
     ),
@@ -179,6 +183,9 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("only_flip_phases", ("ctf",)),
     ("pad_ctf", ("ctf",)),
     ("ctf_uncorrected_ref", ("ctf",)),
+    ("keep_free_scratch", ("scratch_dir",)),
+    ("reuse_scratch", ("scratch_dir",)),
+    ("keep_scratch", ("scratch_dir",)),
 )
 """Options that do nothing unless one of some flags is given."""
 

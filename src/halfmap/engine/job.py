@@ -13,6 +13,7 @@ from halfmap.engine.map_inputs import MapInputs
 from halfmap.engine.map_masks import MapMasks
 from halfmap.engine.priors import Priors
 from halfmap.engine.quarantine import Quarantine
+from halfmap.engine.staging import Staging
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.protocol import Kernels
@@ -52,6 +53,8 @@ class Job:
     source: ImageSource
     inserted_source: ImageSource | None
     """Of the other images of the last iteration, if there are any."""
+    staging: Staging
+    """Their copies on this node."""
     images: tuple[ImageSettings, ...]
     """Of each image geometry."""
     geometry: Int[Array, " optics"]

@@ -9,6 +9,7 @@ from halfmap.engine.job import Job
 from halfmap.engine.map_masks import MapMasks
 from halfmap.engine.priors import Priors
 from halfmap.engine.quarantine import Quarantine
+from halfmap.engine.staging import Sourced, Staging, place_of
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.registry import make_kernels
@@ -59,6 +60,11 @@ def make_job(
     elif masks.solvent is None and options.flatten_solvent:
         sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge, flat=inputs.flat)
         masks = replace(masks, solvent=sphere)
+    source = ImageSource(particles.stacks)
+    sourced = [Sourced(source, particles.stack, particles.slice)]
+    others = particles.inserted
+    if others is not None:
+        sourced.append(Sourced(ImageSource(others.stacks), others.stack, others.slice))
     return Job(
         options=options,
         command=command,
@@ -67,8 +73,9 @@ def make_job(
         kernels=make_kernels(),
         particles=particles,
         table=table,
-        source=ImageSource(particles.stacks),
-        inserted_source=ImageSource(particles.inserted.stacks) if particles.inserted else None,
+        source=source,
+        inserted_source=sourced[1].source if others is not None else None,
+        staging=Staging(place_of(options), ranks.world, console, sourced),
         images=images,
         geometry=geometry,
         flat=inputs.flat,

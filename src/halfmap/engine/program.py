@@ -80,12 +80,13 @@ def _run(request: Request, world: MPI.Intracomm) -> None:
         job.console.notice(notice)
     announce(job, state)
     if options.skip_maximisation:
-        locate_particles(job, state)
+        with job.staging:
+            locate_particles(job, state)
     else:
         _write_masks(job)
         if is_new:
             write_iteration(job, state, None)
-        with closing(job.priors):
+        with closing(job.priors), job.staging:
             state = refine(job, state)
         finish(job, state, time.monotonic() - start)
     mark_finished(job, state)

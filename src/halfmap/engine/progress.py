@@ -88,6 +88,7 @@ def _ranks_text(job: Job) -> str:
 def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> None:
     """Say what an iteration gave, and keep where its time went. Collective."""
     report_priors(job, state.schedule.iteration)
+    job.staging.report()
     watch.add("units", found.busy_seconds)
     by_rank = job.ranks.world.gather(watch.seconds, root=LEADER)
     if by_rank is None:

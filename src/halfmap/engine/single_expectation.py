@@ -25,6 +25,7 @@ def locate_particles(job: Job, state: State) -> None:
     schedule, watch = begin(state.schedule, job), Stopwatch()
     with prepared(job, state, schedule, watch) as (_, _, search):
         found = expectation(job, state.poses, search, schedule, watch)
+    job.staging.report()
     names = RunNames(str(job.options.output_root))
     path = names.data(None)
     with all_or_none(job.ranks.world, "writing the poses"):

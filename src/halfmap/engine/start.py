@@ -22,6 +22,7 @@ from halfmap.engine.make_job import make_job
 from halfmap.engine.model_sharing import from_leader
 from halfmap.engine.priors import check_prior
 from halfmap.engine.sampling_text import absent_poses_text
+from halfmap.engine.staging import check_scratch
 from halfmap.engine.state import State
 from halfmap.io.output import (
     check_disc_space,
@@ -58,9 +59,11 @@ def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Con
     Raises
     ------
     OptionError
-        When launcher and MPI do not agree on the number of ranks.
+        When launcher and MPI do not agree on the number of ranks, or no node has the scratch
+        folder that was named.
     """
     check_launcher(os.environ, world.size, MPI.Get_library_version())
+    check_scratch(options, world)
     ranks = organise(world, 2 if options.split_random_halves else 1)
     verbosity = options.verbosity if ranks.leads else 0
     console = Console(verbosity, may_draw=not is_launched(os.environ))

@@ -7,18 +7,31 @@ stack that shrinks or a disc that fails then gives an error, not the death of th
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
+from halfmap.io.image_form import AS_STORED, ImageForm
 from halfmap.io.mrc import MrcHeader, read_header
 
 
-class _OpenStack:
+class Copies(Protocol):
+    """Images that lie somewhere nearer than their stacks."""
+
+    def read(
+        self, stack: int, first: int, out: Float32[Array, "image y x"]
+    ) -> list[tuple[int, int]]:
+        """Fill in successive images of a stack; return the ranges of ``out`` that are left."""
+        ...
+
+
+class OpenStack:
     """A stack and its file descriptor; closed when the last user lets go of it."""
 
     __slots__ = ("descriptor", "header")
@@ -32,18 +45,55 @@ class _OpenStack:
         if self.descriptor >= 0:
             os.close(self.descriptor)
 
+    def fill(self, first: int, raw: Array) -> None:
+        """Read successive images, of the type that the stack has, until the array is full.
+
+        Raises
+        ------
+        OSError
+            If the disc fails, or the file ends before its header says.
+        """
+        buffer = raw.reshape(-1, copy=False).view(np.uint8).data
+        offset, done = self.header.data_offset + first * raw[0].nbytes, 0
+        while done < len(buffer):  # a system call returns at most 2 GiB
+            n = os.preadv(self.descriptor, [buffer[done:]], offset + done)
+            if n == 0:
+                raise OSError("the file has become shorter since it was opened")
+            done += n
+
 
 class ImageSource:
     """The images of a run, by stack and slice; opens a stack when it is first needed.
 
     Stacks may have different boxes. Safe to use from several threads. At most ``max_open`` files
     stay open.
+
+    Parameters
+    ----------
+    form
+        In which precision images are taken.
+    turn
+        Held while a stack is read.
+
+    Attributes
+    ----------
+    copies
+        Where to look before a stack is read, if anywhere.
     """
 
-    def __init__(self, stacks: Sequence[str], max_open: int = 128) -> None:
-        self._paths = tuple(stacks)
+    def __init__(
+        self,
+        stacks: Sequence[str],
+        max_open: int = 128,
+        form: ImageForm = AS_STORED,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self.paths = tuple(stacks)
+        self.form = form
+        self.turn = nullcontext() if turn is None else turn
+        self.copies: Copies | None = None
         self._max_open = max_open
-        self._open: OrderedDict[int, _OpenStack] = OrderedDict()
+        self._open: OrderedDict[int, OpenStack] = OrderedDict()
         self._lock = Lock()
 
     def read(
@@ -74,25 +124,27 @@ class ImageSource:
         """
         images = np.empty((len(stack), box, box), np.float32)
         for start, stop in _runs(np.asarray(stack), np.asarray(slice_)):
-            source = self._stack(int(stack[start]))
-            if source.header.shape[1:] != (box, box):
-                raise DataError(_other_box(source.header, box))
-            self._read_run(source, int(slice_[start]), images[start:stop])
+            which, first, out = int(stack[start]), int(slice_[start]), images[start:stop]
+            left = [(0, len(out))] if self.copies is None else self.copies.read(which, first, out)
+            for a, b in left:
+                self._read_run(which, first + a, out[a:b])
         return images
 
-    def _stack(self, index: int) -> _OpenStack:
+    def _stack(self, index: int) -> OpenStack:
         with self._lock:
             found = self._open.pop(index, None)
             if found is None:
-                found = _OpenStack(self._paths[index])
+                found = OpenStack(self.paths[index])
             self._open[index] = found
             while len(self._open) > self._max_open:
                 self._open.popitem(last=False)
             return found
 
-    @staticmethod
-    def _read_run(source: _OpenStack, first: int, out: Float32[Array, "image y x"]) -> None:
+    def _read_run(self, index: int, first: int, out: Float32[Array, "image y x"]) -> None:
+        source = self._stack(index)
         header = source.header
+        if header.shape[1:] != out.shape[1:]:
+            raise DataError(_other_box(header, out.shape[2]))
         name = f"{first + 1:06d}@{header.path}"
         if first + len(out) > header.shape[0]:
             raise DataError(
@@ -101,9 +153,9 @@ class ImageSource:
             )
         direct = header.dtype == out.dtype
         raw = out if direct else np.empty(out.shape, header.dtype)
-        offset = header.data_offset + first * raw[0].nbytes
         try:
-            _fill(source.descriptor, raw.data.cast("B"), offset)
+            with self.turn:
+                source.fill(first, raw)
         except OSError as error:
             raise DataError(
                 f"{name} cannot be read: {error.strerror or error}. "
@@ -111,6 +163,7 @@ class ImageSource:
             ) from error
         if not direct:
             out[...] = raw
+        self.form.apply(out, header.dtype)
 
 
 def _runs(stack: Int[Array, " image"], slice_: Int[Array, " image"]) -> Iterator[tuple[int, int]]:
@@ -122,16 +175,6 @@ def _runs(stack: Int[Array, " image"], slice_: Int[Array, " image"]) -> Iterator
     follows = (np.diff(stack) == 0) & (np.diff(slice_) == 1)
     cuts = [0, *(np.flatnonzero(~follows) + 1).tolist(), len(stack)]
     return ((start, stop) for start, stop in pairwise(cuts) if stop > start)
-
-
-def _fill(descriptor: int, buffer: memoryview, offset: int) -> None:
-    """Read until the buffer is full; a system call returns at most 2 GiB."""
-    done = 0
-    while done < len(buffer):
-        n = os.preadv(descriptor, [buffer[done:]], offset + done)
-        if n == 0:
-            raise OSError("the file has become shorter since it was opened")
-        done += n
 
 
 def _other_box(header: MrcHeader, box: int) -> str:

@@ -110,6 +110,16 @@ def test_all_mistakes_are_listed_at_once() -> None:
         (["--auto_iter_max", "5"], "--auto_iter_max has no effect without --auto_refine"),
         (["--only_flip_phases"], "--only_flip_phases has no effect without --ctf"),
         (["--pad_ctf"], "--pad_ctf has no effect without --ctf"),
+        (["--keep_scratch"], "--keep_scratch has no effect without --scratch_dir"),
+        (["--reuse_scratch"], "--reuse_scratch has no effect without --scratch_dir"),
+        (
+            ["--keep_free_scratch", "5"],
+            "--keep_free_scratch has no effect without --scratch_dir",
+        ),
+        (
+            ["--preread_images", "--scratch_dir", "/tmp"],
+            "--scratch_dir does not count: --preread_images copies the images into memory",
+        ),
         (["--ctf_uncorrected_ref"], "--ctf_uncorrected_ref has no effect without --ctf"),
         (
             ["--solvent_mask", "m.mrc"],
@@ -134,7 +144,6 @@ def test_a_number_of_iterations_does_not_count_in_auto_refinement() -> None:
         ["--tau2_fudge_scheme", "plain"],
         ["--tau2_fudge_scheme", "4.0-step"],
         ["--dont_combine_weights_via_disc"],
-        ["--preread_images"],
         ["--no_parallel_disc_io"],
         ["--onthefly_shifts"],
         ["--free_gpu_memory", "100"],

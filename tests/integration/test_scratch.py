@@ -1,0 +1,320 @@
+"""Copies on a disc of the node change where images are read, and nothing else."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from halfmap.cli.main import main
+from halfmap.engine import refine as loop
+from halfmap.errors import DataError
+
+from .conftest import Launch, run_program
+from .tiny_project import STACK, Run, assert_one_message, assert_ran, edit_star, refine, results
+
+ALL = "copies: all 24 images (55.3 kB) lie in"
+"""24 images of 24 x 24 px."""
+
+
+@pytest.fixture
+def scratch(tiny_project: Path) -> Path:
+    (tiny_project / "scratch").mkdir()
+    return Path("scratch")
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_particles: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Results without copies."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "particles").symlink_to(tiny_particles)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(refine("--o", "plain/run", "--iter", "2", "--verb", "0")) == 0
+    return of_any_command(folder / "plain")
+
+
+def of_any_command(folder: Path) -> dict[str, bytes]:
+    """Return the files of a run, less those that hold the command line and the options."""
+    found = results(folder)
+    return {n: found[n] for n in found if not n.endswith(("_halfmap.h5", "_options.yaml"))}
+
+
+def with_copies(name: str, *more: str) -> list[str]:
+    words = refine("--o", f"{name}/run", "--iter", "2", "--scratch_dir", "scratch", *more)
+    return [*words, "--keep_free_scratch", "0"] if "--keep_free_scratch" not in more else words
+
+
+def assert_same(name: str, plain: dict[str, bytes]) -> None:
+    found = of_any_command(Path(name))
+    # The root of the names is in the tables.
+    renamed = {n: c.replace(f"{name}/run".encode(), b"plain/run") for n, c in found.items()}
+    assert renamed == plain
+
+
+def test_results_are_those_without_copies_and_nothing_is_left(
+    run: Run, scratch: Path, plain: dict[str, bytes]
+) -> None:
+    said = run(with_copies("copied"))
+
+    assert_ran(said)
+    assert f"{ALL} scratch/halfmap-{os.geteuid()}\n" in said.out
+    assert_same("copied", plain)
+    assert list(scratch.iterdir()) == []
+
+
+def test_three_ranks_make_and_read_one_copy(
+    halfmap: Launch, scratch: Path, plain: dict[str, bytes], tiny_project: Path
+) -> None:
+    done = halfmap(tiny_project, *with_copies("copied", "--keep_scratch"), ranks=3)
+
+    assert done.returncode == 0, done.stderr
+    assert ALL in done.stdout
+    assert_same("copied", plain)
+    (copy,) = scratch.glob("*/*.images")
+    assert copy.read_bytes() == STACK.read_bytes()[1024:]
+
+
+def test_images_are_read_from_the_copies(
+    run: Run, scratch: Path, plain: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_ran(run(with_copies("first", "--keep_scratch")))
+    read = []
+    monkeypatch.setattr(
+        "halfmap.io.scratch_reading.CopiedImages._fill",
+        _noting("halfmap.io.scratch_reading.CopiedImages", "_fill", read),
+    )
+
+    assert_ran(run(with_copies("second", "--reuse_scratch")))
+
+    assert sum(read) >= 24  # those of the second iteration at least
+    assert_same("second", plain)
+    assert list(scratch.iterdir()) == []  # the second did not keep them
+
+
+def _noting(owner: str, name: str, counts: list[int]):
+    """Return a method that notes how many images it was asked for and how many it gave."""
+    module, _, kind = owner.rpartition(".")
+    method = getattr(getattr(sys.modules[module], kind), name)
+
+    def noting(self, copy, first, out):
+        left = method(self, copy, first, out)
+        counts.append(len(out) - sum(stop - start for start, stop in left))
+        return left
+
+    return noting
+
+
+@pytest.mark.usefixtures("scratch")
+def test_reuse_copies_nothing(run: Run, plain: dict[str, bytes]) -> None:
+    said = run(with_copies("copied", "--reuse_scratch"))
+
+    assert_ran(said)
+    assert "copies: 0 of 24 images (0 kB of 55.3 kB) lie in scratch" in said.out
+    assert_same("copied", plain)
+
+
+def test_two_runs_at_once_share_a_folder(
+    scratch: Path, plain: dict[str, bytes], tiny_project: Path
+) -> None:
+    program = [sys.executable, "-m", "halfmap.cli.main"]
+    runs = {
+        name: subprocess.Popen(
+            [*program, *with_copies(name)],
+            cwd=tiny_project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    }
+
+    for name, process in runs.items():
+        try:
+            out, err = process.communicate(timeout=200)
+        finally:
+            process.kill()
+        assert process.returncode == 0, err
+        assert ALL in out
+        assert_same(name, plain)
+    assert list(scratch.iterdir()) == []
+
+
+def test_what_a_killed_run_left_goes_with_the_next(
+    run: Run, scratch: Path, tiny_project: Path
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from halfmap.engine import progress\n"
+        "progress.keep_times = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from halfmap.cli.main import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    killed = run_program([sys.executable, "-c", code, *with_copies("killed")], tiny_project)
+    assert killed.returncode == -9
+    assert len(list(scratch.glob("*/*.images"))) == 1
+    shutil.copy2(STACK, "particles/other.mrcs")
+    edit_star(_name_other_stack)
+
+    assert_ran(run(with_copies("next")))
+
+    assert list(scratch.iterdir()) == []
+
+
+def _name_other_stack(tables) -> None:
+    names = tables["particles"]["rlnImageName"]
+    tables["particles"]["rlnImageName"] = names.astype(object)
+    for row, name in enumerate(names):
+        tables["particles"]["rlnImageName"][row] = name.replace("particles.mrcs", "other.mrcs")
+
+
+def test_a_run_that_fails_removes_its_copies(
+    run: Run, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        assert len(list(scratch.iterdir())) == 1
+        raise DataError("no")
+
+    monkeypatch.setattr("halfmap.engine.refine.conclude", fail)
+
+    assert run(with_copies("failed")).code == 3
+
+    assert list(scratch.iterdir()) == []
+
+
+# --- too little room, and worse
+
+
+@pytest.fixture
+def small_disc(scratch: Path) -> Iterator[Path]:
+    """A file system of 40 kB under the scratch folder."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", str(scratch)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disc cannot be mounted: {mounted.stderr.decode().strip()}")
+    yield scratch
+    subprocess.run(["umount", "-l", str(scratch)], check=True)
+
+
+@pytest.mark.parametrize("ranks", [0, 3])
+def test_a_small_disc_holds_a_part(
+    halfmap: Launch, small_disc: Path, plain: dict[str, bytes], tiny_project: Path, ranks: int
+) -> None:
+    done = halfmap(tiny_project, *with_copies("copied"), ranks=ranks)
+
+    assert done.returncode == 0, done.stderr
+    assert "of 24 images (" in done.stdout
+    assert "0 GB are left free (--keep_free_scratch). The others are read" in " ".join(
+        done.stdout.split()
+    )
+    assert_same("copied", plain)
+    assert list(small_disc.iterdir()) == []
+
+
+def test_a_disc_that_is_to_be_left_free_is_left_free(
+    run: Run, scratch: Path, plain: dict[str, bytes]
+) -> None:
+    said = run(with_copies("copied", "--keep_free_scratch", "1000000"))
+
+    assert_ran(said)
+    words = " ".join(said.out.split())
+    assert "copies: 0 of 24 images (0 kB of 55.3 kB) lie in scratch" in words
+    assert "1e+06 GB are left free (--keep_free_scratch)" in words
+    assert_same("copied", plain)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_scratch_folder_that_vanishes_costs_nothing_but_time(
+    run: Run, scratch: Path, plain: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = loop.begin
+
+    def vanish(schedule, job):
+        if schedule.iteration == 1:
+            shutil.rmtree(scratch)
+        return begin(schedule, job)
+
+    monkeypatch.setattr(loop, "begin", vanish)
+
+    assert_ran(run(with_copies("copied")))
+
+    assert_same("copied", plain)
+
+
+def test_a_folder_that_cannot_be_used_is_named_and_the_run_goes_on(
+    run: Run, scratch: Path, plain: dict[str, bytes]
+) -> None:
+    own = scratch / f"halfmap-{os.geteuid()}"
+    own.mkdir()
+    own.chmod(0o777)
+
+    said = run(with_copies("copied"))
+
+    assert_ran(said)
+    words = " ".join(said.out.split())
+    assert "warning: images that are not copied are read from their stacks" in words
+    assert "expected one of yours with mode 0700" in words
+    assert_same("copied", plain)
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_a_scratch_folder_that_is_nowhere_stops_the_run(run: Run) -> None:
+    said = run(refine("--scratch_dir", "/no/such/folder"))
+
+    assert_one_message(
+        said, 2, "--scratch_dir /no/such/folder: found no such folder on any node, expected one on"
+    )
+
+
+# --- in memory
+
+
+@pytest.mark.parametrize("ranks", [0, 3])
+def test_images_can_be_held_in_memory(
+    halfmap: Launch, plain: dict[str, bytes], tiny_project: Path, ranks: int
+) -> None:
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("no /dev/shm: this system has no shared memory")
+    words = refine("--o", "copied/run", "--iter", "2", "--preread_images")
+
+    done = halfmap(tiny_project, *words, ranks=ranks)
+
+    assert done.returncode == 0, done.stderr
+    assert f"{ALL} /dev/shm/halfmap-{os.geteuid()}\n" in done.stdout
+    assert_same("copied", plain)
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_images_that_do_not_fit_into_memory_are_read_from_their_stacks(
+    run: Run, plain: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("halfmap.io.scratch_store.free_memory", lambda: 80_000)
+
+    said = run(refine("--o", "copied/run", "--iter", "2", "--preread_images"))
+
+    assert_ran(said)
+    words = " ".join(said.out.split())
+    assert "copies: 0 of 24 images" in words
+    assert "half of the memory that was free is left free. The others are read" in words
+    assert_same("copied", plain)
+
+
+def test_a_continued_run_copies_only_if_it_is_told_to(run: Run, scratch: Path) -> None:
+    assert_ran(run(with_copies("copied", "--keep_scratch")))
+
+    said = run(["refine", "--continue", "copied/run_it002_optimiser.star", "--iter", "3"])
+
+    assert_ran(said)
+    assert "copies" not in said.out
+    assert len(list(scratch.glob("*/*.images"))) == 1
+
+    more = ["--iter", "4", "--scratch_dir", "scratch", "--reuse_scratch"]
+    said = run(["refine", "--continue", "copied/run_it003_optimiser.star", *more])
+    assert_ran(said)
+    assert ALL in said.out
