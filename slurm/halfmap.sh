@@ -1,0 +1,222 @@
+# Sourced by the templates beside it: a job of Slurm, from its nodes to a finished run.
+#
+# These variables count; none need be set:
+#
+#   HALFMAP_HOME      checkout of halfmap (else: the folder you submit from)
+#   HALFMAP_VENV      its virtual environment (else: $HALFMAP_HOME/.venv, if it is there; without
+#                     one, `halfmap` has to be on the PATH: a module, a container)
+#   HALFMAP_LAUNCHER  what starts the ranks, with its options:
+#       Open MPI:                mpirun (the default), or 'srun --mpi=pmix'
+#       MPICH, Intel MPI, ...:   'srun --mpi=pmi2'
+#   HALFMAP_SCRATCH   folder on a local disc of each node, to which images are copied (else: the
+#                     job's own SLURM_TMPDIR where the cluster makes one; empty: no copies)
+#   HALFMAP_REQUEUE   yes: when Slurm warns that the time is up, or that the nodes are wanted by
+#                     others, checkpoint and queue again; no: checkpoint and end with code 75
+#   HALFMAP_ATTEMPTS  how often to start the ranks without any progress in between (else: 3)
+#
+# The ranks are started again, on the nodes that answer, until the run is over. Whether it is
+# over says the file that halfmap writes last, ROOT_finished.txt: exit codes of launchers do not
+# tell (Open MPI's mpirun ends with 0 when a node is lost).
+
+set -euo pipefail
+
+ATTEMPTS=${HALFMAP_ATTEMPTS:-3}
+SECONDS_TO_ANSWER=${HALFMAP_SECONDS_TO_ANSWER:-30}  # of a node
+SECONDS_TO_END=${HALFMAP_SECONDS_TO_END:-30}        # of a launcher, when the run is over
+launched=     # process id of the launcher
+warned=       # whether Slurm has asked to stop
+good_nodes=() # the nodes that answer, and how many ranks each of them has
+good_tasks=()
+
+say() { echo "halfmap.sh: $*" >&2; }
+
+# --- the words for halfmap
+
+value_of() {  # value_of --o WORDS...: what follows an option, the last time it is given
+    local option=$1 found=
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+            "$option") found=${2:-} ;;
+            "$option"=*) found=${1#*=} ;;
+        esac
+        shift
+    done
+    echo "$found"
+}
+
+words_of_line() {  # words_of_line N FILE: the words of a line, quotes understood, nothing executed
+    sed -n "${1}p" "$2" | xargs -r -n 1 printf '%s\n'
+}
+
+# --- nodes
+
+tasks_of_nodes() {  # the number of ranks of each node of the job: 2(x3),1 is 2 2 2 1
+    local part i
+    for part in ${SLURM_TASKS_PER_NODE//,/ }; do
+        [[ $part =~ ^([0-9]+)(\(x([0-9]+)\))?$ ]]
+        for ((i = 0; i < ${BASH_REMATCH[3]:-1}; i++)); do echo "${BASH_REMATCH[1]}"; done
+    done
+}
+
+find_good_nodes() {  # ask every node at once for an answer; leave out those that give none
+    local nodes tasks i
+    local -A asked=()
+    mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+    mapfile -t tasks < <(tasks_of_nodes)
+    good_nodes=() good_tasks=()
+    for i in "${!nodes[@]}"; do
+        timeout "$SECONDS_TO_ANSWER" srun --nodes=1 --ntasks=1 --nodelist="${nodes[i]}" --overlap \
+            --mpi=none --input=none --quiet true > /dev/null 2>&1 &
+        asked[$i]=$!
+    done
+    for i in "${!nodes[@]}"; do
+        if [ "${#nodes[@]}" = 1 ] || wait_for "${asked[$i]}"; then
+            good_nodes+=("${nodes[i]}") good_tasks+=("${tasks[i]}")
+        else
+            say "node ${nodes[i]} does not answer and is left out"
+        fi
+    done
+}
+
+joined() { local IFS=,; echo "$*"; }
+
+total() { local IFS=+; echo $(($*)); }
+
+# --- the ranks
+
+launcher_words() {  # sets `launcher`: the words that start the ranks on the nodes that answer
+    read -ra launcher <<< "${HALFMAP_LAUNCHER:-mpirun}"
+    local n threads=${SLURM_CPUS_PER_TASK:-1}
+    n=$(total "${good_tasks[@]}")
+    case ${launcher[0]##*/} in
+        srun)  # it does not take over --cpus-per-task from sbatch
+            launcher+=(--nodes="${#good_nodes[@]}" --nodelist="$(joined "${good_nodes[@]}")"
+                --ntasks="$n" --cpus-per-task="$threads" --cpu-bind=cores) ;;
+        mpirun | mpiexec)
+            launcher+=(-n "$n")
+            if "${launcher[0]}" --version 2> /dev/null | grep -qi "open.\?mpi\|open.\?rte\|prrte"; then
+                launcher+=(--bind-to none)  # else a rank with all its threads gets one core
+                if ompi_info 2> /dev/null | grep -q "FT MPI support: yes"; then
+                    launcher+=(--with-ft ulfm)  # a lost rank does not end the others
+                fi
+            fi ;;
+    esac
+}
+
+start_ranks() {  # start_ranks WORDS...: run halfmap on the nodes that answer; sets `code`
+    local launcher
+    launcher_words
+    # mpirun takes the nodes from what Slurm says of the job: say what is left of it.
+    SLURM_JOB_NODELIST=$(joined "${good_nodes[@]}") SLURM_NODELIST=$(joined "${good_nodes[@]}") \
+        SLURM_JOB_NUM_NODES=${#good_nodes[@]} SLURM_NNODES=${#good_nodes[@]} \
+        SLURM_TASKS_PER_NODE=$(joined "${good_tasks[@]}") SLURM_NTASKS=$(total "${good_tasks[@]}") \
+        "${launcher[@]}" halfmap "$@" &
+    launched=$!
+    [ -z "$warned" ] || kill -s USR1 "$launched"
+    end_with_the_run "$launched" &
+    local watcher=$!
+    code=0
+    wait_for "$launched" || code=$?
+    launched=
+    kill "$watcher" 2> /dev/null || true
+}
+
+end_with_the_run() {  # end_with_the_run PID: a launcher may wait for ever for ranks that have ended
+    trap - USR1 TERM
+    until finished; do sleep 1 &> /dev/null; done
+    sleep "$SECONDS_TO_END" &> /dev/null
+    say "the run is over, but the launcher does not end: it is ended"
+    kill -s TERM "$1"
+    sleep 5 &> /dev/null
+    kill -s KILL "$1"
+}
+
+wait_for() {  # wait_for PID: its exit code, however often a signal comes in between
+    local code=0
+    wait "$1" || code=$?
+    while kill -0 "$1" 2> /dev/null; do
+        code=0
+        wait "$1" || code=$?
+    done
+    return "$code"
+}
+
+warning() {  # Slurm's signal: the ranks write a checkpoint and end
+    warned=yes
+    say "Slurm asks to stop: the ranks write a checkpoint"
+    [ -z "$launched" ] || kill -s USR1 "$launched" || true
+}
+
+# --- the run
+
+finished() { [ -e "${root}_finished.txt" ]; }
+
+progress() {  # what the run has written: another text when it has come further
+    local parts=${checkpoints:-${root}_parts}
+    find "$(dirname "$root")" -maxdepth 1 -name "$(basename "$root")_it*_optimiser.star" -printf '%f\n' | sort
+    [ ! -d "$parts" ] || find "$parts" -type f -printf '%p %s %T@\n' | sort
+}
+
+stop_here() {  # after a warning: queue again, or say how to go on
+    if [ "${HALFMAP_REQUEUE:-no}" = yes ]; then
+        say "queued again; the run goes on from its checkpoint"
+        scontrol requeue "$SLURM_JOB_ID"
+        sleep 60  # Slurm ends this script
+    fi
+    say "stopped; the same sbatch line goes on from the checkpoint"
+    exit 75
+}
+
+run_until_finished() {  # run_until_finished refine WORDS...
+    local before after idle=0
+    while ! finished; do
+        find_good_nodes
+        [ "${#good_nodes[@]}" -gt 0 ] || { say "no node answers"; exit 1; }
+        before=$(progress)
+        start_ranks "$@" --resume
+        finished && break
+        [ -z "$warned" ] || stop_here
+        after=$(progress)
+        idle=$([ "$before" = "$after" ] && echo $((idle + 1)) || echo 0)
+        # Launchers know these codes too, so that only the second of them in a row counts.
+        if [ "$idle" -gt 1 ] && { [ "$code" = 2 ] || [ "$code" = 3 ]; }; then
+            say "code $code: halfmap refuses its options or its data, see its message above"
+            exit "$code"
+        fi
+        if [ "$idle" -ge "$ATTEMPTS" ]; then
+            say "$idle attempts without progress: given up"
+            exit 1
+        fi
+        say "the ranks ended (code $code) before the run was over; they are started again"
+    done
+    say "the run is over: ${root}_finished.txt"
+}
+
+activate() {  # the environment that has halfmap, and one thread for libraries that make their own
+    local venv=${HALFMAP_VENV:-${HALFMAP_HOME:-$SLURM_SUBMIT_DIR}/.venv}
+    if [ -r "$venv/bin/activate" ]; then
+        source "$venv/bin/activate"
+    elif ! command -v halfmap > /dev/null; then
+        say "found no halfmap: neither $venv nor a program on the PATH. Set HALFMAP_VENV"
+        exit 2
+    fi
+    export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1  # threads are halfmap's own
+}
+
+run_job() {  # run_job [PRESET.yaml] OPTIONS...: what every template calls
+    root=$(value_of --o "$@")
+    checkpoints=$(value_of --checkpoint_dir "$@")
+    if [ -z "$root" ]; then
+        say "found no --o among the options of halfmap refine, expected the root of the results"
+        exit 2
+    fi
+    trap warning USR1 TERM
+    activate
+    mkdir -p "$(dirname "$root")"
+    local words=(refine "$@") scratch=${HALFMAP_SCRATCH-${SLURM_TMPDIR:-}}
+    [ -n "$(value_of --j "$@")" ] || words+=(--j "${SLURM_CPUS_PER_TASK:-1}")
+    [ -z "$scratch" ] || words+=(--scratch_dir "$scratch")
+    run_until_finished "${words[@]}"
+    halfmap report "$root" || say "no report could be made; the results are complete"
+}

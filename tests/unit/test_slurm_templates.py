@@ -1,0 +1,255 @@
+"""The templates for Slurm, run by bash with programs that only say how they were called."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+SLURM = Path(__file__).parents[2] / "slurm"
+PROGRAMS = {
+    "activate": 'export PATH="$(dirname "${BASH_SOURCE[0]}"):$PATH"',
+    "srun": """
+        case " $* " in *" true ")
+            for dead in $DEAD; do case "$*" in *"--nodelist=$dead "*) exit 1;; esac; done; exit 0;;
+        esac
+        echo "srun $SLURM_JOB_NODELIST $SLURM_TASKS_PER_NODE: $*"
+        while [ "$1" != halfmap ]; do shift; done; exec "$@" """,
+    "mpirun": """
+        [ "$1" != --version ] || { echo "mpirun (Open MPI) 5.0.8"; exit; }
+        echo "mpirun $SLURM_JOB_NODELIST $SLURM_TASKS_PER_NODE: $*"
+        while [ "$1" != halfmap ]; do shift; done; exec "$@" """,
+    "ompi_info": 'echo "          FT MPI support: yes"',
+    "scontrol": """
+        if [ "$1" = requeue ]; then echo "scontrol $*"; touch requeued; kill -TERM 0; sleep 9; fi
+        printf '%s\\n' $NODES""",
+    "halfmap": """
+        echo "halfmap $*"
+        [ "$1" = refine ] || exit 0
+        read -r act code < <(sed -n 1p acts); sed -i 1d acts
+        case $act in
+            finish) touch out/run_finished.txt;;
+            hang) touch out/run_finished.txt; exec sleep 60;;
+            advance) touch "out/run_it00$(ls out | wc -l)_optimiser.star";;
+            wait) trap 'echo checkpoint; exit 75' USR1; touch waiting
+                for i in $(seq 200); do sleep 0.05; done;;
+        esac
+        exit $code""",
+}
+"""``halfmap`` does what the first line of the file ``acts`` says, and takes the line away."""
+WORDS = ("em.yaml", "--i", "in.star", "--o", "out/run")
+OPEN_MPI = "--bind-to none --with-ft ulfm"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder to submit from, with a virtual environment of talking programs."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, text in PROGRAMS.items():
+        (programs / name).write_text(f"#!/usr/bin/env bash\n{text}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    (tmp_path / "slurm").symlink_to(SLURM)
+    return tmp_path
+
+
+def start(
+    project: Path, *words: str, template: str = "many_nodes", acts: str = "finish 0", **more: str
+) -> subprocess.Popen[str]:
+    """Start a job of two nodes with two and three ranks."""
+    (project / "acts").write_text(acts.replace(", ", "\n") + "\n", encoding="utf-8")
+    slurm = {
+        "SLURM_JOB_ID": "17",
+        "SLURM_SUBMIT_DIR": str(project),
+        "SLURM_JOB_NODELIST": "n[1-2]",
+        "SLURM_TASKS_PER_NODE": "2,3",
+        "SLURM_CPUS_PER_TASK": "4",
+        "NODES": "n1 n2",
+    }
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "HALFMAP_"))}
+    return subprocess.Popen(
+        ["bash", str(SLURM / f"{template}.sbatch"), *(words or WORDS)],
+        cwd=project,
+        env=own | slurm | more,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def submit(project: Path, *words: str, **how: str) -> tuple[int, list[str]]:
+    """Return the exit code of a job, and the lines that it said."""
+    job = start(project, *words, **how)
+    try:
+        said, _ = job.communicate(timeout=30)
+    finally:
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
+    return job.returncode, said.splitlines()
+
+
+def starts(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("halfmap refine")]
+
+
+# --- how ranks are started
+
+
+@pytest.mark.parametrize(
+    ("launcher", "expected"),
+    [
+        ("srun --mpi=pmix", "--mpi=pmix --nodes=2 --nodelist=n1,n2 --ntasks=5 --cpus-per-task=4"),
+        ("srun --mpi=pmi2", "--mpi=pmi2 --nodes=2 --nodelist=n1,n2 --ntasks=5 --cpus-per-task=4"),
+        ("mpirun", f"-n 5 {OPEN_MPI}"),
+    ],
+)
+def test_every_rank_gets_cores_for_its_threads(project: Path, launcher: str, expected: str) -> None:
+    code, lines = submit(project, HALFMAP_LAUNCHER=launcher)
+
+    bound = " --cpu-bind=cores" if launcher.startswith("srun") else ""
+    words = "refine em.yaml --i in.star --o out/run --j 4 --resume"
+    assert f"{launcher.split()[0]} n1,n2 2,3: {expected}{bound} halfmap {words}" in lines
+    assert f"halfmap {words}" in lines
+    assert lines[-1] == "halfmap report out/run"
+    assert code == 0
+
+
+def test_a_node_that_does_not_answer_is_left_out(project: Path) -> None:
+    _, lines = submit(project, DEAD="n1")
+
+    assert "halfmap.sh: node n1 does not answer and is left out" in lines
+    assert any(line.startswith("mpirun n2 3: -n 3 ") for line in lines)
+
+
+def test_without_a_node_that_answers_nothing_is_started(project: Path) -> None:
+    code, lines = submit(project, DEAD="n1 n2")
+
+    assert code == 1
+    assert lines[-1] == "halfmap.sh: no node answers"
+
+
+def test_threads_and_scratch_can_be_chosen(project: Path) -> None:
+    _, lines = submit(project, *WORDS, "--j", "2", HALFMAP_SCRATCH="/local disc")
+
+    assert starts(lines) == [
+        "halfmap refine em.yaml --i in.star --o out/run --j 2 --scratch_dir /local disc --resume"
+    ]
+
+
+def test_an_environment_elsewhere_can_be_named(project: Path) -> None:
+    (project / ".venv").rename(project / "elsewhere")
+
+    assert submit(project, HALFMAP_VENV=str(project / "elsewhere"))[0] == 0
+    code, lines = submit(project, PATH="/usr/bin:/bin")
+    assert (code, "Set HALFMAP_VENV" in lines[-1]) == (2, True)
+
+
+def test_results_need_a_root(project: Path) -> None:
+    code, lines = submit(project, "--i", "in.star")
+
+    assert code == 2
+    assert "found no --o" in lines[-1]
+
+
+# --- when it is over
+
+
+@pytest.mark.parametrize("code", ["0", "1", "137"])
+def test_the_marker_decides_and_not_the_exit_code(project: Path, code: str) -> None:
+    assert submit(project, acts=f"finish {code}")[0] == 0
+
+
+def test_ranks_that_end_early_are_started_again(project: Path) -> None:
+    code, lines = submit(project, acts="die 0, advance 137, finish 0")
+
+    assert len(starts(lines)) == 3
+    assert code == 0
+
+
+def test_attempts_without_progress_are_bounded(project: Path) -> None:
+    code, lines = submit(project, acts="die 0, die 0, advance 0, die 0, die 0, die 9, finish 0")
+
+    assert len(starts(lines)) == 6
+    assert lines[-1] == "halfmap.sh: 3 attempts without progress: given up"
+    assert code == 1
+
+
+@pytest.mark.parametrize("code", [2, 3])
+def test_options_and_data_that_are_refused_twice_are_not_tried_again(
+    project: Path, code: int
+) -> None:
+    found, lines = submit(project, acts=f"die {code}, die {code}, finish 0")
+
+    assert (found, len(starts(lines))) == (code, 2)
+
+
+def test_a_launcher_that_does_not_end_with_the_run_is_ended(project: Path) -> None:
+    code, lines = submit(project, acts="hang 0", HALFMAP_SECONDS_TO_END="0")
+
+    assert "halfmap.sh: the run is over, but the launcher does not end: it is ended" in lines
+    assert (code, lines[-1]) == (0, "halfmap report out/run")
+
+
+def test_a_finished_run_is_not_started_again(project: Path) -> None:
+    submit(project)
+
+    code, lines = submit(project)
+    assert (code, starts(lines)) == (0, [])
+
+
+# --- Slurm's warning
+
+
+@pytest.mark.parametrize("template", ["one_node", "many_nodes", "preemptible"])
+def test_a_warning_makes_a_checkpoint(project: Path, template: str) -> None:
+    job = start(project, template=template, acts="wait 0")
+    end = time.monotonic() + 20
+    while not (project / "waiting").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    job.send_signal(signal.SIGUSR1)
+    said, _ = job.communicate(timeout=20)
+
+    assert "checkpoint" in said.splitlines()
+    if template == "preemptible":
+        assert "scontrol requeue 17" in said
+    else:
+        assert job.returncode == 75
+        assert said.splitlines()[-1].endswith("the same sbatch line goes on from the checkpoint")
+
+
+# --- arrays
+
+
+def test_a_task_of_an_array_runs_its_line(project: Path) -> None:
+    lines = "--o out/k2 --K 2\n--o 'out/run' --ref \"my map.mrc\" --K $(touch evil)\n"
+    (project / "runs.txt").write_text(lines, encoding="utf-8")
+    words = ("runs.txt", "em.yaml", "--i", "in.star")
+
+    _, said = submit(project, *words, template="array", SLURM_ARRAY_TASK_ID="2")
+
+    assert starts(said) == [
+        "halfmap refine em.yaml --i in.star --o out/run --ref my map.mrc --K $(touch evil) "
+        "--j 4 --resume"
+    ]
+    assert not (project / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "task", "message"),
+    [
+        ("absent.txt", "1", "found absent.txt, expected a file"),
+        ("runs.txt", "3", "runs.txt has no line 3: expected one"),
+    ],
+)
+def test_a_task_without_a_line_is_refused(
+    project: Path, file: str, task: str, message: str
+) -> None:
+    (project / "runs.txt").write_text("--o out/run\n", encoding="utf-8")
+
+    code, lines = submit(project, file, template="array", SLURM_ARRAY_TASK_ID=task)
+
+    assert code == 2
+    assert message in lines[-1]
