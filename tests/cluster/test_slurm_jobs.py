@@ -1,0 +1,150 @@
+"""Jobs in a real Slurm: whatever happens to them, they end in the bytes of the undisturbed run."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .jobs import REFINE, SIMULATE, Job, halfmap_here, results
+from .slurm import Slurm
+
+MPICH = Path("/usr/lib/x86_64-linux-gnu/libmpich.so.12")
+THREE_NODES = "--nodes=3 --ntasks-per-node=1"
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(slurm: Slurm) -> tuple[Path, dict[str, bytes]]:
+    """A folder with particles, and what one process finds in them."""
+    folder = slurm.hosts.folder / "project"
+    folder.mkdir()
+    halfmap_here(folder, *SIMULATE)
+    (folder / "out").mkdir()
+    halfmap_here(folder, "refine", *REFINE, "--o", "out/run")
+    return folder, results(folder / "out")
+
+
+@pytest.fixture
+def job(
+    slurm: Slurm, undisturbed: tuple[Path, dict[str, bytes]], request: pytest.FixtureRequest
+) -> Iterator[Job]:
+    """A job to be submitted; its end is compared with the undisturbed run."""
+    folder = slurm.hosts.folder / f"job{abs(hash(request.node.name))}"
+    folder.mkdir()
+    (folder / "particles").symlink_to(undisturbed[0] / "particles")
+    job = Job(slurm, folder)
+    yield job
+    if job.number:
+        slurm.run("scancel", job.number)
+        slurm.wait_until_over(job.number)
+    shutil.rmtree(folder)
+
+
+def assert_undisturbed(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]], out: str = "out"
+) -> None:
+    named_out = {  # the root, which the tables name, has the same length everywhere
+        name: content.replace(f"{out}/run".encode(), b"out/run")
+        for name, content in results(job.folder / out).items()
+    }
+    found, expected = named_out, undisturbed[1]
+    assert found.keys() == expected.keys(), job.log()
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
+def test_a_job_on_one_node_finishes(job: Job, undisturbed: tuple[Path, dict[str, bytes]]) -> None:
+    job.submit("one_node", *REFINE, "--o", "out/run", sbatch="--ntasks=3").finish()
+
+    assert job.starts() == 1
+    assert_undisturbed(job, undisturbed)
+    assert (job.folder / "out" / "run_report.html").exists()
+
+
+def test_a_killed_rank_under_srun_costs_a_new_start(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]]
+) -> None:
+    job.submit(
+        *("many_nodes", *REFINE, "--o", "out/run"),
+        sbatch=THREE_NODES,
+        HALFMAP_LAUNCHER="srun --mpi=pmix",
+    )
+    job.wait_for_iteration(2)
+    os.kill(ranks(job, "n2")[0], signal.SIGKILL)
+
+    assert "they are started again" in job.finish()
+    assert_undisturbed(job, undisturbed)
+
+
+def test_a_host_that_is_switched_off_is_left_out(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]]
+) -> None:
+    hosts = job.slurm.hosts
+    job.submit("many_nodes", *REFINE, "--o", "out/run", sbatch=THREE_NODES)
+    job.wait_for_iteration(2)
+    hosts.power_off("n3")
+    try:
+        assert "node n3 does not answer and is left out" in job.finish()
+    finally:
+        hosts.boot("n3")
+        job.slurm.start_node("n3")
+        job.slurm.wait_for(lambda: job.slurm.states().get("n3") == "idle", "n3 back")
+    assert_undisturbed(job, undisturbed)
+
+
+def test_a_job_that_has_to_make_room_goes_on_later(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]]
+) -> None:
+    job.submit("preemptible", *REFINE, "--o", "out/run", sbatch=THREE_NODES)
+    job.wait_for_iteration(2)
+    urgent = job.slurm.run(
+        *("sbatch", "--parsable", "--partition=urgent", "--nodes=3", "--exclusive"),
+        *("--output=/dev/null", "--wrap", "true"),
+    )
+    job.slurm.start_now(job.number)
+    assert job.slurm.wait_until_over(urgent)["JobState"] == "COMPLETED"
+
+    log = job.finish()
+    assert "Slurm asks to stop" in log
+    assert job.slurm.job(job.number)["Restarts"] == "1"
+    assert_undisturbed(job, undisturbed)
+
+
+def test_each_task_of_an_array_is_a_run(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]]
+) -> None:
+    (job.folder / "runs.txt").write_text("--o 'one/run'\n--o two/run\n")
+    job.submit("array", "runs.txt", *REFINE, sbatch="--array=1-2 --ntasks=1")
+
+    for task, out in enumerate(("one", "two"), start=1):
+        job.finish(task=f"_{task}")
+        assert_undisturbed(job, undisturbed, out)
+
+
+@pytest.mark.skipif(not MPICH.exists(), reason=f"no {MPICH} (Debian: libmpich12)")
+def test_ranks_of_mpich_are_started_by_pmi2(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]]
+) -> None:
+    (job.folder / "libmpi.so.12").symlink_to(MPICH)  # its name on all other systems
+    job.submit(
+        *("many_nodes", *REFINE, "--o", "out/run"),
+        sbatch=THREE_NODES,
+        HALFMAP_LAUNCHER="srun --mpi=pmi2",
+        LD_LIBRARY_PATH=str(job.folder),
+        MPI4PY_LIBMPI=str(job.folder / "libmpi.so.12"),
+    ).finish()
+
+    assert job.starts() == 1
+    assert_undisturbed(job, undisturbed)
+
+
+def ranks(job: Job, host: str) -> list[int]:
+    """Return the processes of halfmap on a host, but not the launcher that names it too."""
+    found = job.slurm.hosts.pids(host, "halfmap refine")
+    return [p for p in found if "python" in Path(f"/proc/{p}/comm").read_text() + _exe(p)]
+
+
+def _exe(pid: int) -> str:
+    return str(Path(f"/proc/{pid}/exe").readlink())
