@@ -35,3 +35,9 @@ class CollectiveError(HalfmapError):
 
     exit_code = 4
     everywhere = True
+
+
+class SignalledError(HalfmapError):
+    """A signal asked the run to stop; it can be continued."""
+
+    exit_code = 75

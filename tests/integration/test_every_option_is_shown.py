@@ -76,6 +76,9 @@ ELSEWHERE = {
     "test_a_power_from_the_program_is_the_signal",
     "external_time_limit": "integration/test_external_reconstruct.py::"
     "test_a_program_that_hangs_is_ended_after_its_time",
+    "checkpoint_minutes": "integration/test_checkpoints.py::"
+    "test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks",
+    "checkpoint_dir": "integration/test_checkpoint_places.py::test_checkpoints_can_stand_elsewhere",
     "prior": "integration/test_prior_plug_in.py::"
     "test_the_map_is_what_the_plug_in_makes_of_the_ordinary_one",
     "prior_time_limit": "integration/test_prior_plug_in.py::"

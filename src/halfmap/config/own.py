@@ -102,6 +102,27 @@ class Own(OptionGroup):
             on_continue=RESET,
         ),
     ] = False
+    checkpoint_minutes: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "checkpoint_minutes",
+            IMPLEMENTED,
+            "Minutes between checkpoints in the middle of an iteration; 0 writes one only when "
+            "the run is stopped (SIGTERM, SIGUSR1) or fails. --continue goes on from the last.",
+            on_continue=FREE,
+        ),
+    ] = 10.0
+    checkpoint_folder: Annotated[
+        File,
+        Option(
+            "checkpoint_dir",
+            IMPLEMENTED,
+            "Folder for checkpoints in the middle of an iteration, on a disc that all nodes see; "
+            "beside the output unless given.",
+            on_continue=FREE,
+        ),
+    ] = None
     force_converge: Annotated[
         bool,
         Option(

@@ -7,6 +7,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
+from halfmap.engine.checkpoints import check_checkpoint_folder
 from halfmap.engine.external import check_program
 from halfmap.engine.first_sampling import check_relaxed_symmetry, resumed_schedule
 from halfmap.engine.inputs import Inputs, read_inputs
@@ -49,6 +50,7 @@ def continued_run(options: RefineOptions, command: str, world: MPI.Intracomm) ->
         nonlocal table, models
         assert options.continue_from is not None
         check_program(options)
+        check_checkpoint_folder(options)
         check_prior(options)
         state = read_run(options.continue_from)
         flat = state.schedule.sampling.flat

@@ -9,6 +9,7 @@ from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.console import Console
+from halfmap.engine.digest import data_digest
 from halfmap.engine.map_inputs import MapInputs
 from halfmap.engine.map_masks import MapMasks
 from halfmap.engine.priors import Priors
@@ -206,6 +207,11 @@ class Job:
         """Divide rows of the particle table by geometry, keeping their order."""
         geometry = self.geometry[self.particles.optics_group[rows]]
         return [(rows[geometry == g], self.images[g]) for g in np.unique(geometry)]
+
+    @cached_property
+    def data_digest(self) -> str:
+        """What the particles and their stacks are recognised by."""
+        return data_digest(self.particles)
 
     @cached_property
     def pixel_share(self) -> Float[Array, "optics 1"]:

@@ -20,6 +20,7 @@ from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import all_or_none, share
 from halfmap.parallel.halves import LEADER, Team
 from halfmap.parallel.reduce_network import reduce_sums
+from halfmap.parallel.reduce_scratch import add_stored
 from halfmap.steps.maximisation import hermitian, symmetrise
 from halfmap.steps.statistics_update import (
     HalfMaps,
@@ -88,6 +89,7 @@ def sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
     summed = {}
     for half, team in job.ranks.teams.items():
         total = reduce_sums(found.sums[half], team.comm)
+        add_stored(total, found.kept.opened(half), team.comm)
         mine = team.classes(len(total.volume))
         if mine:
             own = replace(total, volume=total.volume[mine.start :: mine.step])

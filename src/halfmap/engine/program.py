@@ -18,6 +18,7 @@ from halfmap.engine.progress import announce, finish
 from halfmap.engine.refine import refine
 from halfmap.engine.results import write_iteration
 from halfmap.engine.resumption import mark_finished, taken_up, unmark
+from halfmap.engine.signals import stopping_on_signals
 from halfmap.engine.single_expectation import locate_particles
 from halfmap.engine.start import new_run
 from halfmap.errors import CollectiveError, HalfmapError
@@ -41,7 +42,8 @@ def run_refinement(request: Request) -> int:
     """
     world = MPI.COMM_WORLD
     try:
-        with threadpool_limits(1):  # threads are over units; BLAS must not add its own
+        # Threads are over units; BLAS must not add its own.
+        with stopping_on_signals(), threadpool_limits(1):
             _begin_or_resume(request, world)
     except HalfmapError as error:
         if error.everywhere or world.size == 1:

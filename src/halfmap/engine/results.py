@@ -7,6 +7,7 @@ import halfmap
 from halfmap.config.options import lasting, to_mapping
 from halfmap.config.relion_labels import relion_labels
 from halfmap.config.saved import options_file, to_yaml
+from halfmap.engine.checkpoints import remove_parts
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import Maximised
 from halfmap.engine.state import State
@@ -52,6 +53,7 @@ def write_iteration(job: Job, state: State, made: Maximised | None) -> None:
     with all_or_none(job.ranks.world, "writing the tables"):
         if job.ranks.leads:
             _write_tables(job, state, (names, number), digests)
+            remove_parts(job)
 
 
 def _write_extra_maps(job: Job, made: Maximised, place: tuple[RunNames, int | None]) -> None:

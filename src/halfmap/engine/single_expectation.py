@@ -1,5 +1,6 @@
 """``--skip_maximize``: where the particles are in the maps at hand, and nothing else."""
 
+from halfmap.engine.checkpoints import remove_parts
 from halfmap.engine.expectation import expectation
 from halfmap.engine.job import Job
 from halfmap.engine.refine import prepared
@@ -33,6 +34,7 @@ def locate_particles(job: Job, state: State) -> None:
             write_quarantine(job, names)
             poses = found.results.poses(state.poses)
             write_data_star(path, job.particles, poses, job.table, flat=job.flat)
+            remove_parts(job)
     if job.ranks.leads:
         news = job.quarantine.news()
         if news:

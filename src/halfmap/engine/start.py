@@ -11,6 +11,7 @@ from mpi4py import MPI
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
+from halfmap.engine.checkpoints import check_checkpoint_folder
 from halfmap.engine.console import Console
 from halfmap.engine.external import check_program
 from halfmap.engine.first_noise import first_noise_variance
@@ -90,6 +91,7 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
     def read() -> Inputs:
         nonlocal table, existing, references
         check_program(options)
+        check_checkpoint_folder(options)
         check_prior(options)
         problems, root = Problems(), options.output_root
         existing = problems.attempt(check_output, root, overwrite=options.overwrite) or []

@@ -1,0 +1,152 @@
+"""What a rank has summed, brought to the disc while it goes on, or before it has to end."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy import ndarray as Array
+
+from halfmap.engine.summing import HalfSums
+from halfmap.errors import DataError
+from halfmap.io.part_folder import PartFiles, part_files
+from halfmap.io.parts import PartKey, write_part, write_results
+from halfmap.parallel.units import Unit
+from halfmap.steps.expectation import UnitResult
+
+LARGEST_SHARE = 20.0
+"""A flush is followed by so many times its own duration without one, whatever was asked for."""
+KEPT = 2
+"""Generations: should the last be damaged, there is the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rank writes its parts."""
+
+    folder: Path
+    writer: str
+    """In the names of its files; nobody else's, and no earlier run's."""
+    interval_s: float
+    """Between flushes; 0 is never."""
+
+
+class Flushing:
+    """Writes the sums of this rank to parts. Sends no messages, and never raises.
+
+    A part holds all that the rank has summed since the expectation began, and takes the place of
+    the part before the last one. The sums are not copied: while they are written, a thread that
+    has finished a unit waits to add it.
+    """
+
+    def __init__(
+        self, place: Place | None, halves: Mapping[int, HalfSums], keys: Mapping[int, PartKey]
+    ) -> None:
+        self.place, self.halves, self.keys = place, halves, keys
+        self.seconds = 0.0
+        """Spent writing."""
+        self._lock = threading.Lock()
+        self._written: dict[int, list[tuple[PartFiles, tuple[int, ...]]]] = {}
+        self._generation = 0
+        self._complained = False
+
+    def flush(self) -> None:
+        """Write what is not written yet. From any thread; also when other ranks are lost."""
+        if self.place is None:
+            return
+        start = time.monotonic()
+        with self._lock:
+            for half in self.halves:
+                self._try_half(self.place, half)
+        self.seconds += time.monotonic() - start
+
+    @contextmanager
+    def at_intervals(self) -> Iterator[None]:
+        """Flush now and then during a block, in a thread of its own."""
+        if self.place is None or self.place.interval_s <= 0.0:
+            yield
+            return
+        over = threading.Event()
+        thread = threading.Thread(target=self._repeat, args=(over,), name="flush", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def complete(self, half: int) -> Path | None:
+        """Return the part that holds all units of a half, or None if it could not be written."""
+        written, computed = self._written.get(half), self.halves[half].computed
+        if not written or len(written[-1][1]) != len(computed):
+            return None
+        return written[-1][0].sums
+
+    def _repeat(self, over: threading.Event) -> None:
+        assert self.place is not None
+        pause = self.place.interval_s
+        while not over.wait(pause):
+            before = self.seconds
+            self.flush()
+            pause = max(self.place.interval_s, LARGEST_SHARE * (self.seconds - before))
+
+    def _try_half(self, place: Place, half: int) -> None:
+        held, written = self.halves[half], self._written.setdefault(half, [])
+        n_written = len(written[-1][1]) if written else 0
+        if held.spoilt or len(held.computed) == n_written:
+            return
+        self._generation += 1
+        files = part_files(place.folder, half, place.writer, self._generation)
+        try:
+            written.append((files, _write(files, self.keys[half], held)))
+            while len(written) > KEPT:
+                for file in written.pop(0)[0]:
+                    file.unlink(missing_ok=True)
+        except (DataError, OSError, MemoryError) as error:
+            self._complain(place, held, error)
+            _discard(files)
+
+    def _complain(self, place: Place, held: HalfSums, error: Exception) -> None:
+        """Say once that there will be no checkpoint: a run does not end for want of one."""
+        if self._complained:
+            return
+        self._complained = True
+        needed = sum(array.nbytes for array in held.sums.arrays()) * KEPT
+        sys.stderr.write(
+            f"halfmap: warning: the run goes on without a checkpoint: {error} Each rank needs "
+            f"about {needed / 2**20:,.0f} MiB in {place.folder}. Free some, or name a folder that "
+            "all nodes see with --checkpoint_dir\n"
+        )
+
+
+def _discard(files: PartFiles) -> None:
+    """Free what an unfinished part takes, if it can be done."""
+    for file in files:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def _write(files: PartFiles, key: PartKey, held: HalfSums) -> tuple[int, ...]:
+    """Write a part and return its units."""
+    computed: list[tuple[Unit, UnitResult]] = []
+
+    def numbers() -> Sequence[int]:
+        computed.extend(held.computed)
+        return [unit.number for unit, _ in computed]
+
+    write_part(files.sums, key, held.sums, numbers, held.lock)
+    units = tuple(unit.number for unit, _ in computed)
+    write_results(files.results, key, units, stacked([result for _, result in computed]))
+    return units
+
+
+def stacked(results: Sequence[UnitResult]) -> dict[str, Array]:
+    """Return the rows of all particles of some units, by the name of the field."""
+    return {
+        field.name: np.concatenate([getattr(result, field.name) for result in results])
+        for field in fields(UnitResult)
+    }
