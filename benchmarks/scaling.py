@@ -4,8 +4,8 @@
 
 `halfmap.parallel.leases.lead` runs as in a refinement: the same book, messages with results of
 real size, stored by the same code. The workers are entries of a heap that say when a unit will be
-done; each has one thread and keeps one unit ahead, as real ones do. Not in it is what the MPI library
-itself needs for a message.
+done; each has one thread and keeps one unit ahead, as real ones do. Not in it is what the MPI
+library itself needs for a message.
 """
 
 import argparse

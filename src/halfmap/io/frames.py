@@ -15,6 +15,8 @@ from numpy import ndarray as Array
 Header = dict[str, Any]
 LONGEST_HEADER = 2**20
 """Bytes."""
+LONGEST_AXIS = 2**31
+_KINDS = {np.dtype(kind).str for kind in np.typecodes["AllInteger"] + np.typecodes["AllFloat"]}
 
 
 def write_frame(pipe: IO[bytes], words: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
@@ -40,10 +42,20 @@ def read_header(pipe: IO[bytes]) -> Header:
     line = pipe.readline(LONGEST_HEADER)
     if not line:
         raise EOFError("the other side has gone")
-    header = json.loads(line)
-    if not isinstance(header, dict) or not {"words", "arrays"} <= header.keys():
+    header: Any = json.loads(line)
+    parts = [header.get(part) for part in ("words", "arrays")] if isinstance(header, dict) else []
+    if not parts or not all(isinstance(part, dict) for part in parts):
         raise ValueError(f"no frame: {line[:80]!r}")
-    return header
+    if not all(_is_frame_of_array(frame) for frame in header["arrays"].values()):
+        raise ValueError(f"no numbers: {line[:80]!r}")
+    return dict(header)
+
+
+def _is_frame_of_array(frame: Any) -> bool:
+    """Whether something is the type of numbers and the lengths of axes."""
+    if not isinstance(frame, list) or not frame or frame[0] not in _KINDS:
+        return False
+    return all(isinstance(length, int) and 0 <= length < LONGEST_AXIS for length in frame[1:])
 
 
 def read_arrays(pipe: BufferedReader, header: Header) -> dict[str, Array]:

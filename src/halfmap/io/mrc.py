@@ -57,8 +57,9 @@ def read_header(path: str | Path) -> MrcHeader:
         with Path(path).open("rb") as file:
             raw = file.read(HEADER_BYTES)
             size = file.seek(0, 2)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}. Check the name.") from error
+    except (OSError, ValueError) as error:  # no system call takes a name with a byte 0 in it
+        reason = getattr(error, "strerror", error)
+        raise DataError(f"{path} cannot be read: {reason}. Check the name.") from error
     if len(raw) < HEADER_BYTES:
         raise DataError(
             f"{path} has {len(raw)} bytes; expected an MRC file (at least 1024). Copy it again."

@@ -78,8 +78,11 @@ def _tables(path: Path, shapes: list[BlockShape]) -> dict[str, Table]:
     import starfile  # with pandas: a quarter of a second that only the leader pays
 
     labels = sorted({label for shape in shapes for label in shape.labels})
-    blocks = starfile.read(path, always_dict=True, parse_as_string=labels)
-    return {shape.name: _text_columns(path, blocks[shape.name], shape) for shape in shapes}
+    try:
+        blocks = starfile.read(path, always_dict=True, parse_as_string=labels)
+    except Exception as error:  # whatever its parser stumbles over
+        raise DataError(f"{path} cannot be read: {error}. Please report this file.") from error
+    return {shape.name: _text_columns(path, blocks.get(shape.name), shape) for shape in shapes}
 
 
 def write_star(
@@ -156,6 +159,11 @@ def _text(path: Path) -> str:
             f"{path} is not a text file (byte {error.start} is not UTF-8); expected a STAR file. "
             "A file of cryoSPARC must be called .cs."
         ) from error
+    if "\0" in text:
+        raise DataError(
+            f"{path} is not a text file (byte {content.index(0)} is 0); expected a STAR file. "
+            "Copy it again."
+        )
     if "\r" in text:
         raise DataError(
             f"{path} has Windows line ends (CR-LF), which RELION refuses too. "
@@ -166,10 +174,11 @@ def _text(path: Path) -> str:
 
 def _text_columns(path: Path, frame: Any, shape: BlockShape) -> Table:
     """Return the columns of a pandas table as text; what pandas took for missing was 'nan'."""
-    labels = [str(label) for label in frame.columns]
-    if labels != shape.labels or len(frame) != shape.n_rows:
+    labels = [] if frame is None else [str(label) for label in frame.columns]
+    n_rows = 0 if frame is None else len(frame)
+    if labels != shape.labels or n_rows != shape.n_rows:
         raise DataError(
-            f"{path}: data_{shape.name} was read as {len(frame)} rows of {labels}, but the file "
+            f"{path}: data_{shape.name} was read as {n_rows} rows of {labels}, but the file "
             f"has {shape.n_rows} rows of {shape.labels}. Please report this file."
         )
     filled = frame.astype(object).where(frame.notna(), "nan")
