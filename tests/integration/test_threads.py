@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from halfmap.engine import expectation
+from halfmap.steps.expectation import run_unit
 
 from .tiny_project import Run, assert_ran, refine
 
@@ -18,7 +19,7 @@ def test_so_many_threads_compute_units_at_the_same_time(
 ) -> None:
     """Units wait for each other: if fewer than ``n`` are begun at a time, none is finished."""
     seen: set[int] = set()
-    meeting, run_unit = threading.Barrier(n, timeout=20.0), expectation.run_unit
+    meeting = threading.Barrier(n, timeout=20.0)
 
     def met(*arguments: Any) -> Any:
         if len(seen) < n:
