@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
+from halfmap.io import sealed
 from halfmap.io.atomic import replacing
 from halfmap.io.run_folder import ModelSettings, RunState
 from halfmap.model.half_model import HalfModel
@@ -53,9 +54,6 @@ def write_exact_state(
     DataError
         If the file cannot be written.
     """
-    import h5py
-
-    arrays = _arrays(state)
     notes = {
         "format": FORMAT,
         "schedule": asdict(state.schedule),
@@ -64,12 +62,9 @@ def write_exact_state(
         "particles": _digest(_identity(state.particles)),
         "maps": list(map_digests),
     }
-    text = json.dumps(notes, default=_plain)
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values)
-        file.attrs["notes"] = text
-        file.attrs["sha256"] = _digest(arrays, text)
+    with replacing(path) as beside:
+        sealed.create(beside, None)
+        sealed.finish(beside, _arrays(state), json.loads(json.dumps(notes, default=_plain)))
 
 
 def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, Any]]:
@@ -118,8 +113,10 @@ def verify_exact_state(path: Path, halves: Sequence[HalfModel]) -> None:
 
 def _verified(path: Path, halves: Sequence[HalfModel]) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read the arrays and the notes of a file that is whole and belongs to some maps."""
-    arrays, text = _contents(path)
-    notes: dict[str, Any] = json.loads(text)
+    try:
+        arrays, notes, _ = sealed.read(path)
+    except (DataError, OSError) as error:
+        raise DataError(f"{path} cannot be read ({error}). {_REMEDY}") from error
     if notes.get("format") != FORMAT:
         raise DataError(
             f"{path} has format {notes.get('format')}; this version of halfmap reads format "
@@ -144,7 +141,7 @@ def _arrays(state: RunState) -> dict[str, Array]:
     parts: dict[str, Any] = {"poses": state.poses}
     parts |= {f"half{n}": half for n, half in enumerate(state.halves, start=1)}
     return {
-        f"{name}/{field.name}": np.asarray(getattr(part, field.name))
+        f"{name}.{field.name}": np.asarray(getattr(part, field.name))
         for name, part in parts.items()
         for field in fields(part)
         if field.name != "maps"
@@ -154,7 +151,7 @@ def _arrays(state: RunState) -> dict[str, Array]:
 def _from_arrays(kind: Any, arrays: Mapping[str, Array], name: str, **given: Array) -> Any:
     """Build a dataclass from the arrays of a group; numbers were stored as arrays of no axis."""
     stored = {
-        field.name: arrays[f"{name}/{field.name}"]
+        field.name: arrays[f"{name}.{field.name}"]
         for field in fields(kind)
         if field.name not in given
     }
@@ -171,31 +168,6 @@ def _schedule(values: dict[str, Any]) -> Schedule:
     return Schedule(**values)
 
 
-def _contents(path: Path) -> tuple[dict[str, Array], str]:
-    """Read all datasets and the notes, and compare them with the checksum."""
-    import h5py
-
-    arrays: dict[str, Array] = {}
-
-    def take(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            if item.nbytes > size:  # they are stored as they are, not compressed
-                raise ValueError(f"{name} of {item.nbytes:,} bytes in a file of {size:,}")
-            arrays[name] = item[()] if item.shape else np.asarray(item[()])
-
-    try:
-        size = path.stat().st_size
-        with h5py.File(path, "r") as file:
-            file.visititems(take)
-            text = str(file.attrs["notes"])
-            is_whole = file.attrs["sha256"] == _digest(arrays, text)
-    except Exception as error:  # of the HDF5 library, which fails in many ways
-        raise DataError(f"{path} cannot be read ({error}). {_REMEDY}") from error
-    if not is_whole:
-        raise DataError(f"{path} is damaged: its checksum is wrong. {_REMEDY}")
-    return arrays, text
-
-
 def _identity(particles: Particles) -> dict[str, Array]:
     """Return what makes a table the same table; not the paths, a folder may move."""
     names = ("slice", "stack", "optics_group", "scale_group", "half")
@@ -210,9 +182,9 @@ def _identity(particles: Particles) -> dict[str, Array]:
     return {name: getattr(particles, name) for name in names} | defocus | priors
 
 
-def _digest(arrays: Mapping[str, Array], text: str = "") -> str:
+def _digest(arrays: Mapping[str, Array]) -> str:
     """Return the SHA-256 of names, types, shapes and values."""
-    sums = hashlib.sha256(text.encode())
+    sums = hashlib.sha256()
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name])
         sums.update(f"{name} {values.dtype.str} {arrays[name].shape} ".encode())
