@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from resource import RLIMIT_AS, getrlimit, setrlimit
@@ -21,10 +21,12 @@ from halfmap.io.local_symmetry_star import read_local_symmetry
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.optimisation_set import read_optimisation_set
 from halfmap.io.particle_table import read_particles
+from halfmap.io.parts import PartKey, read_part, read_results, write_part, write_results
 from halfmap.io.run_folder import read_run
 from halfmap.io.stacks import ImageSource
 from halfmap.io.star import write_star
 from halfmap.io.tau_star import read_tau2
+from halfmap.model.sums import ExpectationSums
 
 ROOM_BYTES = 2 * 2**30
 """What a reader may take: the good files are of kilobytes, a size that is believed is not."""
@@ -189,8 +191,28 @@ def frame(folder: Path) -> Reader:
     return Reader(folder / "frame", read)
 
 
+def part(folder: Path) -> Reader:
+    """Return the sums of a checkpoint."""
+    sums = ExpectationSums.zeros(2, 50, (1, 5), 12)
+    sums.volume[...] = np.arange(300).reshape(2, 50, 3)
+    write_part(folder / "part.h5", PartKey(0, "run"), sums, lambda: (3, 4), nullcontext())
+
+    def read(path: Path) -> Any:
+        found = read_part(path)
+        found.check()
+        return found
+
+    return Reader(folder / "part.h5", read)
+
+
+def results(folder: Path) -> Reader:
+    """Return the results of a checkpoint."""
+    write_results(folder / "results.h5", PartKey(0, "run"), (3, 4), {"norm": np.ones(7)})
+    return Reader(folder / "results.h5", read_results)
+
+
 ALONE = (
     *(star, cryosparc, mrc_map, mrc_stack, detector, spectrum, local_symmetry),
-    *(optimisation_set, atoms, preset, frame),
+    *(optimisation_set, atoms, preset, frame, part, results),
 )
 WITH_SHARED = (run, model, exact_state)

@@ -13,7 +13,7 @@ from halfmap.errors import HalfmapError
 from halfmap.io.mrc import HEADER_BYTES, read_map
 
 from . import readers
-from .readers import Reader, little_memory, mrc_map
+from .readers import Reader, little_memory, mrc_map, part
 from .spoiling import FUZZED, spoilt
 
 pytestmark = pytest.mark.timeout(300)
@@ -75,6 +75,22 @@ def test_a_map_that_is_read_holds_the_values_that_the_file_has(
     else:
         with pytest.raises(HalfmapError, match=r"map\.mrc"):
             read_map(reader.path)
+
+
+@FUZZED
+@given(data=st.data())
+def test_a_part_that_is_taken_holds_the_sums_that_were_written(
+    tmp_path_factory: pytest.TempPathFactory, data
+) -> None:
+    reader = part(tmp_path_factory.mktemp("part"))
+    reader.path.write_bytes(data.draw(spoilt(reader.path.read_bytes())))
+
+    with suppress(HalfmapError):
+        found = reader.read(reader.path)
+
+        assert found.units == (3, 4)
+        sums = [values for k in range(2) for _, values in found.pieces(k)]
+        assert np.concatenate(sums).ravel().tolist() == list(range(300))
 
 
 def _good(reader: Reader) -> bytes:
