@@ -6,6 +6,7 @@ from halfmap.steps.gridding import (
     BLOB_ALPHA,
     BLOB_RADIUS,
     GRIDDING_ITERATIONS,
+    _Smoothing,
     blob_transform,
     gridding_weights,
 )
@@ -65,3 +66,11 @@ def test_without_data_there_are_no_weights() -> None:
     sphere = SPHERES[0]
 
     assert not gridding_weights(np.zeros(sphere.shape), sphere, 32, GRIDDING_ITERATIONS).any()
+
+
+@pytest.mark.parametrize("sphere", SPHERES, ids=["sphere", "plane", "padded three times"])
+def test_the_blob_is_even_so_that_smoothed_weights_are_real(sphere: PaddedSphere) -> None:
+    window = _Smoothing(sphere, sphere.shape[1]).window
+
+    blob = np.fft.fftn(window)
+    assert np.abs(blob.imag).max() < 1e-12 * blob.real.max()
