@@ -16,10 +16,10 @@ COMMANDS = {
     "simulate": "make particle images from a map, from atoms or from a phantom",
     "check": "check a particle table and its images, repair and convert it",
     "report": "make one self-contained HTML page from the folder of a run",
+    "doctor": "examine this machine, or all nodes of a job, and say what to change",
 }
 NOT_YET = {
     "reconstruct": "a map from particles of known orientation",
-    "doctor": "this machine checked: MPI, scratch disc, BLAS",
 }
 RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 LOCAL_RANK_VARIABLES = (

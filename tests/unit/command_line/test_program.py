@@ -89,7 +89,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert first.startswith("halfmap ")
 
 
-@pytest.mark.parametrize("command", ["reconstruct", "doctor", "refin", "--ctf"])
+@pytest.mark.parametrize("command", ["reconstruct", "refin", "--ctf"])
 def test_a_command_that_does_not_exist_lists_those_that_do(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
