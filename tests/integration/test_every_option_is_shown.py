@@ -78,6 +78,8 @@ ELSEWHERE = {
     "test_a_program_that_hangs_is_ended_after_its_time",
     "checkpoint_minutes": "integration/test_checkpoints.py::"
     "test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks",
+    "reduction": "integration/test_reduction.py::"
+    "test_sums_that_come_together_through_files_give_the_same_bytes",
     "checkpoint_dir": "integration/test_checkpoint_places.py::test_checkpoints_can_stand_elsewhere",
     "prior": "integration/test_prior_plug_in.py::"
     "test_the_map_is_what_the_plug_in_makes_of_the_ordinary_one",

@@ -47,7 +47,8 @@ class Computation(OptionGroup):
             "dont_combine_weights_via_disc",
             NO_MEANING,
             "Send the sums of the ranks over the network instead of through files.",
-            differs="Sums always go over the network.",
+            differs="Sums go over the network unless --reduction scratch is given; RELION sends "
+            "them through files unless told so.",
             on_continue=FREE,
         ),
     ] = False

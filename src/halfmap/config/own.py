@@ -1,6 +1,6 @@
 """Options that are not in RELION's list."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from halfmap.config.declare import (
     FREE,
@@ -123,6 +123,18 @@ class Own(OptionGroup):
             on_continue=FREE,
         ),
     ] = None
+    reduction: Annotated[
+        Literal["network", "scratch"],
+        Expected("network or scratch"),
+        Option(
+            "reduction",
+            IMPLEMENTED,
+            "How the sums of the ranks come together: over the network, or, where nodes share "
+            "only a disc, through files (scratch) in the folder of the checkpoints. The result is "
+            "the same.",
+            on_continue=FREE,
+        ),
+    ] = "network"
     force_converge: Annotated[
         bool,
         Option(

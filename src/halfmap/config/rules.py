@@ -82,6 +82,11 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "Leave one out",
     ),
     (
+        lambda o: o.combine_weights_over_network and o.reduction != "network",
+        "--dont_combine_weights_via_disc: found with --reduction scratch, expected one of them: "
+        "sums go over the network or through files. Leave one out",
+    ),
+    (
         lambda o: o.lowpass_mask_file is not None and o.lowpass_mask_resolution_A <= 0.0,
         "--lowpass_mask: found without --lowpass, expected the resolution to keep the region at. "
         "Give it in Å with --lowpass",

@@ -19,7 +19,7 @@ from halfmap.engine.stored_parts import Shapes, Stored, Wanted, find_stored
 from halfmap.engine.summing import Summing
 from halfmap.errors import DataError, HalfmapError, SignalledError
 from halfmap.io.part_folder import empty_folder, part_folder
-from halfmap.io.parts import Part, PartKey
+from halfmap.io.parts import PartKey
 from halfmap.io.private_folder import private_folder
 from halfmap.io.run_names import RunNames
 from halfmap.model.schedule import Schedule
@@ -34,16 +34,6 @@ class Kept:
 
     stored: Stored
     flushing: Flushing
-
-    def opened(self, half: int) -> Iterator[Part]:
-        """Yield the stored sums of a half, each to be added once.
-
-        Raises
-        ------
-        DamagedError
-            If a file is no longer what it was.
-        """
-        return (part.open() for part in self.stored.parts if part.key.half == half)
 
 
 NOTHING = Kept(Stored(), Flushing(None, {}, {}))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray as Array
 
+from halfmap.engine.stored_parts import StoredPart
 from halfmap.engine.summing import HalfSums
 from halfmap.errors import DataError
 from halfmap.io.part_folder import PartFiles, part_files
@@ -79,12 +80,13 @@ class Flushing:
             over.set()
             thread.join()
 
-    def complete(self, half: int) -> Path | None:
-        """Return the part that holds all units of a half, or None if it could not be written."""
-        written, computed = self._written.get(half), self.halves[half].computed
-        if not written or len(written[-1][1]) != len(computed):
+    def complete(self, half: int) -> StoredPart | None:
+        """Return the part that holds all that was summed of a half, None if there is none."""
+        written = self._written.get(half)
+        if not written or len(written[-1][1]) != len(self.halves[half].computed):
             return None
-        return written[-1][0].sums
+        files, units = written[-1]
+        return StoredPart(files.sums, self.keys[half], units)
 
     def _repeat(self, over: threading.Event) -> None:
         assert self.place is not None

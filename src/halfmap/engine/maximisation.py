@@ -11,6 +11,7 @@ from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
 from halfmap.engine.meeting import meet_halves
 from halfmap.engine.model_sharing import from_roots, maps_at_root
+from halfmap.engine.reduction import reduced
 from halfmap.engine.solving import Solved, Summed, solve
 from halfmap.model.exact import decode
 from halfmap.model.half_model import HalfModel
@@ -19,8 +20,6 @@ from halfmap.model.particle_totals import ParticleTotals
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import all_or_none, share
 from halfmap.parallel.halves import LEADER, Team
-from halfmap.parallel.reduce_network import reduce_sums
-from halfmap.parallel.reduce_scratch import add_stored
 from halfmap.steps.maximisation import hermitian, symmetrise
 from halfmap.steps.statistics_update import (
     HalfMaps,
@@ -87,9 +86,8 @@ def sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
     """Sum over the ranks of each half; the result is on those that make its maps."""
     sphere = PaddedSphere(schedule.current_size // 2, job.padding, schedule.sampling.flat)
     summed = {}
-    for half, team in job.ranks.teams.items():
-        total = reduce_sums(found.sums[half], team.comm)
-        add_stored(total, found.kept.opened(half), team.comm)
+    for half, total in reduced(job, found).items():
+        team = job.ranks.teams[half]
         mine = team.classes(len(total.volume))
         if mine:
             own = replace(total, volume=total.volume[mine.start :: mine.step])
