@@ -1,10 +1,13 @@
 """``halfmap`` with an accident: ``python interrupted.py ACCIDENT RANK UNITS words ...``.
 
-After so many units of its own a rank is sent a signal, or its computation raises an error. Before
-it is killed it waits for a checkpoint of its own, for a while. Or its part is spoilt when all ranks
-have written theirs, in the second reduction (``spoil``; the units do not matter).
+After so many units of its own a rank is sent a signal, or its computation raises an error, or it
+cuts the stack of the particles short. Before it is killed it waits for a checkpoint of its own, for
+a while. Or its part is spoilt when all ranks have written theirs, in the second reduction
+(``spoil``; the units do not matter). Or a particle cannot be computed (``particle``; the last number
+is its row), and the next one cannot be read.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -16,12 +19,15 @@ from typing import Any
 from mpi4py import MPI
 
 from halfmap.cli.main import main
+from halfmap.engine import expectation
 from halfmap.engine.summing import Summing
 from halfmap.errors import DataError
 from halfmap.io.parts import Part
+from halfmap.io.stacks import OpenStack
 
 PATIENCE_S = 20.0
 compute_as_ever, pieces_as_ever = Summing.compute, Part.pieces
+run_as_ever, fill_as_ever = expectation.run_unit, OpenStack.fill
 done: list[int] = []
 lock = threading.Lock()
 
@@ -31,7 +37,11 @@ def compute(self: Summing, unit: Any) -> Any:
     with lock:
         done.append(unit.number)
         is_time = len(done) == int(sys.argv[3])
-    if is_time and sys.argv[1] != "spoil" and MPI.COMM_WORLD.rank == int(sys.argv[2]):
+    if (
+        is_time
+        and sys.argv[1] not in ("spoil", "particle")
+        and MPI.COMM_WORLD.rank == int(sys.argv[2])
+    ):
         happen(sys.argv[1])
     return result
 
@@ -39,6 +49,9 @@ def compute(self: Summing, unit: Any) -> Any:
 def happen(accident: str) -> None:
     if accident == "error":
         raise DataError("an accident")
+    if accident == "truncate":
+        os.truncate("particles/particles.mrcs", 2000)
+        return
     if accident == "SIGKILL":
         wait_for_checkpoint()
     os.kill(os.getpid(), getattr(signal, accident))
@@ -53,6 +66,19 @@ def spoilt(self: Part, *known: Any) -> Any:
     return pieces_as_ever(self, *known)
 
 
+def run_unit(images: Any, rows: Any, *known: Any) -> Any:
+    if sys.argv[1] == "particle" and int(sys.argv[3]) in rows:
+        raise ZeroDivisionError("an accident")
+    return run_as_ever(images, rows, *known)
+
+
+def fill(self: OpenStack, first: int, out: Any) -> None:
+    unreadable = int(sys.argv[3]) + 1
+    if sys.argv[1] == "particle" and first <= unreadable < first + len(out):
+        raise OSError(errno.EIO, "Input/output error")
+    fill_as_ever(self, first, out)
+
+
 def wait_for_checkpoint() -> None:
     mine = f"*_rank{MPI.COMM_WORLD.rank:03d}_*_results.h5"
     end = time.monotonic() + PATIENCE_S
@@ -62,4 +88,5 @@ def wait_for_checkpoint() -> None:
 
 if __name__ == "__main__":
     Summing.compute, Part.pieces = compute, spoilt  # type: ignore[method-assign]
+    expectation.run_unit, OpenStack.fill = run_unit, fill  # type: ignore[assignment]
     sys.exit(main(sys.argv[4:]))

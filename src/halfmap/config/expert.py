@@ -226,8 +226,8 @@ class Expert(OptionGroup):
         Option(
             "failsafe_threshold",
             IMPLEMENTED,
-            "Unusable images (NaN, constant) are set aside and listed in _quarantine.star; more "
-            "than so many stop the run.",
+            "Unusable particles (NaN, constant, unreadable, or failing in the computation) are set "
+            "aside and listed in _quarantine.star; more than so many stop the run.",
             differs="In RELION the option has no effect any more.",
             on_continue=FREE,
         ),

@@ -6,12 +6,14 @@ from numpy import ndarray as Array
 
 from halfmap.errors import DataError
 from halfmap.model.particles import Particles
-from halfmap.steps.faults import CONSTANT, NO_WEIGHT, NOT_NUMBERS
+from halfmap.steps.faults import CONSTANT, FAILED, NO_WEIGHT, NOT_NUMBERS, UNREADABLE
 
 REASONS = {
     NOT_NUMBERS: "pixels are NaN, infinite or beyond 1e15",
     CONSTANT: "all pixels are equal",
     NO_WEIGHT: "no pose has any weight",
+    FAILED: "its computation failed",
+    UNREADABLE: "the disc cannot read it",
 }
 SHOWN = 10
 """Particles named in a message; the rest is counted."""

@@ -4,9 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
+from jaxtyping import Float32, Int
+from numpy import ndarray as Array
 
+from halfmap.engine.failing import computed_without_failing
 from halfmap.engine.job import Job
 from halfmap.engine.node_search import Searches
 from halfmap.errors import DataError
@@ -55,32 +59,34 @@ class Summing:
     def compute(self, unit: Unit) -> UnitResult:
         """Run one unit; called by several threads at once."""
         start = time.thread_time()
-        job, half = self.job, unit.half
-        with self._lock:
-            workspace = self._idle[half].pop() if self._idle[half] else None
-        search = self.searches[half]
-        workspace = workspace or Workspace(self.any_search[half])
-        read = job.read_pairs if search.plan.rules.inserts_others else job.read_images
-        images = read(unit.rows, search.plan.images)
-        result = self.run(
-            images,
-            unit.rows,
-            job.particles,
-            self.poses[unit.rows],
-            search,
-            workspace,
-        )
+        half, name = unit.half, self.job.particles.name
+        attempt, n_classes = partial(self._attempt, half), self.job.options.n_classes
+        result, workspace = computed_without_failing(attempt, unit.rows, name, n_classes)
+        if workspace is None:
+            workspace = Workspace(self.any_search[half])  # there is nothing to add
         try:
             self._add(unit, result, workspace)
         except DataError as error:
-            brightest = np.abs(images.reshape(len(images), -1)).max(axis=1)
-            highest = np.where(result.fault == 0, brightest, 0.0)
-            name = job.particles.name(int(unit.rows[np.argmax(highest)]))
-            raise DataError(f"{name}, the brightest of {len(images)}: {error}") from error
+            raise self._too_bright(unit, result, error) from error
         with self._lock:
             self._idle[half].append(workspace)
             self.busy_seconds += time.thread_time() - start
         return result
+
+    def _attempt(self, half: int, rows: Int[Array, " particle"]) -> tuple[UnitResult, Workspace]:
+        """Compute some particles in a workspace of their own; after an error it is given up."""
+        search = self.searches[half]
+        with self._lock:
+            workspace = self._idle[half].pop() if self._idle[half] else None
+        workspace = workspace or Workspace(self.any_search[half])
+        images = self._read(half, rows)
+        particles, poses = self.job.particles, self.poses[rows]
+        return self.run(images, rows, particles, poses, search, workspace), workspace
+
+    def _read(self, half: int, rows: Int[Array, " particle"]) -> Float32[Array, "particle ..."]:
+        plan = self.searches[half].plan
+        read = self.job.read_pairs if plan.rules.inserts_others else self.job.read_images
+        return read(rows, plan.images)
 
     def _add(self, unit: Unit, result: UnitResult, workspace: Workspace) -> None:
         held = self.halves[unit.half]
@@ -89,3 +95,11 @@ class Summing:
             workspace.add_to(held.sums)
             held.computed.append((unit, result))
             held.spoilt = was_spoilt
+
+    def _too_bright(self, unit: Unit, result: UnitResult, error: DataError) -> DataError:
+        """Name the brightest image of a unit that cannot be added."""
+        images = self._read(unit.half, unit.rows)
+        brightest = np.abs(images.reshape(len(images), -1)).max(axis=1)
+        highest = np.where(result.fault == 0, brightest, 0.0)
+        name = self.job.particles.name(int(unit.rows[np.argmax(highest)]))
+        return DataError(f"{name}, the brightest of {len(images)}: {error}")

@@ -4,6 +4,7 @@ Images are read with `os.preadv` straight into the result, not through a memory 
 stack that shrinks or a disc that fails then gives an error, not the death of the rank.
 """
 
+import errno
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,10 @@ class Copies(Protocol):
     ) -> list[tuple[int, int]]:
         """Fill in successive images of a stack; return the ranges of ``out`` that are left."""
         ...
+
+
+class UnreadableError(DataError):
+    """The disc cannot read an image: those beside it may be good."""
 
 
 class OpenStack:
@@ -157,7 +162,8 @@ class ImageSource:
             with self.turn:
                 source.fill(first, raw)
         except OSError as error:
-            raise DataError(
+            of_image = error.errno == errno.EIO
+            raise (UnreadableError if of_image else DataError)(
                 f"{name} cannot be read: {error.strerror or error}. "
                 "Put the whole stack back, then go on with --continue."
             ) from error

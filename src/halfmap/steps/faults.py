@@ -6,6 +6,8 @@ from numpy import ndarray as Array
 
 NOT_NUMBERS, CONSTANT, NO_WEIGHT = 1, 2, 3
 """What can be wrong with an image."""
+FAILED, UNREADABLE = 4, 5
+"""What can go wrong with a particle besides."""
 LARGEST_PIXEL = 1e15
 """Beyond, squares summed over an image leave single precision; such numbers are no grey values."""
 
