@@ -3,8 +3,8 @@
 After so many units of its own a rank is sent a signal, or its computation raises an error, or it
 cuts the stack of the particles short. Before it is killed it waits for a checkpoint of its own, for
 a while. Or its part is spoilt when all ranks have written theirs, in the second reduction
-(``spoil``; the units do not matter). Or a particle cannot be computed (``particle``; the last number
-is its row), and the next one cannot be read.
+(``spoil``; the units do not matter). Or a particle cannot be computed (``particle``; the last
+number is its row), and the next one cannot be read.
 """
 
 import errno
