@@ -12,6 +12,7 @@ from halfmap.config.computation import Computation
 from halfmap.config.corrections import Corrections
 from halfmap.config.declare import RESET, Option, OptionGroup
 from halfmap.config.expert import Expert
+from halfmap.config.forecast import Forecast
 from halfmap.config.general import General
 from halfmap.config.gradient import Gradient
 from halfmap.config.helix import Helix
@@ -29,6 +30,7 @@ GROUPS: tuple[type[OptionGroup], ...] = (
     Computation,
     Expert,
     Own,
+    Forecast,
     Helix,
     Gradient,
     Subtomogram,
@@ -50,6 +52,7 @@ class RefineOptions(
     Computation,
     Expert,
     Own,
+    Forecast,
     Helix,
     Gradient,
     Subtomogram,

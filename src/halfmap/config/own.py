@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    LATER,
     NO_MEANING,
     RESET,
     Expected,
@@ -93,15 +92,6 @@ class Own(OptionGroup):
             on_continue=FREE,
         ),
     ] = 21600.0
-    dry_run: Annotated[
-        bool,
-        Option(
-            "dry_run",
-            LATER,
-            "Check everything and forecast memory, time and disc; compute nothing.",
-            on_continue=RESET,
-        ),
-    ] = False
     checkpoint_minutes: Annotated[
         float,
         Range(0.0),

@@ -191,6 +191,12 @@ NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("keep_free_scratch", ("scratch_dir",)),
     ("reuse_scratch", ("scratch_dir",)),
     ("keep_scratch", ("scratch_dir",)),
+    ("plan_ranks", ("dry_run",)),
+    ("plan_nodes", ("dry_run",)),
+    ("plan_cores", ("dry_run",)),
+    ("plan_memory", ("dry_run",)),
+    ("plan_resolution", ("dry_run",)),
+    ("plan_json", ("dry_run",)),
 )
 """Options that do nothing unless one of some flags is given."""
 

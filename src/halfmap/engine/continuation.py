@@ -107,7 +107,8 @@ def _make_room(options: RefineOptions, iteration: int) -> None:
             "elsewhere with --o"
         )
     check_output(root, overwrite=True)
-    make_room(root.parent, [*later, *half_written(root)])
+    if not options.dry_run:
+        make_room(root.parent, [*later, *half_written(root)])
 
 
 def _iteration_of(file: Path, root: Path) -> int:

@@ -14,6 +14,7 @@ from halfmap.engine.console import Console
 from halfmap.engine.continuation import continued_run
 from halfmap.engine.job import Job
 from halfmap.engine.map_masks import write_resampled
+from halfmap.engine.plan import dry_run
 from halfmap.engine.progress import announce, finish
 from halfmap.engine.refine import refine
 from halfmap.engine.results import write_iteration
@@ -75,6 +76,9 @@ def _begin_or_resume(request: Request, world: MPI.Intracomm) -> None:
 def _run(request: Request, world: MPI.Intracomm) -> None:
     start, options = time.monotonic(), request.options
     command = shlex.join(["halfmap", "refine", *request.words])
+    if options.dry_run:
+        dry_run(options, command, request.notices, world)
+        return
     is_new = options.continue_from is None
     job, state = (new_run if is_new else continued_run)(options, command, world)
     unmark(job)

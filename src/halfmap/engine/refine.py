@@ -12,6 +12,7 @@ from halfmap.engine.expectation import expectation
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
 from halfmap.engine.node_search import Searches, projected, searches
+from halfmap.engine.process_memory import give_back
 from halfmap.engine.progress import report_iteration
 from halfmap.engine.results import write_iteration
 from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
@@ -71,3 +72,4 @@ def prepared(
             schedule, models = update_sampling(job, schedule, state, references)
             search = searches(job, models, schedule, references)
         yield schedule, models, search
+    give_back()

@@ -123,7 +123,8 @@ def new_run(options: RefineOptions, command: str, world: MPI.Intracomm) -> tuple
             console.warning(absent)
     # Not before the images have been looked at: an old result is worth more than a failed start.
     root = options.output_root
-    from_root(lambda: make_room(root.parent, [*existing, *half_written(root)]), world, LEADER)
+    if not options.dry_run:
+        from_root(lambda: make_room(root.parent, [*existing, *half_written(root)]), world, LEADER)
     return job, state
 
 

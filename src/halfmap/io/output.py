@@ -176,12 +176,17 @@ def check_disc_space(folder: Path, n_bytes: int) -> None:
     DataError
         If the file system has less space left.
     """
-    free = shutil.disk_usage(_nearest(folder)).free
+    free = free_bytes(folder)
     if free < n_bytes:
         raise DataError(
             f"{folder.resolve()} has {_size_text(free)} left; the run needs about "
             f"{_size_text(n_bytes)}. Free some space, or choose another folder with --o."
         )
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free space of a folder, which need not exist yet."""
+    return shutil.disk_usage(_nearest(folder)).free
 
 
 def _nearest(folder: Path) -> Path:

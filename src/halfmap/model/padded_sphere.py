@@ -49,6 +49,16 @@ class PaddedSphere:
         return (2 * self.half_z + 1, 2 * self.half + 1, self.half + 1)
 
     @property
+    def n_voxels(self) -> int:
+        """Voxels of the stored half-space.
+
+        >>> PaddedSphere(r_max=1, padding=1.0).n_voxels
+        75
+        """
+        n_z, n_y, n_x = self.shape
+        return n_z * n_y * n_x
+
+    @property
     def oversampled(self) -> float:
         """Voxels of the padded transform for each of the unpadded one."""
         return float(self.padding ** (2 if self.flat else 3))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from jaxtyping import Complex64, Float
 from numpy import ndarray as Array
 
@@ -27,6 +28,11 @@ class FourierReference:
     """Box of the map, px."""
     power: Float[Array, " shell"]
     """Mean of |F|^2 / 2 per shell, 0 to box/2: tau2 of the reference; 0 where there is no point."""
+
+    @staticmethod
+    def n_bytes_of(sphere: PaddedSphere) -> int:
+        """Return the memory of the values."""
+        return np.dtype(np.complex64).itemsize * sphere.n_voxels
 
     @property
     def half(self) -> int:

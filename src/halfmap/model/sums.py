@@ -39,6 +39,14 @@ class ExpectationSums:
             directions=np.zeros((n_classes, n_directions), np.int64),
         )
 
+    @staticmethod
+    def n_bytes_of(
+        n_classes: int, n_voxels: int, noise_shape: tuple[int, int], n_directions: int
+    ) -> int:
+        """Return the memory of `zeros` of the same arguments."""
+        numbers = 3 * n_classes * n_voxels + noise_shape[0] * noise_shape[1]
+        return np.dtype(np.int64).itemsize * (numbers + n_classes * n_directions)
+
     def __add__(self, other: "ExpectationSums") -> "ExpectationSums":
         pairs = zip(self.arrays(), other.arrays(), strict=True)
         return ExpectationSums(*(a + b for a, b in pairs))

@@ -5,6 +5,7 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Pixels
+from halfmap.model.disc import Disc
 from halfmap.model.orientations import (
     child_angles_deg,
     direction_pixels,
@@ -18,7 +19,17 @@ from halfmap.steps.search import Candidates, Search
 def coarse_shape(search: Search) -> tuple[int, int]:
     """Return the shape of the coarse slices; (0, ...) for a local search, which has none."""
     rows = 0 if search.candidates is None else len(search.candidates)
-    return rows, search.disc.coarse_width + search.disc.power_width
+    return rows, coarse_floats(search.disc)
+
+
+def coarse_floats(disc: Disc) -> int:
+    """Return the numbers of a coarse slice: its pixels and half of their power."""
+    return disc.coarse_width + disc.power_width
+
+
+def n_bytes_of_slices(n_rows: int, disc: Disc) -> int:
+    """Return the memory of the coarse slices."""
+    return np.dtype(np.float32).itemsize * n_rows * coarse_floats(disc)
 
 
 def fill_coarse_slices(search: Search, out: Float32[Array, "row float"], block: slice) -> None:

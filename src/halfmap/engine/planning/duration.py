@@ -1,0 +1,94 @@
+"""Wall seconds of every phase, from what the trials took."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from halfmap.engine.job import Job
+from halfmap.engine.planning.layout import Layout
+from halfmap.engine.planning.memory import Iteration
+from halfmap.engine.planning.trial import Cost
+
+NARROWING = 0.5
+"""Posteriors are broad at first: what that costs more is so much less in each iteration."""
+ACCURACY_S = 0.1
+"""To estimate how accurate poses can be."""
+WRITE_BYTES_S = 300e6
+"""Maps are written so fast, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Wall seconds of an iteration."""
+
+    preparation: float
+    expectation: float
+    maximisation: float
+    writing: float
+
+    @property
+    def total(self) -> float:
+        """Seconds of the iteration."""
+        return self.preparation + self.expectation + self.maximisation + self.writing
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What does not depend on the iteration, seconds."""
+
+    start_s: float
+    """From the launch to the first iteration."""
+    table_s: float
+    """To write the particle table."""
+
+
+def narrowed(iterations: list[Iteration], first: Cost, later: Cost) -> list[Iteration]:
+    """Add to the cost of early iterations what their broad posteriors take.
+
+    Parameters
+    ----------
+    first
+        Cost of the first iteration, as tried with the maps that there are.
+    later
+        What it would be if its maps were as good as those of later ones.
+    """
+    excess = max(0.0, first.particle_s - later.particle_s)
+    out = []
+    for number, it in enumerate(iterations):
+        particle_s = it.cost.particle_s + (excess * NARROWING**number if number else 0.0)
+        out.append(replace(it, cost=replace(it.cost, particle_s=particle_s)))
+    return out
+
+
+def phases(job: Job, layout: Layout, it: Iteration, fixed: Fixed) -> Phases:
+    """Return the wall seconds of an iteration on some ranks."""
+    n_classes, halves = job.options.n_classes, range(layout.n_halves)
+    preparation = ACCURACY_S
+    making = 0.0
+    for half in halves:
+        near = min(len(layout.beside(rank, half)) for rank in layout.team(half))
+        preparation += it.maps.transform_s * -(-n_classes // near) + it.cost.slices_s / near
+        making += it.maps.map_s * -(-n_classes // len(layout.team(half)))
+    if layout.n_halves == 2 and len(set(layout.roots)) == 2:  # side by side
+        preparation, making = ACCURACY_S + (preparation - ACCURACY_S) / 2.0, making / 2.0
+    if layout.n_halves == 2 and it.schedule.converged:
+        making *= 2.0  # unfiltered half maps besides
+    map_bytes = it.sizes.maps * layout.n_halves
+    return Phases(
+        preparation, expectation(job, layout, it), making, fixed.table_s + map_bytes / WRITE_BYTES_S
+    )
+
+
+def expectation(job: Job, layout: Layout, it: Iteration) -> float:
+    """Return the seconds until the last unit is done, units being leased on request."""
+    units = job.units_at(it.schedule)
+    sizes = np.array([len(unit.rows) for unit in units])
+    seconds = sizes * it.cost.particle_s + it.cost.unit_s
+    n_threads = layout.n_working_threads
+    return float(max(seconds.max(), seconds.sum() / n_threads + seconds.mean() * _tail(n_threads)))
+
+
+def _tail(n_threads: int) -> float:
+    """Return how long threads wait for the last unit, in units, in the mean."""
+    return 0.5 * (n_threads - 1) / n_threads
+

@@ -1,0 +1,208 @@
+"""Memory of every rank and node in every phase of an iteration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from halfmap.engine.job import Job
+from halfmap.engine.planning.layout import Layout
+from halfmap.engine.planning.trial import Cost
+from halfmap.engine.planning.trial_maps import MapCost
+from halfmap.model.disc import make_disc
+from halfmap.model.orientations import direction_pixels
+from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.reference import FourierReference
+from halfmap.model.schedule import Schedule
+from halfmap.model.sums import ExpectationSums
+from halfmap.model.touched_voxels import n_touched
+from halfmap.steps.slices import n_bytes_of_slices
+from halfmap.steps.unit_grid import n_bytes_of_unit_grid
+
+
+LIBRARIES = "libraries and tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a rank holds before and besides all that depends on the sizes of maps, bytes."""
+
+    worker: int
+    leader: int
+    """With the tables, and no kernels."""
+    both: int
+    """Of a rank that leads and works."""
+    start: int
+    """Peak of the leader when it reads tables and maps."""
+    files: int
+    """Of a rank: libraries, whose pages the ranks of a node share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that takes memory."""
+
+    name: str
+    n_bytes: int
+    shared: str = ""
+    """Name of the copy that all ranks of a node use; empty: each has its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a rank holds at once."""
+
+    iteration: int
+    phase: str
+    items: tuple[Item, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Resident memory of the rank; what is shared counts wholly, as the system counts it."""
+        return sum(item.n_bytes for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes of the large arrays of one iteration."""
+
+    maps: int
+    """Of all classes of a half."""
+    references: int
+    """The same."""
+    slices: int
+    """The same."""
+    sums: int
+    """The same."""
+    grid: int
+    """Of a unit."""
+
+
+def sizes_of(job: Job, schedule: Schedule, cost: Cost) -> Sizes:
+    """Return the sizes of an iteration, as the allocators will ask for them."""
+    n_classes, box = job.options.n_classes, job.box
+    sphere = PaddedSphere(schedule.current_size // 2, job.padding, job.flat)
+    geometry = max((images.geometry for images in job.images), key=lambda g: g.box)
+    disc = make_disc(schedule.current_size, schedule.coarse_size, geometry)
+    noise = len(job.optics), box // 2 + 1
+    n_directions = len(direction_pixels(schedule.sampling)[0])
+    return Sizes(
+        maps=4 * n_classes * (1 if job.flat else box) * box**2,
+        references=n_classes * FourierReference.n_bytes_of(sphere),
+        slices=n_bytes_of_slices(cost.n_rows, disc),
+        sums=ExpectationSums.n_bytes_of(n_classes, n_touched(sphere), noise, n_directions),
+        grid=n_bytes_of_unit_grid(sphere, n_classes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """An iteration with what it costs."""
+
+    schedule: Schedule
+    cost: Cost
+    maps: MapCost
+    sizes: Sizes
+    n_particles: int
+    n_units: int
+
+
+def moments(job: Job, layout: Layout, base: Base, it: Iteration, rank: int) -> list[Moment]:
+    """Return what a rank holds in each phase of an iteration."""
+    if layout.leads_only(rank):
+        return [Moment(0, "start", (Item(LIBRARIES, max(base.leader, base.start)),))]
+    library = base.worker if rank else base.both
+    always = [Item(LIBRARIES, library), *_maps(layout, it.sizes, rank)]
+    references = list(_shared("references", it.sizes.references, layout, rank))
+    slices = list(_shared("coarse slices", it.sizes.slices, layout, rank))
+    halves = layout.served[rank]
+    sums = Item("sums", it.sizes.sums * len(halves))
+    # A thread that works for both halves in turn has a workspace for each.
+    n_workspaces = layout.n_threads * len(halves)
+    work = [
+        Item("grids of units", it.sizes.grid * n_workspaces),
+        Item("work of threads", it.cost.thread_bytes * layout.n_threads),
+    ]
+    alone = [item for item in references if not item.shared]
+    phases = {
+        "preparation": [*references, Item("transforming maps", it.maps.transform_bytes)],
+        "expectation": [*references, *slices, sums, *work],
+        "maximisation": [*alone, sums, *_making(job, layout, it, rank)],
+    }
+    number = it.schedule.iteration
+    return [Moment(number, name, (*always, *items)) for name, items in phases.items()]
+
+
+def _maps(layout: Layout, sizes: Sizes, rank: int) -> Iterator[Item]:
+    """Yield the maps, which the first rank of a node holds of each half."""
+    n = sum(layout.beside(rank, half)[0] == rank for half in layout.served[rank])
+    if n:
+        yield Item("maps", n * sizes.maps)
+
+
+def _shared(name: str, n_bytes: int, layout: Layout, rank: int) -> Iterator[Item]:
+    """Yield what the ranks of a half share on a node."""
+    for half in layout.served[rank] if n_bytes else ():
+        is_shared = len(layout.beside(rank, half)) > 1
+        yield Item(name, n_bytes, f"{name} of half {half}" if is_shared else "")
+
+
+def _making(job: Job, layout: Layout, it: Iteration, rank: int) -> Iterator[Item]:
+    """Yield what making maps takes besides the sums."""
+    served, n_classes = layout.served[rank], job.options.n_classes
+    own = sum(layout.n_own_classes(rank, half, n_classes) for half in served)
+    if own == 0:
+        return
+    of_class, halves = it.sizes.sums // n_classes, len(served)
+    if layout.n_halves == 2 and it.schedule.converged:  # those of the other half, and of both
+        yield Item("sums of the other half and of both", (3 - halves) * of_class)
+    elif layout.n_halves == 2 and job.options.join_halves_resolution_A > 0.0:
+        yield Item("joined sums", halves * of_class)
+    elif len(job.group.right) and own > 1:
+        yield Item("symmetrised sums", (own - 1) * of_class)
+    yield Item("making a map", it.maps.map_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The largest need of a kind of rank, or of a node."""
+
+    n_bytes: int
+    moment: Moment
+    place: int
+    """Rank or node."""
+
+
+def rank_peaks(job: Job, layout: Layout, base: Base, iterations: list[Iteration]) -> list[Peak]:
+    """Return the peak of every rank."""
+    peaks = []
+    for rank in range(layout.n_ranks):
+        every = [m for it in iterations for m in moments(job, layout, base, it, rank)]
+        worst = max(every, key=lambda moment: moment.n_bytes)
+        peaks.append(Peak(worst.n_bytes, worst, rank))
+    return peaks
+
+
+def node_peaks(job: Job, layout: Layout, base: Base, iterations: list[Iteration]) -> list[Peak]:
+    """Return the peak of every node: what is shared counts once."""
+    peaks = []
+    for node in range(layout.n_nodes):
+        ranks = [rank for rank, place in enumerate(layout.node) if place == node]
+        found = [_of_node(job, layout, base, it, ranks) for it in iterations]
+        n_bytes, worst = max((pair for pairs in found for pair in pairs), key=lambda p: p[0])
+        peaks.append(Peak(n_bytes, worst, node))
+    return peaks
+
+
+def _of_node(
+    job: Job, layout: Layout, base: Base, it: Iteration, ranks: list[int]
+) -> list[tuple[int, Moment]]:
+    """Return the need of a node in each phase, and the moment of its greediest rank."""
+    by_rank = [moments(job, layout, base, it, rank) for rank in ranks]
+    n_phases = max(len(found) for found in by_rank)
+    needs = []
+    for phase in range(n_phases):
+        now = [found[min(phase, len(found) - 1)] for found in by_rank]
+        own = sum(item.n_bytes for m in now for item in m.items if not item.shared)
+        shared = {item.shared: item.n_bytes for m in now for item in m.items if item.shared}
+        libraries = base.files * (len(ranks) - 1)
+        needs.append((own + sum(shared.values()) - libraries, max(now, key=lambda m: m.n_bytes)))
+    return needs
