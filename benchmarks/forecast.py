@@ -2,10 +2,10 @@
 
     python benchmarks/forecast.py [--o FOLDER] [CASE ...]
 
-Simulates particles and, for each case, makes the dry run, then the run, and prints ratios of forecast to
-run: the peak memory of the greediest rank (VmHWM) and of the node (the largest sum of PSS), the CPU time
-of all units, and the wall time of the whole. CPU times are those to trust on a machine that has
-other work; the load is printed beside them. Linux only.
+Simulates particles and, for each case, makes the dry run, then the run, and prints ratios of
+forecast to run: the peak memory of the greediest rank (VmHWM) and of the node (the largest sum of
+PSS), the CPU time of all units, and the wall time of the whole. CPU times are those to trust on a
+machine that has other work; the load is printed beside them. Linux only.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SETS = {
     "p64": ("--n", "1000", "--box", "64", "--angpix", "4", "--snr", "0.3"),
@@ -28,6 +29,7 @@ SETS = {
 COMMON = ("--ctf", "--zero_mask", "--norm", "--scale", "--random_seed", "1", "--oversampling", "1")
 SEARCH = ("--offset_range", "5", "--offset_step", "2", "--particle_diameter", "200")
 AUTO = ("--auto_refine", "--split_random_halves", "--ini_high", "30", "--healpix_order", "2")
+LOCAL = ("--healpix_order", "4", "--sigma_ang", "2")
 MEBIBYTE = 2**20
 PAUSE_S = 0.05
 
@@ -52,10 +54,7 @@ CASES = {
     "auto128": Case("p128", (*AUTO, "--auto_iter_max", "6"), ranks=3),
     "auto256": Case("p256", (*AUTO, "--auto_iter_max", "3"), ranks=3),
     "local256": Case(
-        "p256",
-        ("--split_random_halves", "--iter", "2", "--ini_high", "4", "--healpix_order", "4")
-        + ("--sigma_ang", "2"),
-        ranks=4,
+        "p256", (*LOCAL, "--split_random_halves", "--iter", "2", "--ini_high", "4"), ranks=4
     ),
 }
 
@@ -71,14 +70,13 @@ class Measured:
     """Largest sum of PSS."""
 
 
-def command(case: Case, folder: Path, output: str, *more: str) -> list[str]:
+def command(case: Case, output: str, *more: str) -> list[str]:
     """Return the words of a run."""
     reference = ("--ref", f"{case.data}/{case.reference}") if case.reference else ()
     table = "truth.star" if "--sigma_ang" in case.words else "particles.star"
     program = [sys.executable, "-m", "halfmap.cli.main", "refine"]
     words = ("--i", f"{case.data}/{table}", *reference, "--o", f"{output}/run", *COMMON, *SEARCH)
     launch = [str(Path(sys.prefix, "bin", "mpirun")), "-n", str(case.ranks)]
-    del folder
     return [
         *(launch if case.ranks > 1 else []),
         *program,
@@ -111,7 +109,9 @@ def _look(root: int, found: Measured) -> None:
                 continue
             if b"mpirun" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
                 continue
-            status, rollup = (_kilobytes(Path(f"/proc/{pid}/{n}")) for n in ("status", "smaps_rollup"))
+            status, rollup = (
+                _kilobytes(Path(f"/proc/{pid}/{n}")) for n in ("status", "smaps_rollup")
+            )
             found.rank_bytes[pid] = 1024 * status["VmHWM"]
             node += 1024 * rollup["Pss"]
         except (OSError, KeyError):  # it has just ended
@@ -145,17 +145,17 @@ def unit_seconds(timing: Path) -> dict[int, float]:
     return dict(seconds)
 
 
-def compare(name: str, folder: Path) -> dict[str, object]:
+def compare(name: str, folder: Path) -> dict[str, Any]:
     """Forecast, run, and return both."""
     case = CASES[name]
     output = f"out-{name}"
     shutil.rmtree(folder / output, ignore_errors=True)
     (folder / output).mkdir()
     plan = folder / output / "plan.json"
-    dry = command(case, folder, output, "--dry_run", "--plan_json", str(plan))
+    dry = command(case, output, "--dry_run", "--plan_json", str(plan))
     measured(dry, folder, folder / output / "dry.log")
     forecast = json.loads(plan.read_text())
-    real = measured(command(case, folder, output), folder, folder / output / "run.log")
+    real = measured(command(case, output), folder, folder / output / "run.log")
     units = unit_seconds(folder / output / "run_timing.csv")
     n = sum(1 for it in forecast["iterations"])
     return {
@@ -194,8 +194,8 @@ def main() -> None:
     for name, words in SETS.items():
         if not (folder / name).exists():
             program = [sys.executable, "-m", "halfmap.cli.main", "simulate", "--phantom"]
-            more = ("--seed", "1", "--o", name)
-            subprocess.run([*program, *words, *more], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            every = [*program, *words, "--seed", "1", "--o", name]
+            subprocess.run(every, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     print("| case | load | iterations | rank, MiB | node, MiB | CPU of units, s | wall, s |")
     print("|---|---|---|---|---|---|---|")
     for name in asked.cases or CASES:

@@ -10,7 +10,7 @@ from halfmap.config.options import declarations
 from .test_option_effects import EFFECTS
 
 TESTS = Path(__file__).parents[1]
-MAPS, ORIENTATIONS, SAMPLING, AUTO, CLASS_AVERAGES = (
+MAPS, ORIENTATIONS, SAMPLING, AUTO, CLASS_AVERAGES, DRY_RUN = (
     f"integration/test_{name}.py::test_"
     for name in (
         "map_options",
@@ -18,6 +18,7 @@ MAPS, ORIENTATIONS, SAMPLING, AUTO, CLASS_AVERAGES = (
         "sampling_options",
         "auto_refine_options",
         "class_averages",
+        "dry_run",
     )
 )
 ELSEWHERE = {
@@ -68,6 +69,13 @@ ELSEWHERE = {
     "dont_check_norm": "integration/test_grey_scale_of_images.py::"
     "test_the_warning_goes_when_images_are_repaired_or_accepted",
     "verb": "integration/test_output_place.py::test_a_silent_run_says_nothing",
+    "dry_run": f"{DRY_RUN}no_file_is_written_changed_or_removed",
+    "plan_json": f"{DRY_RUN}the_last_iteration_is_at_nyquist_with_all_particles",
+    "plan_ranks": f"{DRY_RUN}more_ranks_take_less_time_and_more_memory",
+    "plan_nodes": f"{DRY_RUN}ranks_are_divided_among_the_nodes_asked_about",
+    "plan_cores": f"{DRY_RUN}a_plan_that_does_not_fit_says_what_to_change",
+    "plan_memory": f"{DRY_RUN}a_plan_that_does_not_fit_says_what_to_change",
+    "plan_resolution": f"{DRY_RUN}a_resolution_that_is_expected_decides_how_far_the_run_goes",
     "skip_maximize": "integration/test_skip_maximize.py::"
     "test_the_poses_are_those_of_the_first_iteration_and_no_map_is_made",
     "failsafe_threshold": "integration/test_quarantine.py::"

@@ -11,18 +11,22 @@ from pydantic import ValidationError
 from halfmap.config.command_line import expected, parse
 from halfmap.config.declare import Status
 from halfmap.config.options import (
+    OUR_GROUPS,
     RefineOptions,
     by_spelling,
     declarations,
     from_mapping,
     to_mapping,
 )
-from halfmap.config.own import Own
 from halfmap.config.relion_labels import relion_labels
 from halfmap.errors import OptionError
 from halfmap.model.symmetry import point_group
 
-OURS = {d.spelling for d in declarations() if d.name in Own.model_fields}
+OURS = {
+    by_name.spelling
+    for by_name in declarations()
+    if any(by_name.name in group.model_fields for group in OUR_GROUPS)
+}
 
 
 def options(**values: object) -> RefineOptions:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from halfmap.config.command_line import expected
 from halfmap.config.declare import OnContinue, Status
 from halfmap.config.describe import UNITS, default_text, value_word
-from halfmap.config.options import GROUPS, Declaration, declarations
-from halfmap.config.own import Own
+from halfmap.config.options import GROUPS, OUR_GROUPS, Declaration, declarations
 
 HEAD = """\
 # Options of `halfmap refine`
@@ -35,7 +34,7 @@ def document() -> str:
 
 def _summary() -> str:
     """Count what became of RELION's options."""
-    own = set(Own.model_fields)
+    own = {name for group in OUR_GROUPS for name in group.model_fields}
     count = Counter(d.option.status for d in declarations() if d.name not in own)
     total = sum(count.values())
     parts = ", ".join(f"{count[status]} {status.value}" for status in Status)

@@ -37,6 +37,8 @@ GROUPS: tuple[type[OptionGroup], ...] = (
 )
 """In the order in which help and documentation show them."""
 
+OUR_GROUPS: tuple[type[OptionGroup], ...] = (Own, Forecast)
+"""Those whose options RELION does not have."""
 DEFAULT_ITERATIONS = 50
 LISTS = (".star", ".mrcs")
 """Files with these endings may hold several references."""

@@ -24,6 +24,10 @@ from halfmap.engine.planning.forecast import Forecast, to_json
 from halfmap.engine.planning.layout import Layout, asked_layout
 from halfmap.engine.planning.memory import Base, Iteration, node_peaks, rank_peaks, sizes_of
 from halfmap.engine.planning.planted import expected_power
+from halfmap.engine.planning.scenario import expected_iterations
+from halfmap.engine.planning.text import forecast_text
+from halfmap.engine.planning.trial import Cost, Trials
+from halfmap.engine.planning.trial_maps import table_seconds, tried_maps
 from halfmap.engine.process_memory import (
     Resident,
     begin_peak,
@@ -32,17 +36,12 @@ from halfmap.engine.process_memory import (
     resident,
     seconds_since_start,
 )
-from halfmap.engine.planning.scenario import expected_iterations
-from halfmap.engine.planning.text import forecast_text
-from halfmap.engine.planning.trial import Cost, Trials
-from halfmap.engine.planning.trial_maps import table_seconds, tried_maps
 from halfmap.engine.start import new_run
 from halfmap.engine.state import State
 from halfmap.io.atomic import replacing
 from halfmap.io.output import free_bytes, iteration_bytes
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import all_or_none, share
-from halfmap.parallel.halves import LEADER
 
 FIRST_S = 6.0
 """The first iteration, which is often the longest, is worth a longer trial."""

@@ -91,4 +91,3 @@ def expectation(job: Job, layout: Layout, it: Iteration) -> float:
 def _tail(n_threads: int) -> float:
     """Return how long threads wait for the last unit, in units, in the mean."""
     return 0.5 * (n_threads - 1) / n_threads
-

@@ -86,5 +86,5 @@ def _peak(peak: Peak) -> dict[str, Any]:
         "bytes": peak.n_bytes,
         "iteration": peak.moment.iteration,
         "phase": peak.moment.phase,
-        "items": {item.name: item.n_bytes for item in peak.moment.items},
+        "items": peak.moment.by_name,
     }

@@ -17,7 +17,6 @@ from halfmap.model.touched_voxels import n_touched
 from halfmap.steps.slices import n_bytes_of_slices
 from halfmap.steps.unit_grid import n_bytes_of_unit_grid
 
-
 LIBRARIES = "libraries and tables"
 
 
@@ -58,6 +57,14 @@ class Moment:
     def n_bytes(self) -> int:
         """Resident memory of the rank; what is shared counts wholly, as the system counts it."""
         return sum(item.n_bytes for item in self.items)
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """Bytes of items of the same name together."""
+        found: dict[str, int] = {}
+        for item in self.items:
+            found[item.name] = found.get(item.name, 0) + item.n_bytes
+        return found
 
 
 @dataclass(frozen=True, slots=True)

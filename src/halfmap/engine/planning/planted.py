@@ -3,8 +3,9 @@
 The maps of later iterations do not exist yet. In their place stand maps of white noise within the
 particle, with the power that the maps are expected to have: that of the first maps as far as these
 go and, beyond, falling evenly on the logarithmic scale to what just equals the noise at the
-expected resolution. Real images, of which noise is nearly all, get projections of them added. So the
-posterior becomes as narrow as it can be expected to be, and images cost what they will cost.
+expected resolution. Images are projections of them, with the CTF of real particles and noise of the
+spectra that were measured. So the posterior becomes as narrow as can be expected. (Real images
+would not do: at low resolution there is a particle in them, which is none of these maps.)
 
 The box of such a map is the Fourier window: frequencies are counted in 1 / length of the box, so a
 coarser grid changes nothing of what is held of the transform.
@@ -13,7 +14,7 @@ coarser grid changes nothing of what is held of the transform.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Complex64, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
@@ -39,8 +40,8 @@ from halfmap.steps.search import Search
 from halfmap.steps.slices import child_matrices, project_classes, slice_axes
 
 MEAN_CTF_POWER = 0.5
-STRONGEST = 10.0
-"""Power of the signal of one image over that of the noise, at most."""
+STRONGEST = 100.0
+"""Power of the signal of one image over that of the noise, at most: a map may be on any scale."""
 MASK_EDGE_SHARE = 0.05
 
 
@@ -69,7 +70,7 @@ def expected_power(job: Job, model: HalfModel, scenario: Scenario) -> Float[Arra
     slope = (np.log(final) - np.log(begin)) / max(1, last - first)
     beyond = np.exp(np.log(begin) + slope * (shells - first))
     power = np.where((shells <= first) & (known > 0.0), known, beyond)
-    return np.minimum(power, STRONGEST * np.where(noise > 0.0, noise, np.inf))
+    return np.asarray(np.minimum(power, STRONGEST * np.where(noise > 0.0, noise, np.inf)))
 
 
 def _first_shell(job: Job) -> int:
@@ -144,13 +145,12 @@ def _random_angles(n: int, rng: np.random.Generator, *, flat: bool) -> Float[Arr
 
 
 def planted(
-    images: Float32[Array, "image y x"],
     rows: Int[Array, " image"],
     truth: Truth,
     job: Job,
     search: Search,
 ) -> Float32[Array, "image y x"]:
-    """Return images with the projections of a search's references added."""
+    """Return images that show a search's references, in noise."""
     box, disc = search.plan.images.box, search.disc
     order = np.argsort(truth.class_index, kind="stable")
     cut = np.zeros((len(rows), disc.width), np.float32)
@@ -160,18 +160,30 @@ def planted(
     listed *= _lens(rows, job, search)
     turns = truth.shift_A / search.plan.images.pixel_size_A / box @ np.stack([disc.kx, disc.ky])
     listed *= np.exp(2j * np.pi * turns)
-    planes = np.zeros((len(rows), box * (box // 2 + 1)), np.complex64)
-    planes[:, plane_index(disc, box)] = listed
-    planes = planes.reshape(len(rows), box, box // 2 + 1)
+    flat = np.zeros((len(rows), box * (box // 2 + 1)), np.complex64)
+    flat[:, plane_index(disc, box)] = listed
+    planes = flat.reshape(len(rows), box, box // 2 + 1)
     mates = np.arange(1, box // 2)
     planes[:, -mates, 0] = planes[:, mates, 0].conj()
     ky, _ = frequencies_2d(box)
-    return images + inverse_2d(planes * centring_signs(ky.shape), box).astype(np.float32)
+    planes = planes * centring_signs(ky.shape) + _noise(rows, job, search)
+    return inverse_2d(planes, box).astype(np.float32)
 
 
-def _lens(
+def _noise(
     rows: Int[Array, " image"], job: Job, search: Search
-) -> Float[Array, "image pixel"]:
+) -> Complex64[Array, "image y half"]:
+    """Draw the transform of noise as the model knows it for the optics group of each image."""
+    geometry = search.plan.images.geometry
+    shells = np.minimum(geometry.model_shells(), search.model.noise_variance.shape[1] - 1)
+    variance = search.model.noise_variance[job.particles.optics_group[rows]]
+    deviation = np.sqrt(variance * geometry.power_per_pixel).astype(np.float32)
+    rng = np.random.default_rng(len(rows))
+    parts = rng.standard_normal((2, len(rows), *shells.shape), dtype=np.float32)
+    return np.asarray((parts[0] + 1j * parts[1]) * deviation[:, shells], np.complex64)
+
+
+def _lens(rows: Int[Array, " image"], job: Job, search: Search) -> Float[Array, "image pixel"]:
     """Return the CTF of some images at the pixels of the disc."""
     disc, settings = search.disc, search.plan.images
     factors = np.ones((len(rows), len(disc)))

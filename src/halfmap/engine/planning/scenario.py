@@ -119,9 +119,11 @@ def _concluded(schedule: Schedule, job: Job, target: int) -> Schedule:
 
 
 def _shell_of_sampling(schedule: Schedule, job: Job) -> int:
-    """Return the finest shell that the steps of the second pass can show; the last if automatic
-    sampling does not refine them: then the user has chosen them for what is expected."""
-    if not job.schedule_rules.automatic or schedule.sampling.fixed_angles:
+    """Return the finest shell that the steps of the second pass can show.
+
+    Angles that stay are those of a finer search.
+    """
+    if schedule.sampling.fixed_angles:
         return job.box // 2
     rules = job.schedule_rules
     step = np.deg2rad(schedule.sampling.fine_angular_step_deg)

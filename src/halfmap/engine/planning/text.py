@@ -1,6 +1,6 @@
 """The forecast as a person reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from halfmap.engine.console_text import duration_text
@@ -9,6 +9,8 @@ from halfmap.engine.planning.forecast import Forecast
 from halfmap.engine.planning.memory import Iteration, Peak
 
 Timed = tuple[Iteration, Phases]
+HEADS = ("iterations", "step °", "step Å", "window px", "ms / particle", "time")
+WIDTHS = (10, 9, 9, 12, 15, 14)
 
 
 def forecast_text(forecast: Forecast) -> str:
@@ -16,7 +18,7 @@ def forecast_text(forecast: Forecast) -> str:
     return "\n".join(
         [
             "",
-            "forecast (nothing was computed, nothing was written)",
+            "forecast (no result was made)",
             *_where(forecast),
             "",
             *_times(forecast),
@@ -34,22 +36,26 @@ def forecast_text(forecast: Forecast) -> str:
 def _where(forecast: Forecast) -> Iterator[str]:
     layout = forecast.layout
     yield (
-        f"  for {_counted(layout.n_ranks, 'rank')} with {_counted(layout.n_threads, 'thread')} each "
-        f"on {_counted(layout.n_nodes, 'node')} of {_counted(layout.cores, 'core')} and "
+        f"  for {_counted(layout.n_ranks, 'rank')} with {_counted(layout.n_threads, 'thread')} "
+        f"each on {_counted(layout.n_nodes, 'node')} of {_counted(layout.cores, 'core')} and "
         f"{size_text(layout.node_bytes)}; one thread multiplies at "
         f"{forecast.sgemm_gflops:.0f} GFLOP/s"
     )
 
 
 def _times(forecast: Forecast) -> Iterator[str]:
-    heads = ("iterations", "step °", "step Å", "window px", "ms/particle", "time")
-    yield "time        " + "".join(f"{head:>13}" for head in heads)
-    yield f"  start{'':71}{duration_text(forecast.start_s):>12}"
+    yield _row(HEADS, "")
+    yield _row(("start", *(4 * ("",)), duration_text(forecast.start_s)), "")
     timed = zip(forecast.iterations, forecast.phases, strict=True)
     for _, group in groupby(timed, key=_level):
         yield _level_line(list(group))
-    yield f"  all{'':73}{duration_text(forecast.seconds):>12}"
+    yield _row(("all", *(4 * ("",)), duration_text(forecast.seconds)), "")
     yield f"  of it {_phase_sums(forecast)}"
+
+
+def _row(cells: Sequence[str], note: str) -> str:
+    padded = (f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+    return "  " + f"{''.join(padded)}  {note}".rstrip()
 
 
 def _level(timed: Timed) -> tuple[object, ...]:
@@ -70,7 +76,7 @@ def _level_line(own: list[Timed]) -> str:
         f"{costs[0]:.3g}" if len(costs) == 1 else f"{costs[0]:.3g} - {costs[-1]:.3g}",
         duration_text(sum(phases.total for _, phases in own)),
     )
-    return f"{'':12}" + "".join(f"{cell:>13}" for cell in cells) + (f"  {kind}" if kind else "")
+    return _row(cells, kind)
 
 
 def _phase_sums(forecast: Forecast) -> str:
@@ -85,12 +91,16 @@ def _memory(forecast: Forecast) -> Iterator[str]:
     yield f"memory      {size_text(node.n_bytes)} on the fullest node, {_when(node)}"
     by_kind: dict[tuple[str, ...], list[Peak]] = {}
     for peak in forecast.ranks:
-        kind = tuple(f"{item.name} {size_text(item.n_bytes)}" for item in peak.moment.items)
+        kind = (peak.moment.phase, *_items(peak))
         by_kind.setdefault(kind, []).append(peak)
     for peaks in by_kind.values():
         yield f"  {_ranks(peaks):<24}{size_text(peaks[0].n_bytes):>10}, {_when(peaks[0])}"
-    items = (f"{item.name} {size_text(item.n_bytes)}" for item in rank.moment.items)
-    yield f"  largest rank: {', '.join(items)}"
+    yield f"  largest rank: {', '.join(_items(rank))}"
+
+
+def _items(peak: Peak) -> tuple[str, ...]:
+    found = peak.moment.by_name.items()
+    return tuple(f"{name} {size_text(n_bytes)}" for name, n_bytes in found)
 
 
 def _ranks(peaks: list[Peak]) -> str:

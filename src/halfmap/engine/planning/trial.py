@@ -101,7 +101,8 @@ class Trials:
         self.job, self.model, self.poses, self.power = job, model, poses, power
         own = [unit for unit in job.units if unit.half == 0]
         self.geometry = own[0].geometry
-        self.units = [unit.rows for unit in own if unit.geometry == self.geometry]
+        self.unit = len(own[0].rows)
+        self.rows = np.concatenate([u.rows for u in own if u.geometry == self.geometry])
         self._is_warm = False
 
     def of(self, schedule: Schedule, limit_s: float, *, first: bool) -> Cost:
@@ -149,8 +150,10 @@ class Trials:
             share = min(1.0, most / n_rows)
         if share < 1.0 and search.candidates is not None:
             search = replace(search, candidates=search.candidates[:most])
-        start = time.thread_time()
         slices = np.empty(coarse_shape(search), np.float32)
+        if not self._is_warm:
+            fill_coarse_slices(search, slices, slice(0, 1))
+        start = time.thread_time()
         fill_coarse_slices(search, slices, slice(0, len(slices)))
         slices_s = (time.thread_time() - start) / share
         search = replace(search, coarse_slices=slices)
@@ -188,7 +191,7 @@ class Trials:
         before = begin_peak()
         seconds, coarse_s, result = self._timed(search, workspace, clock, few)
         thread_bytes, n = resident().peak - before, len(few[0])
-        unit = len(self.units[0])
+        unit = self.unit
         if n < unit and seconds * unit / n < limit_s:
             workspace.add_to(sums)
             whole_unit = self._particles(search, unit, first=how[0])
@@ -219,11 +222,14 @@ class Trials:
 
     def _particles(self, search: Search, n: int, *, first: bool) -> "_Prepared":
         """Return rows, images and poses of a unit."""
-        rows = np.concatenate(self.units)[:n]
-        images, poses = self.job.read_images(rows, search.plan.images), self.poses[rows]
-        if not first:
+        # From all over the table: neighbours are of a micrograph, and of one defocus.
+        rows = self.rows[np.linspace(0, len(self.rows) - 1, n).astype(np.int64)]
+        poses = self.poses[rows]
+        if first:
+            images = self.job.read_images(rows, search.plan.images)
+        else:
             truth = drawn_truth(search, len(rows), poses, np.random.default_rng(len(rows)))
-            images = planted(images, rows, truth, self.job, search)
+            images = planted(rows, truth, self.job, search)
             unmoved = np.zeros_like(poses.offset_A)
             poses = replace(poses, angles_deg=truth.angles_deg, offset_A=unmoved)
         if search.plan.rules.inserts_others:

@@ -14,6 +14,7 @@ from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.projection import fourier_reference
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
+from halfmap.model.touched_voxels import n_touched
 from halfmap.steps.maximisation import hermitian, spectra, symmetrise
 from halfmap.steps.reconstruction import reconstruct
 
@@ -49,7 +50,7 @@ def tried_maps(job: Job, schedule: Schedule, model: HalfModel) -> MapCost:
     transform_s = time.thread_time() - start
     transform_bytes = max(0, resident().peak - before - reference.values.nbytes)
     sphere = reference.sphere
-    sums = _sums(job, model, sphere)
+    sums = _sums(model, sphere)
     before, start = begin_peak(), time.thread_time()
     _map(job, _of_box(model, box), (sums, sphere), box)
     map_s = time.thread_time() - start
@@ -69,9 +70,9 @@ def _map(
     reconstruct(complete, box, estimate.signal_variance, 1.0, job.inversion)
 
 
-def _sums(job: Job, model: HalfModel, sphere: PaddedSphere) -> ExpectationSums:
+def _sums(model: HalfModel, sphere: PaddedSphere) -> ExpectationSums:
     shape = len(model.noise_variance), 1
-    sums = ExpectationSums.zeros(1, int(np.prod(sphere.shape)), shape, 1)
+    sums = ExpectationSums.zeros(1, n_touched(sphere), shape, 1)
     sums.volume[:] = 2**20
     return sums
 

@@ -1,0 +1,150 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from .tiny_project import MAP, STAR, Run, assert_one_message, assert_ran, refine, set_pixels
+
+DRY = ("--dry_run", "--plan_json", "plan.json", "--verb", "0", "--overwrite")
+AUTO = ("--auto_refine", "--split_random_halves", "--auto_iter_max", "40")
+
+
+def everything() -> set[tuple[str, bytes]]:
+    return {(str(p), p.read_bytes()) for p in Path().rglob("*") if p.is_file()}
+
+
+def forecast(run: Run, *more: str) -> dict:
+    """The forecast of a dry run of the tiny project."""
+    assert_ran(run(refine(*more, *DRY)))
+    return json.loads(Path("plan.json").read_text())
+
+
+@pytest.mark.usefixtures("tiny_project")
+@pytest.mark.parametrize("spelling", ["--dry_run", "--dry-run"])
+def test_no_file_is_written_changed_or_removed(run: Run, spelling: str) -> None:
+    Path("out").mkdir()
+    Path("out/run_it003_data.star").write_text("of an earlier run")
+    before = everything()
+    said = run(refine(spelling, "--overwrite", halves=True))
+    assert_ran(said)
+    assert "#SBATCH --mem=" in said.out
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_the_last_iteration_is_at_nyquist_with_all_particles(run: Run) -> None:
+    found = forecast(run, *AUTO)
+    *earlier, last = found["iterations"]
+    assert last["is_last"]
+    assert not any(it["is_last"] for it in earlier)
+    assert last["window_px"] == 24
+    assert last["n_particles"] == 24
+    steps = [it["fine_angular_step_deg"] for it in earlier]
+    assert steps == sorted(steps, reverse=True)
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_a_classification_has_the_iterations_asked_for_and_all_classes(run: Run) -> None:
+    one = forecast(run, "--iter", "3")
+    four = forecast(run, "--iter", "3", "--K", "4")
+    assert len(one["iterations"]) == len(four["iterations"]) == 3
+    for name in ("references", "grid", "maps"):
+        assert four["iterations"][0]["bytes"][name] >= 3.9 * one["iterations"][0]["bytes"][name]
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_more_ranks_take_less_time_and_more_memory(run: Run) -> None:
+    # Cores are what more ranks use: these are of a node that has them.
+    asked = [
+        forecast(run, *AUTO[:2], "--plan_ranks", str(n), "--plan_nodes", "1", "--plan_cores", "16")
+        for n in (3, 9)
+    ]
+    work = [sum(it["seconds"]["expectation"] for it in a["iterations"]) for a in asked]
+    cpu = [sum(it["cpu_s"] for it in a["iterations"]) for a in asked]
+    # Each forecast has trials of its own: what they took is divided out.
+    assert work[1] / cpu[1] < work[0] / cpu[0]
+    assert [a["ranks"] for a in asked] == [3, 9]
+    nodes = [a["memory_of_nodes"][0]["bytes"] for a in asked]
+    assert nodes[1] > 2 * nodes[0]
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_ranks_are_divided_among_the_nodes_asked_about(run: Run) -> None:
+    found = forecast(run, *AUTO[:2], "--plan_ranks", "9", "--plan_nodes", "3", "--j", "2")
+    assert len(found["memory_of_nodes"]) == 3
+    assert found["slurm"]["lines"][:3] == [
+        "#SBATCH --nodes=3",
+        "#SBATCH --ntasks=9",
+        "#SBATCH --cpus-per-task=2",
+    ]
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_a_plan_that_does_not_fit_says_what_to_change(run: Run) -> None:
+    ranks = (*AUTO[:2], "--plan_ranks", "17", "--plan_nodes", "1", "--plan_cores", "16")
+    ample = forecast(run, *ranks, "--plan_memory", "64")
+    assert ample["fits"], ample["advice"]
+    narrow_GB = 0.4 * ample["memory_of_nodes"][0]["bytes"] / 1e9
+    words = (*ranks, "--plan_memory", str(narrow_GB), "--dry_run")
+    said = run(refine(*words))
+    assert_ran(said)
+    assert "the run does not fit" in said.out
+    fewer = re.search(r"Start (\d+) ranks? with --j (\d+)", said.out)
+    assert fewer is not None, said.out
+    n_ranks, n_threads = map(int, fewer.groups())
+    again = (*AUTO[:2], *ranks[4:], "--plan_ranks", str(n_ranks), "--j", str(n_threads))
+    assert forecast(run, *again, "--plan_memory", str(narrow_GB))["fits"]
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_a_resolution_that_is_expected_decides_how_far_the_run_goes(run: Run) -> None:
+    coarse, fine = (
+        forecast(run, *AUTO, "--plan_resolution", resolution) for resolution in ("40", "13")
+    )
+    widest = [max(it["window_px"] for it in a["iterations"][:-1]) for a in (coarse, fine)]
+    assert widest[0] <= widest[1]
+    assert len(coarse["iterations"]) < len(fine["iterations"])
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_errors_are_those_of_a_real_start(run: Run) -> None:
+    MAP.unlink()
+    real, dry = run(refine()), run(refine("--dry_run"))
+    assert real.err == dry.err
+    assert_one_message(dry, 2, "--ref", "no such file")
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_bad_images_are_found_as_a_real_start_finds_them(run: Run) -> None:
+    set_pixels(Path("particles/particles.mrcs"), slice(None), float("nan"))
+    said = run(refine("--dry_run", "--failsafe_threshold", "3"))
+    assert said.code == 3
+    assert "particles.mrcs" in said.err
+
+
+@pytest.mark.usefixtures("tiny_project")
+@pytest.mark.parametrize(
+    "words", [("--plan_ranks", "-1"), ("--plan_memory", "much"), ("--plan_resolution", "0")]
+)
+def test_what_is_asked_about_must_be_possible(run: Run, words: tuple[str, str]) -> None:
+    said = run(refine("--dry_run", *words))
+    assert_one_message(said, 2, words[0], repr(words[1]), "expected")
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_without_a_dry_run_its_options_are_said_to_do_nothing(run: Run) -> None:
+    said = run(refine("--plan_ranks", "3"))
+    assert "--plan_ranks has no effect without --dry_run" in said.out
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_a_run_that_goes_on_is_forecast_from_where_it_stands(run: Run) -> None:
+    assert_ran(run(refine("--iter", "2", "--verb", "0")))
+    before = everything()
+    words = ["refine", "--continue", "out/run_it001_optimiser.star", "--iter", "4", "--overwrite"]
+    assert_ran(run([*words, *DRY[:-1]]))
+    found = json.loads(Path("plan.json").read_text())
+    assert [it["iteration"] for it in found["iterations"]] == [2, 3, 4]
+    assert {file for file in everything() if file[0] != "plan.json"} == before
+    assert STAR.exists()
