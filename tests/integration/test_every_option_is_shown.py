@@ -110,6 +110,7 @@ ELSEWHERE = {
     "reuse_scratch": "integration/test_scratch.py::test_reuse_copies_nothing",
     "keep_scratch": "integration/test_scratch.py::test_three_ranks_make_and_read_one_copy",
     "preread_images": "integration/test_scratch.py::test_images_can_be_held_in_memory",
+    "no_parallel_disc_io": "integration/test_scratch.py::test_stacks_can_be_read_in_turn",
     "overwrite": "integration/test_output_place.py::test_overwrite_leaves_nothing_of_a_longer_run",
 }
 

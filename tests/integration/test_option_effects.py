@@ -79,6 +79,7 @@ EFFECTS: list[tuple[Words, str, Words]] = [
     ({"fix_sigma_offset": True}, "offset_sigma", {}),
     ({"incr_size": 4}, "map", {}),
     ({"normalise": True}, "map", {}),
+    ({"scratch_float16": True}, "map", {}),
     ({"nr_parts_sigma2noise": 5}, "noise", {}),
 ]
 

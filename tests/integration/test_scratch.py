@@ -12,6 +12,7 @@ import pytest
 from halfmap.cli.main import main
 from halfmap.engine import refine as loop
 from halfmap.errors import DataError
+from halfmap.parallel.node_turn import NodeTurn
 
 from .conftest import Launch, run_program
 from .tiny_project import STACK, Run, assert_one_message, assert_ran, edit_star, refine, results
@@ -303,6 +304,45 @@ def test_images_that_do_not_fit_into_memory_are_read_from_their_stacks(
     assert "copies: 0 of 24 images" in words
     assert "half of the memory that was free is left free. The others are read" in words
     assert_same("copied", plain)
+
+
+# --- how stacks are read
+
+
+def test_stacks_can_be_read_in_turn(
+    run: Run, plain: dict[str, bytes], tiny_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del tiny_project
+    turns = []
+    enter = NodeTurn.__enter__
+    monkeypatch.setattr(NodeTurn, "__enter__", lambda turn: (turns.append(None), enter(turn)))
+    words = refine("--o", "copied/run", "--iter", "2")
+
+    assert_ran(run(words))
+    assert turns == []
+    assert_ran(run([*words, "--overwrite", "--no_parallel_disc_io"]))
+
+    assert len(turns) >= 6  # units of 8 particles in two iterations
+    assert_same("copied", plain)
+
+
+def test_half_precision_gives_the_same_wherever_images_are_read(
+    halfmap: Launch, run: Run, scratch: Path, tiny_project: Path
+) -> None:
+    half = ["--scratch_float16", "--verb", "0"]
+    assert_ran(run(refine("--o", "plain/run", "--iter", "2", *half)))
+    expected = of_any_command(Path("plain"))
+    words = with_copies("copied", "--keep_scratch", *half)
+
+    done = halfmap(tiny_project, *words, ranks=3)
+
+    assert done.returncode == 0, done.stderr
+    (copy,) = scratch.glob("*/*.images")
+    assert copy.stat().st_size == (STACK.stat().st_size - 1024) // 2
+    assert_same("copied", expected)
+    said = run(["refine", "--continue", "copied/run_it001_optimiser.star", "--overwrite"])
+    assert_ran(said)
+    assert_same("copied", expected)  # it is a part of the run
 
 
 def test_a_continued_run_copies_only_if_it_is_told_to(run: Run, scratch: Path) -> None:

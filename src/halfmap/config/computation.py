@@ -66,10 +66,12 @@ class Computation(OptionGroup):
         bool,
         Option(
             "no_parallel_disc_io",
-            NO_MEANING,
-            "Let only one rank read images.",
-            differs="Each rank reads the images that it needs, when it needs them.",
-            on_continue=FREE,
+            IMPLEMENTED,
+            "Let only one thread of each node read stacks at a time, for discs that suffer from "
+            "many readers.",
+            differs="RELION reads everything on the leader and sends it; here each rank reads what "
+            "it needs, in turn.",
+            on_continue=RESET,
         ),
     ] = False
     preread_images: Annotated[

@@ -59,6 +59,17 @@ class Own(OptionGroup):
             "Bring the background of each image to mean 0 and deviation 1 when it is read.",
         ),
     ] = False
+    scratch_float16: Annotated[
+        bool,
+        Option(
+            "scratch_float16",
+            IMPLEMENTED,
+            "Round images to half precision when they are read, so that copies of float32 stacks "
+            "take half the room (--scratch_dir, --preread_images). Results differ in the last "
+            "digits from those of full precision, but not with where an image is read. An image "
+            "with numbers above 65,504 stays as it is, and is not copied.",
+        ),
+    ] = False
     prior_plug_in: Annotated[
         str,
         Option(

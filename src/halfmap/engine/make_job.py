@@ -10,15 +10,18 @@ from halfmap.engine.map_masks import MapMasks
 from halfmap.engine.priors import Priors
 from halfmap.engine.quarantine import Quarantine
 from halfmap.engine.staging import Sourced, Staging, place_of
+from halfmap.io.image_form import AS_STORED, HALF_PRECISION
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.ctf import CtfOptions
 from halfmap.model.geometry import geometries
 from halfmap.model.optics import Optics
+from halfmap.model.particles import Particles
 from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import NO_SYMMETRY, point_group
 from halfmap.parallel.halves import Ranks
+from halfmap.parallel.node_turn import NodeTurn
 from halfmap.parallel.units import cut_units
 from halfmap.steps.search_plan import ImageSettings, SearchRules
 from halfmap.steps.solvent import solvent_mask
@@ -60,11 +63,7 @@ def make_job(
     elif masks.solvent is None and options.flatten_solvent:
         sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge, flat=inputs.flat)
         masks = replace(masks, solvent=sphere)
-    source = ImageSource(particles.stacks)
-    sourced = [Sourced(source, particles.stack, particles.slice)]
-    others = particles.inserted
-    if others is not None:
-        sourced.append(Sourced(ImageSource(others.stacks), others.stack, others.slice))
+    sourced = _sources(options, particles, ranks)
     return Job(
         options=options,
         command=command,
@@ -73,8 +72,8 @@ def make_job(
         kernels=make_kernels(),
         particles=particles,
         table=table,
-        source=source,
-        inserted_source=sourced[1].source if others is not None else None,
+        source=sourced[0].source,
+        inserted_source=sourced[1].source if particles.inserted is not None else None,
         staging=Staging(place_of(options), ranks.world, console, sourced),
         images=images,
         geometry=geometry,
@@ -91,6 +90,18 @@ def make_job(
         priors=Priors(options),
         quarantine=Quarantine(particles, options.max_quarantined),
     )
+
+
+def _sources(options: RefineOptions, particles: Particles, ranks: Ranks) -> list[Sourced]:
+    """Return what images are read from: those that are compared, then those inserted in the end."""
+    form = HALF_PRECISION if options.scratch_float16 else AS_STORED
+    turn = NodeTurn(ranks.world) if options.no_parallel_disc_io else None
+    places = [particles, particles.inserted]
+    return [
+        Sourced(ImageSource(own.stacks, form=form, turn=turn), own.stack, own.slice)
+        for own in places
+        if own is not None
+    ]
 
 
 def _ctf_options(options: RefineOptions) -> CtfOptions | None:

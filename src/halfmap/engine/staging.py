@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,7 @@ class Staging:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._said: set[str] = set()
+        self._busy_s = self._told_s = 0.0
 
     def __enter__(self) -> "Staging":
         """Begin to copy."""
@@ -166,6 +168,11 @@ class Staging:
                 say(line)
                 self._said.add(line)
 
+    def new_busy_seconds(self) -> float:
+        """Return the processor time that copying has taken on this rank since the last call."""
+        new, self._told_s = self._busy_s - self._told_s, self._busy_s
+        return new
+
     def _report(self) -> NodeReport:
         folder = "" if self._store is None else str(self._store.folder.path)
         return NodeReport(
@@ -200,6 +207,7 @@ class Staging:
             self._broken = f"{self._place.parent}: {error.strerror or error}"
 
     def _goes_on(self) -> bool:
+        self._busy_s = time.thread_time()
         return not self._stopped.is_set()
 
 

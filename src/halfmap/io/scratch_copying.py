@@ -24,6 +24,8 @@ from halfmap.io.stack_identity import StackIdentity, identify
 from halfmap.io.stacks import ImageSource, OpenStack
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+BLOCK_BYTES = 2**20
+"""Read, summed and written at once: stays in the cache of a core."""
 WAIT_S = 0.1
 """Between two looks at a piece that somebody else is copying."""
 
@@ -94,7 +96,7 @@ class Copying:
     ) -> None:
         self._store, self._source, self._copied = store, source, copied
         self._tally, self._adds = tally, adds
-        self._buffer = np.empty(PIECE_BYTES, np.uint8)
+        self._buffer = np.empty(BLOCK_BYTES, np.uint8)
 
     def run(self, wanted: list[WantedStack], pace: Pace) -> None:
         """Go through all stacks in order; then wait for pieces that others are copying.
@@ -179,7 +181,7 @@ class Copying:
             return
         marks = []
         try:
-            for first, n in runs(slices):
+            for first, n in self._blocks(stack, slices):
                 with self._source.turn:
                     raw = stack.read(first, n, self._buffer)
                 stored, fits = self._source.form.encode(raw)
@@ -193,6 +195,13 @@ class Copying:
         for first, of_run in marks:
             copy.write_marks(first, of_run)
 
+    def _blocks(self, stack: "_Stack", slices: Images) -> Iterator[tuple[int, int]]:
+        """Cut images into successive ones that fit the buffer: first image, count."""
+        at_once = max(1, len(self._buffer) // stack.image_bytes)
+        for first, n in runs(slices):
+            for start in range(0, n, at_once):
+                yield first + start, min(at_once, n - start)
+
 
 @dataclass(frozen=True)
 class _Stack:
@@ -202,11 +211,17 @@ class _Stack:
     copy: StackCopy
     identity: StackIdentity
 
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of an image of the stack."""
+        shape = self.source.header.shape
+        return shape[1] * shape[2] * self.source.header.dtype.itemsize
+
     def read(self, first: int, n: int, buffer: UInt8[Array, " byte"]) -> Array:
         """Read successive images into a part of the buffer, or into memory of their own."""
         header = self.source.header
         shape = (n, *header.shape[1:])
-        n_bytes = int(np.prod(shape)) * header.dtype.itemsize
+        n_bytes = n * self.image_bytes
         memory = buffer[:n_bytes] if n_bytes <= len(buffer) else np.empty(n_bytes, np.uint8)
         raw = memory.view(header.dtype).reshape(shape)
         try:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _IN_UNITS = "units"
 """Time that the threads of a rank spent on particles, added up: a part of expectation."""
+_BESIDE = (_IN_UNITS, "copying")
+"""What goes on while other phases last."""
 _NO_WORK = ("wait", "idle")
 """Phases with these words in their names are drawn in the palest grey."""
 
@@ -58,7 +60,7 @@ def _timing(timing: Timing | None) -> Timing:
 def _stack(axes: Axes, timing: Timing, by: str, factor: float) -> float:
     """Draw stacked bars of the time of each phase, in order of appearance; return its unit in s."""
     keys, bar = np.unique(getattr(timing, by), return_inverse=True)
-    phases = [name for name in dict.fromkeys(timing.phase) if name != _IN_UNITS]
+    phases = [name for name in dict.fromkeys(timing.phase) if name not in _BESIDE]
     seconds = np.zeros((len(phases), len(keys)))
     for name, key, value in zip(timing.phase, bar, timing.seconds, strict=True):
         if name in phases:

@@ -144,7 +144,6 @@ def test_a_number_of_iterations_does_not_count_in_auto_refinement() -> None:
         ["--tau2_fudge_scheme", "plain"],
         ["--tau2_fudge_scheme", "4.0-step"],
         ["--dont_combine_weights_via_disc"],
-        ["--no_parallel_disc_io"],
         ["--onthefly_shifts"],
         ["--free_gpu_memory", "100"],
         ["--pipeline_control", "Refine3D/job001/"],

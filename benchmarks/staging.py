@@ -1,0 +1,166 @@
+"""How fast images are copied to a disc of the node, and what that costs an iteration.
+
+    python benchmarks/staging.py [FOLDER]
+
+First the rate of copying a stack, by one process and by four together, beside that of ``dd`` on the
+same disc, in turn; each time until the data are on the disc, from a stack that is not in memory.
+Then the share of copying in the first iteration on four ranks: the processor time of the copying
+threads beside that of all threads that compute. FOLDER is on the disc in question.
+"""
+
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import numpy as np
+
+from halfmap.io.mrc import write_stack
+from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch_reading import CopiedImages
+from halfmap.io.scratch_store import ScratchStore, disc_room
+from halfmap.io.stacks import ImageSource
+
+BOX, N_IMAGES = 256, 4096
+"""1 GiB."""
+REPEATS = 5
+MIB = 2**20
+
+
+def evict(path: Path) -> None:
+    """Have the system forget a file, so that it is read from the disc."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file is on the disc."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def copied_by_dd(stack: Path, folder: Path) -> float:
+    """Return the seconds of a copy by dd, in pieces of 1 MiB, until it is on the disc."""
+    target = folder / "copy"
+    start = time.perf_counter()
+    command = ["dd", f"if={stack}", f"of={target}", "bs=1M"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    flush(target)
+    seconds = time.perf_counter() - start
+    target.unlink()
+    return seconds
+
+
+def copy(stack: Path, folder: Path) -> None:
+    """Take part in copying a stack; leave the copy."""
+    store = ScratchStore(folder, disc_room(0), keeps=True)
+    source, copied = ImageSource([str(stack)]), CopiedImages(store)
+    wanted = list(wanted_stacks(np.zeros(N_IMAGES, int), np.arange(N_IMAGES)))
+    tally = Tally()
+    Copying(store, source, copied, tally, adds=True).run(wanted, lambda: True)
+    assert tally.n_there == N_IMAGES
+
+
+def copy_together(stack: Path, folder: Path, together: Barrier) -> None:
+    """Do the same when all processes are there, and wait until all have done it."""
+    together.wait()
+    copy(stack, folder)
+    together.wait()
+
+
+def copied_by_us(stack: Path, folder: Path, n_processes: int) -> float:
+    """Return the seconds of a copy by some processes, until it is on the disc."""
+    context = get_context("spawn")
+    together = context.Barrier(n_processes + 1)
+    words = (stack, folder, together)
+    processes = [context.Process(target=copy_together, args=words) for _ in range(n_processes)]
+    for process in processes:
+        process.start()
+    together.wait()
+    start = time.perf_counter()
+    together.wait()
+    (target,) = folder.glob("halfmap-*/*.images")
+    flush(target)
+    seconds = time.perf_counter() - start
+    for process in processes:
+        process.join()
+    for file in target.parent.iterdir():
+        file.unlink()
+    return seconds
+
+
+def rates(folder: Path) -> None:
+    """Print the rates of all ways to copy, measured in turn."""
+    stack, scratch = folder / "stack.mrcs", folder / "scratch"
+    scratch.mkdir()
+    images = np.random.default_rng(1).normal(size=(N_IMAGES // 16, BOX, BOX)).astype(np.float32)
+    write_stack(stack, np.tile(images, (16, 1, 1)), 1.0)
+    ways = {
+        "dd": lambda: copied_by_dd(stack, scratch),
+        "one process": lambda: copied_by_us(stack, scratch, 1),
+        "four processes": lambda: copied_by_us(stack, scratch, 4),
+    }
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(REPEATS):
+        for name, way in ways.items():
+            evict(stack)
+            found[name].append(stack.stat().st_size / MIB / way())
+    dd = statistics.median(found["dd"])
+    for name, rate in found.items():
+        middle = statistics.median(rate)
+        listed = ", ".join(f"{one:.0f}" for one in rate)
+        print(f"{name:15} {middle:6.0f} MiB/s, {middle / dd:4.0%} of dd  ({listed})")
+    stack.unlink()
+
+
+def share(folder: Path) -> None:
+    """Print the share of copying in the first iteration of two searches on four ranks."""
+    program = [sys.executable, "-m", "halfmap.cli.main"]
+    simulated = ["--phantom", "--n", "2000", "--box", "128", "--angpix", "2.5", "--snr", "0.3"]
+    subprocess.run(
+        [*program, "simulate", *simulated, "--o", "particles"],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    mpirun = [str(Path(sys.prefix, "bin", "mpirun")), "-n", "4"]
+    words = [
+        *("--i", "particles/particles.star", "--ref", "particles/start.mrc", "--o", "out/run"),
+        *("--ini_high", "30", "--offset_range", "5", "--offset_step", "2", "--iter", "1"),
+        *("--ctf", "--zero_mask", "--random_seed", "1", "--verb", "0", "--overwrite"),
+        *("--scratch_dir", str(folder / "scratch"), "--keep_free_scratch", "0"),
+    ]
+    for order in ("1", "2"):
+        subprocess.run(
+            [*mpirun, *program, "refine", *words, "--healpix_order", order], cwd=folder, check=True
+        )
+        seconds = by_phase(folder / "out" / "run_timing.csv")
+        part = seconds["copying"] / seconds["units"]
+        print(
+            f"HEALPix order {order}: {seconds['copying']:.2f} s of {seconds['units']:.0f} s, "
+            f"{part:.2%}; 131 MB copied"
+        )
+
+
+def by_phase(timing: Path) -> dict[str, float]:
+    """Return the seconds of each phase, of all ranks together."""
+    seconds: dict[str, float] = {}
+    with timing.open() as file:
+        for row in csv.DictReader(file):
+            seconds[row["phase"]] = seconds.get(row["phase"], 0.0) + float(row["seconds"])
+    return seconds
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as name:
+        print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        rates(Path(name))
+        share(Path(name))
+        print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
