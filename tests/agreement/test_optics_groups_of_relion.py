@@ -10,22 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from numpy import ndarray as Array
+from optics_tables import ONE
 
 from halfmap.cli.main import main
 from halfmap.io.model_reading import read_model_star
 from halfmap.io.star import Table, write_star
 from halfmap.model.half_model import HalfModel
 
-ONE = {
-    "rlnOpticsGroup": [1],
-    "rlnOpticsGroupName": ["a"],
-    "rlnVoltage": [300.0],
-    "rlnSphericalAberration": [2.7],
-    "rlnAmplitudeContrast": [0.1],
-    "rlnImagePixelSize": [5.0],
-    "rlnImageSize": [32],
-    "rlnImageDimensionality": [2],
-}
 TWO = {label: values * 2 for label, values in ONE.items()} | {"rlnOpticsGroup": [1, 2]}
 TILT = {
     "rlnBeamTiltX": [60.0],

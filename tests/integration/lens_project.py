@@ -5,22 +5,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
+from optics_tables import ONE
 
 from halfmap.cli.main import main
 from halfmap.io.mrc import read_map
 from halfmap.io.star import Table, read_star, write_star
 from halfmap.model.rotations import euler_matrices
 
-ONE = {
-    "rlnOpticsGroup": [1],
-    "rlnOpticsGroupName": ["a"],
-    "rlnVoltage": [300.0],
-    "rlnSphericalAberration": [2.7],
-    "rlnAmplitudeContrast": [0.1],
-    "rlnImagePixelSize": [5.0],
-    "rlnImageSize": [32],
-    "rlnImageDimensionality": [2],
-}
 TILTED = ONE | {"rlnBeamTiltX": [60.0], "rlnBeamTiltY": [-30.0], "rlnEvenZernike": ["[0,150,0,0]"]}
 PREMULTIPLIED = ONE | {"rlnCtfDataAreCtfPremultiplied": [1]}
 TWO_GRIDS = {label: values * 2 for label, values in ONE.items()} | {
