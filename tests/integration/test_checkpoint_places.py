@@ -1,6 +1,7 @@
 """Where checkpoints are written, and what happens where they cannot be."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from halfmap.io import parts
 from halfmap.parallel.units import Unit
 from halfmap.steps.expectation import UnitResult
 
-from .tiny_project import Run, assert_one_message, refine
+from .tiny_project import STACK, Run, assert_one_message, refine
 
 STOPPED = 75
+NOT_TAKEN = "found sums of another state of the run"
 
 
 @pytest.fixture
@@ -77,3 +79,68 @@ def test_a_full_disc_costs_the_checkpoint_and_not_the_run(
     assert "out/run_parts" in said.err
     assert "The disc is full" in said.err
     assert list(Path("out/run_parts").iterdir()) == []
+
+
+def taken_up(run: Run, *words: str) -> str:
+    """Go on after iteration 0 and return what is said."""
+    words = ("--continue", "out/run_it000_optimiser.star", "--verb", "1", *words)
+    return run(["refine", *words]).out
+
+
+@pytest.mark.usefixtures("tiny_project", "stopped_after_the_first_unit")
+def test_the_parts_of_the_same_state_are_taken(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(refine("--verb", "0")).code == STOPPED
+    counted: list[int] = []
+    compute = Summing.compute
+    monkeypatch.setattr(
+        Summing, "compute", lambda self, unit: (counted.append(unit.number), compute(self, unit))[1]
+    )
+
+    said = taken_up(run)
+
+    assert NOT_TAKEN not in said
+    assert 0 < len(counted) < 3  # of three units
+
+
+@pytest.mark.usefixtures("tiny_project", "stopped_after_the_first_unit")
+def test_the_parts_of_another_version_are_left_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(refine("--verb", "0")).code == STOPPED
+    monkeypatch.setattr("halfmap.__version__", "9.9.9")
+
+    assert NOT_TAKEN in taken_up(run)
+
+
+@pytest.mark.usefixtures("tiny_project", "stopped_after_the_first_unit")
+def test_the_parts_of_other_images_are_left_alone(run: Run) -> None:
+    assert run(refine("--verb", "0")).code == STOPPED
+    os.utime(STACK, (1, 1))
+
+    assert NOT_TAKEN in taken_up(run)
+
+
+@pytest.mark.usefixtures("tiny_project", "stopped_after_the_first_unit")
+@pytest.mark.parametrize(
+    "option",
+    [("--offset_range", "4"), ("--healpix_order", "1"), ("--offset_step", "1")],
+)
+def test_the_parts_of_other_options_are_left_alone(run: Run, option: tuple[str, str]) -> None:
+    assert run(refine("--verb", "0")).code == STOPPED
+
+    said = taken_up(run, *option)
+
+    assert NOT_TAKEN in said
+
+
+@pytest.mark.usefixtures("tiny_project", "stopped_after_the_first_unit")
+def test_the_parts_of_another_run_are_left_alone(run: Run) -> None:
+    words = ("--o", "other/run", "--random_seed", "6")
+    assert run(refine("--verb", "0", *words)).code == STOPPED
+    assert run(refine("--verb", "0")).code == 0  # the accident has happened
+    shutil.copytree("other/run_parts", "out/run_parts")
+
+    said = taken_up(run, "--overwrite")
+
+    assert NOT_TAKEN in said
+    assert not Path("out/run_parts").exists()

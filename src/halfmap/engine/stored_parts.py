@@ -141,7 +141,7 @@ def _candidates(
     """Return the parts of this state of the run all of whose results are known."""
     halves = {unit.number: unit.half for unit in wanted.units}
     found: list[StoredPart] = []
-    n_foreign = 0
+    foreign: list[Path] = []
     for path in sums_files(folder):
         part = _attempt(read_part, path, remarks)
         if part is None:
@@ -149,13 +149,15 @@ def _candidates(
         fits = part.key == wanted.keys.get(part.key.half)
         fits = fits and _shapes_of(part) == wanted.shapes[part.key.half]
         fits = fits and all(halves.get(number) == part.key.half for number in part.units)
-        n_foreign += not fits
-        if fits and len(set(part.units)) == len(part.units) and known.keys() >= set(part.units):
+        if not fits:
+            foreign.append(path)
+        elif len(set(part.units)) == len(part.units) and known.keys() >= set(part.units):
             found.append(StoredPart(path, part.key, part.units))
-    if n_foreign:
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         remarks.append(
-            f"{n_foreign} files in {folder} belong to another state of the run, or were written "
-            "by another version: they are not used"
+            f"{foreign[0]}{more}: found sums of another state of the run, or of another version, "
+            "which are not used"
         )
     return found
 
