@@ -161,8 +161,9 @@ progress() {  # what the run has written: another text when it has come further
 stop_here() {  # after a warning: queue again, or say how to go on
     if [ "${HALFMAP_REQUEUE:-no}" = yes ]; then
         say "queued again; the run goes on from its checkpoint"
+        trap - USR1 TERM
         scontrol requeue "$SLURM_JOB_ID"
-        sleep 60  # Slurm ends this script
+        while :; do sleep 60; done  # until Slurm ends this script
     fi
     say "stopped; the same sbatch line goes on from the checkpoint"
     exit 75

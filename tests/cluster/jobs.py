@@ -108,7 +108,7 @@ class Job:
     def finish(self, task: str = "") -> str:
         """Wait for the good end of the job, or of a task of an array; return its log."""
         found = self.slurm.wait_until_over(self.number + task, seconds=120)
-        assert found["JobState"] == "COMPLETED", self.log()
+        assert found["JobState"] == "COMPLETED", f"{found}\n{self.log()}"
         return self.log()
 
     def starts(self) -> int:

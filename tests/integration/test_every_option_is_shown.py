@@ -22,6 +22,8 @@ MAPS, ORIENTATIONS, SAMPLING, AUTO, CLASS_AVERAGES, DRY_RUN = (
     )
 )
 ELSEWHERE = {
+    "pipeline_control": "integration/test_relion_windows.py::"
+    "test_a_job_stops_when_the_windows_ask_for_it",
     "i": "integration/test_bad_tables.py::test_bad_tables_end_with_one_message",
     "ios": "integration/test_optimisation_set.py::test_a_set_stands_for_particles_map_and_mask",
     "o": "integration/test_output_place.py::test_an_output_that_exists_is_kept",

@@ -1,6 +1,9 @@
 """``halfmap refine``: parse, hand over, exit code."""
 
 import os
+from collections.abc import Sequence
+
+from halfmap.cli.main import launcher_rank
 
 
 def run(argv: list[str]) -> int:
@@ -9,9 +12,20 @@ def run(argv: list[str]) -> int:
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     from halfmap.config.command_line import parse
+    from halfmap.engine.pipeline_control import Followed, followed
     from halfmap.io.optimisation_set import files_of_set
 
-    request = parse(argv, files_of_set)
-    from halfmap.engine.program import run_refinement
+    # Who follows the job is to hear of options that cannot be understood, too.
+    job = Followed(_word_after("--pipeline_control", argv))
+    with followed(job, speaks=launcher_rank(os.environ) == 0):
+        request = parse(argv, files_of_set)
+        job.folder = request.options.pipeline_control
+        from halfmap.engine.program import run_refinement
 
-    return run_refinement(request)
+        job.exit_code = run_refinement(request)
+    return job.exit_code
+
+
+def _word_after(option: str, argv: Sequence[str]) -> str:
+    places = [i for i, word in enumerate(argv[:-1]) if word == option]
+    return argv[places[-1] + 1] if places else ""

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    NO_MEANING,
     RESET,
     Expected,
     File,
@@ -149,9 +148,11 @@ class Own(OptionGroup):
         str,
         Option(
             "pipeline_control",
-            NO_MEANING,
-            "Folder in which RELION's scheduler looks for marker files.",
-            differs="No marker files are written.",
-            on_continue=FREE,
+            IMPLEMENTED,
+            "Folder in which RELION's windows and scheduler look for the file that says how the "
+            "job has ended (RELION_JOB_EXIT_SUCCESS, _FAILURE or _ABORTED), and make the file that "
+            "asks it to stop (RELION_JOB_ABORT_NOW).",
+            differs="A job that is asked to stop leaves a checkpoint first, and ends with code 75.",
+            on_continue=RESET,
         ),
     ] = ""

@@ -14,6 +14,7 @@ from halfmap.engine.console import Console
 from halfmap.engine.continuation import continued_run
 from halfmap.engine.job import Job
 from halfmap.engine.map_masks import write_resampled
+from halfmap.engine.pipeline_control import mark
 from halfmap.engine.plan import dry_run
 from halfmap.engine.progress import announce, finish
 from halfmap.engine.refine import refine
@@ -42,6 +43,7 @@ def run_refinement(request: Request) -> int:
         That all ranks know of. What one rank alone knows is said here, and ends all.
     """
     world = MPI.COMM_WORLD
+    control = request.options.pipeline_control
     try:
         # Threads are over units; BLAS must not add its own.
         with stopping_on_signals(), threadpool_limits(1):
@@ -49,11 +51,14 @@ def run_refinement(request: Request) -> int:
     except HalfmapError as error:
         if error.everywhere or world.size == 1:
             raise  # the command line says it, once
+        mark(control, error.exit_code)
         return _end_all(f"halfmap: rank {world.rank}: {error}", error.exit_code, world)
     except MemoryError as error:
         text = f"halfmap: rank {world.rank}: {out_of_memory(error)}"
+        mark(control, CollectiveError.exit_code)
         return _end_all(text, CollectiveError.exit_code, world)
     except Exception:  # a mistake of ours: say where
+        mark(control, CollectiveError.exit_code)
         return _end_all(traceback.format_exc(), CollectiveError.exit_code, world)
     return 0
 

@@ -44,6 +44,11 @@ def check_signals() -> None:
         raise SignalledError(f"stopped by {_heard[0]}")
 
 
+def ask_to_stop(why: str) -> None:
+    """Stop the run as after a signal; called from any thread."""
+    _heard.append(why)
+
+
 def _note(number: int, frame: FrameType | None) -> None:
     del frame
     _heard.append(signal.Signals(number).name)

@@ -146,7 +146,6 @@ def test_a_number_of_iterations_does_not_count_in_auto_refinement() -> None:
         ["--dont_combine_weights_via_disc"],
         ["--onthefly_shifts"],
         ["--free_gpu_memory", "100"],
-        ["--pipeline_control", "Refine3D/job001/"],
     ],
 )
 def test_an_option_without_meaning_is_accepted_and_answered(words: list[str]) -> None:
