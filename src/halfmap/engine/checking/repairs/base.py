@@ -10,3 +10,11 @@ Repaired = tuple[ParticleSet, list[Finding]]
 """The set as it should be, and what was found; the same set where nothing can be done."""
 
 Repair = Callable[[ParticleSet, CheckOptions], Repaired]
+
+PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
+"""Columns of the optics table that may give the pixel size, the first that is there."""
+
+
+def pixel_size_label(whole: ParticleSet) -> str | None:
+    """Return the column of the optics table that gives the pixel size, None if none does."""
+    return next((label for label in PIXEL_SIZES if label in whole.optics), None)

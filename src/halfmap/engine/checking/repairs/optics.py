@@ -7,7 +7,7 @@ import numpy as np
 from halfmap.config.checking import CheckOptions
 from halfmap.engine.checking.findings import Finding, Severity
 from halfmap.engine.checking.particle_set import ParticleSet, as_floats, text
-from halfmap.engine.checking.repairs.base import Repaired
+from halfmap.engine.checking.repairs.base import PIXEL_SIZES, Repaired, pixel_size_label
 from halfmap.io.optics_table import split_single_table
 from halfmap.io.star_columns import ColumnReader
 
@@ -18,7 +18,6 @@ _GIVEN = {
     "rlnImagePixelSize": "angpix",
 }
 """Columns that an option can supply."""
-_PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
 _NEARLY = 1e-4
 """Pixel sizes that differ by this part of them differ by rounding."""
 
@@ -102,7 +101,7 @@ def fill_in(whole: ParticleSet, options: CheckOptions) -> Repaired:
     findings = []
     for label, name in _GIVEN.items():
         value = getattr(options, name)
-        there = _PIXEL_SIZES if label == "rlnImagePixelSize" else (label,)
+        there = PIXEL_SIZES if label == "rlnImagePixelSize" else (label,)
         if any(other in whole.optics for other in there) or value is None:
             continue
         findings.append(
@@ -118,7 +117,7 @@ def fill_in(whole: ParticleSet, options: CheckOptions) -> Repaired:
 
 def equal_pixels(whole: ParticleSet, _: CheckOptions) -> Repaired:
     """Make pixel sizes equal that differ by rounding only."""
-    label = next((label for label in _PIXEL_SIZES if label in whole.optics), None)
+    label = pixel_size_label(whole)
     if label is None:
         return whole, []
     sizes = as_floats(whole.optics[label])
@@ -140,7 +139,7 @@ def equal_pixels(whole: ParticleSet, _: CheckOptions) -> Repaired:
 
 def origins_in_angstrom(whole: ParticleSet, _: CheckOptions) -> Repaired:
     """Write shifts in px (RELION 3.0) as shifts in Å; nothing is wrong with them."""
-    label = next((label for label in _PIXEL_SIZES if label in whole.optics), None)
+    label = pixel_size_label(whole)
     old = [
         c
         for c in ("rlnOriginX", "rlnOriginY", "rlnOriginXPrior", "rlnOriginYPrior")

@@ -11,7 +11,7 @@ from numpy import ndarray as Array
 from halfmap.config.checking import CheckOptions
 from halfmap.engine.checking.findings import Finding, Severity
 from halfmap.engine.checking.particle_set import ParticleSet, as_floats
-from halfmap.engine.checking.repairs.base import Repair, Repaired
+from halfmap.engine.checking.repairs.base import Repair, Repaired, pixel_size_label
 from halfmap.errors import DataError
 from halfmap.io.image_names import find_beside, split_image_name
 from halfmap.io.mrc import MrcHeader, read_header
@@ -20,7 +20,6 @@ _SHOWN = 3
 _TRIES = 100
 """Stacks that are sought in vain before a whole set counts as absent: discs may be slow."""
 _ENDS = (".mrcs", ".mrc", ".st")
-_PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
 _NOT_SET = (0.0, 1.0)
 """Pixel sizes that many programs write when they do not know one."""
 _SAME_PIXEL = 0.01
@@ -186,7 +185,7 @@ def pixels_of_headers(whole: ParticleSet, _: CheckOptions, *, headers: Headers) 
     """Compare pixel sizes with the headers; take theirs where the table has none."""
     sizes = _by_group(whole, headers, lambda header: round(header.pixel_size_A, 5))
     known = {g: f - set(_NOT_SET) for g, f in sizes.items()}
-    label = next((name for name in _PIXEL_SIZES if name in whole.optics), None)
+    label = pixel_size_label(whole)
     n = len(whole.optics["rlnOpticsGroup"])
     if label is None:
         if len(known) < n or any(len(found) != 1 for found in known.values()):
