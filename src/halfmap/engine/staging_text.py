@@ -89,7 +89,8 @@ def _on(names: list[str], n_nodes: int) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def broken_lines(nodes: Sequence[NodeReport]) -> tuple[str, ...]:

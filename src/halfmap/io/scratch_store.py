@@ -6,8 +6,10 @@ or leaves removes what nobody holds.
 """
 
 import json
+import math
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +35,9 @@ from halfmap.io.stack_identity import StackIdentity
 USER = "user-"
 PIECE_BYTES = 16 * 2**20
 """What a process writes between two looks at the free space."""
+
+COUNT_EVERY_S = 2.0
+"""Between two looks at who else writes."""
 
 Room = Callable[[int], int]
 """From the descriptor of a folder: bytes that may still be written there."""
@@ -65,6 +70,11 @@ def disc_room(keep_free_bytes: int) -> Room:
     return room
 
 
+def own_folder(parent: Path) -> Path:
+    """Return where the copies of this user lie."""
+    return parent / f"halfmap-{os.geteuid()}"
+
+
 class ScratchStore:
     """One process's hold of the copies in ``<parent>/halfmap-<user>``.
 
@@ -90,10 +100,11 @@ class ScratchStore:
                 f"{parent}: found a network file system ({kind}), expected a disc of the node. "
                 "Take a local folder."
             )
-        self.folder = ScratchFolder(parent / f"halfmap-{os.geteuid()}")
+        self.folder = ScratchFolder(own_folder(parent))
         self._room, self._keeps = room, keeps
         self._user = USER + secrets.token_hex(8)
         self._held: set[str] = set()
+        self._others, self._count_again = 0, -math.inf
         with self.folder.locked():
             try:
                 self._list = self.folder.open(self._user, os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -144,8 +155,11 @@ class ScratchStore:
 
     def has_room(self, n_bytes: int) -> bool:
         """Whether some bytes fit, though all that share the folder may be about to write too."""
-        others = sum(name.startswith(USER) for name in self.folder.names()) - 1
-        return self._room(self.folder.descriptor) >= n_bytes + max(0, others) * PIECE_BYTES
+        now = time.monotonic()
+        if now >= self._count_again:  # seldom: there may be thousands of names
+            self._others = sum(name.startswith(USER) for name in self.folder.names()) - 1
+            self._count_again = now + COUNT_EVERY_S
+        return self._room(self.folder.descriptor) >= n_bytes + max(0, self._others) * PIECE_BYTES
 
     def sweep(self) -> None:
         """Remove what dead processes have left, and kept copies of stacks that have changed.

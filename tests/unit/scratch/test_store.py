@@ -311,6 +311,7 @@ def test_each_one_leaves_room_for_what_the_others_are_writing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("halfmap.io.scratch_store.PIECE_BYTES", 100)
+    monkeypatch.setattr("halfmap.io.scratch_store.COUNT_EVERY_S", 0.0)
     first = store()
     first._room = lambda _: 250
     assert first.has_room(250)
