@@ -22,7 +22,7 @@ _MOVED = (
     "rlnMagnification",
 )
 """Columns of a 3.0 particle table that belong to the optics."""
-_PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
+PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
 _MAG_MAT = {"00": 1.0, "01": 0.0, "10": 0.0, "11": 1.0}
 _LARGEST_MAGNIFICATION = 0.5
 """Change of an image's area by a lens; more is a mistake in the table."""
@@ -122,7 +122,7 @@ def read_optics(columns: ColumnReader, folder: Path, *, ctf: bool) -> tuple[Opti
 
 
 def _pixel_sizes(columns: ColumnReader) -> Float[Array, " optics"]:
-    label = next((label for label in _PIXEL_SIZES if label in columns), None)
+    label = next((label for label in PIXEL_SIZES if label in columns), None)
     if label is None:
         columns.problems.append(
             f"{columns.name}: no pixel size; expected rlnImagePixelSize (Å), or "

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from halfmap.config.checking import CheckOptions
 from halfmap.engine.checking.findings import Finding
 from halfmap.engine.checking.particle_set import ParticleSet
+from halfmap.io.optics_table import PIXEL_SIZES
 
 Repaired = tuple[ParticleSet, list[Finding]]
 """The set as it should be, and what was found; the same set where nothing can be done."""
 
 Repair = Callable[[ParticleSet, CheckOptions], Repaired]
-
-PIXEL_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize", "rlnMicrographOriginalPixelSize")
-"""Columns of the optics table that may give the pixel size, the first that is there."""
 
 
 def pixel_size_label(whole: ParticleSet) -> str | None:

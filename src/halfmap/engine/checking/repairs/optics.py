@@ -7,8 +7,8 @@ import numpy as np
 from halfmap.config.checking import CheckOptions
 from halfmap.engine.checking.findings import Finding, Severity
 from halfmap.engine.checking.particle_set import ParticleSet, as_floats, text
-from halfmap.engine.checking.repairs.base import PIXEL_SIZES, Repaired, pixel_size_label
-from halfmap.io.optics_table import split_single_table
+from halfmap.engine.checking.repairs.base import Repaired, pixel_size_label
+from halfmap.io.optics_table import PIXEL_SIZES, split_single_table
 from halfmap.io.star_columns import ColumnReader
 
 _GIVEN = {
