@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from halfmap.config.declare import (
     FREE,
     IMPLEMENTED,
-    LATER,
+    NO_MEANING,
     UNLESS_AUTO,
     Expected,
     Option,
@@ -129,7 +129,14 @@ class Orientations(OptionGroup):
     ] = 2.0
     helical_offset_step_A: Annotated[
         float,
-        Option("helical_offset_step", LATER, "Step of the offsets along a helical axis."),
+        Range(0.0, above=True, off=-1.0),
+        Option(
+            "helical_offset_step",
+            NO_MEANING,
+            "Step of the offsets along a helical axis; -1 means that of the other offsets.",
+            differs="Particles without a helical axis have one step, as in RELION.",
+            on_continue=FREE,
+        ),
     ] = -1.0
     perturbation: Annotated[
         float,

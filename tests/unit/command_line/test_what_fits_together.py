@@ -52,7 +52,7 @@ def test_what_this_version_does_not_do_is_an_error_that_names_it(declaration) ->
 
 
 def test_an_option_of_a_later_version_may_be_given_with_its_default() -> None:
-    asked = parse([*NEW, "--keep_free_scratch", "10", "--helical_offset_step", "-1"])
+    asked = parse([*NEW, "--keep_free_scratch", "10", "--helical_nr_asu", "1"])
 
     assert asked.notices == ()
 
@@ -145,6 +145,7 @@ def test_a_number_of_iterations_does_not_count_in_auto_refinement() -> None:
         ["--tau2_fudge_scheme", "4.0-step"],
         ["--dont_combine_weights_via_disc"],
         ["--onthefly_shifts"],
+        ["--helical_offset_step", "1"],
         ["--free_gpu_memory", "100"],
     ],
 )
