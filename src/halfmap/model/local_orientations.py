@@ -209,6 +209,7 @@ def _log_priors(deviation_deg: Float[Array, "row n"], sigma_deg: float) -> Float
         return np.full(deviation_deg.shape, -math.log(deviation_deg.shape[1]))
     log_prior = -0.5 * (deviation_deg / sigma_deg) ** 2
     log_prior[deviation_deg >= CUTOFF_SIGMA * sigma_deg] = -np.inf
-    empty = np.flatnonzero(~np.isfinite(log_prior).any(axis=1))
-    log_prior[empty, deviation_deg[empty].argmin(axis=1)] = 0.0
+    empty = log_prior.max(axis=1) == -np.inf
+    if empty.any():
+        log_prior[empty, deviation_deg[empty].argmin(axis=1)] = 0.0
     return np.asarray(log_prior - np.logaddexp.reduce(log_prior, axis=1, keepdims=True))

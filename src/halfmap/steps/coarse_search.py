@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.kernels.protocol import Samples, Spectra
@@ -110,7 +110,8 @@ def local_search(
     images: PreparedImages, prior_deg: Float[Array, "image 3"], search: Search
 ) -> CoarseResult:
     """Search, for each image, the orientations around the centre of its prior."""
-    near = [_local_candidates(prior, search) for prior in prior_deg]
+    searched = search.searched_classes
+    near = [_local_candidates(prior, searched, search) for prior in prior_deg]
     ends = np.cumsum([0, *(len(candidates) for candidates in near)])
     axes = coarse_axes(search, joined(near))
     shifts, disc = search.shifts, search.disc
@@ -120,7 +121,8 @@ def local_search(
     log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
     found = []
     for i, candidates in enumerate(near):
-        scores = _cone_scores(power[i], copies[i], axes[ends[i] : ends[i + 1]], search)
+        own = axes[ends[i] : ends[i + 1]].reshape(len(searched), -1, 6)
+        scores = _cone_scores(power[i], copies[i], (searched, own), search)
         found.append(significant(*scores, candidates, log_shift[i : i + 1], search))
     return _merged(found)
 
@@ -128,25 +130,19 @@ def local_search(
 def _cone_scores(
     power: Float32[Array, " pixel"],
     copies: Float32[Array, "shift coarse_width"],
-    axes: Float32[Array, "row 6"],
+    cones: tuple[Int[Array, " searched"], Float32[Array, "searched orientation 6"]],
     search: Search,
 ) -> tuple[Float32[Array, "1 shift row"], Float32[Array, "1 row"]]:
-    scores = np.empty((1, len(copies), len(axes)), np.float32)
-    norms = np.empty((1, len(axes)), np.float32)
-    searched = search.searched_classes
-    n = len(axes) // len(searched)
-    for i, k in enumerate(searched):
-        own = slice(i * n, (i + 1) * n)
-        part = np.empty((len(copies), n), np.float32)
-        search.kernels.cone_scores(
-            (search.volumes[k], search.coarse_pixels),
-            axes[own],
-            copies,
-            power,
-            (part, norms[0, own]),
-        )
-        scores[0, :, own] = part
-    return scores, norms
+    """Compare an image with one cone of slices (class, axes) after the other."""
+    n_classes, n = cones[1].shape[:2]
+    scores = np.empty((len(copies), n_classes, n), np.float32)
+    norms = np.empty((n_classes, n), np.float32)
+    part = np.empty((len(copies), n), np.float32)
+    for i, (k, axes) in enumerate(zip(*cones, strict=True)):
+        slices_of = (search.volumes[k], search.coarse_pixels)
+        search.kernels.cone_scores(slices_of, axes, copies, power, (part, norms[i]))
+        scores[:, i] = part
+    return scores.reshape(1, len(copies), -1), norms.reshape(1, -1)
 
 
 def joined(candidates: list[Candidates]) -> Candidates:
@@ -175,21 +171,22 @@ def _merged(found: list[CoarseResult]) -> CoarseResult:
     )
 
 
-def _local_candidates(prior_deg: Float[Array, " 3"], search: Search) -> Candidates:
-    """List the orientations near the prior, once for each class that is not empty.
+def _local_candidates(
+    prior_deg: Float[Array, " 3"], searched: Int[Array, " searched"], search: Search
+) -> Candidates:
+    """List the orientations near the prior, once for each class that is searched.
 
     Class priors are not used.
     """
     assert search.local is not None
     near = local_orientations(search.local, prior_deg)
     mean = np.logaddexp.reduce(near.log_prior) - np.log(len(near.log_prior))
-    searched, n = search.searched_classes, len(near.psi)
-    k = len(searched)
+    log_prior = (near.log_prior - mean).astype(np.float32)
     return Candidates(
-        class_index=np.repeat(searched, n),
-        direction=np.tile(near.direction, k),
-        psi=np.tile(near.psi, k),
-        log_prior=np.tile(near.log_prior - mean, k).astype(np.float32),
+        class_index=np.repeat(searched, len(near.psi)),
+        direction=np.concatenate([near.direction] * len(searched)),
+        psi=np.concatenate([near.psi] * len(searched)),
+        log_prior=np.concatenate([log_prior] * len(searched)),
     )
 
 

@@ -200,6 +200,7 @@ def _weights_of(
     weights: Float32[Array, "image shift row"], samples: Samples
 ) -> Float32[Array, " sample"]:
     """Return the weight of each sample."""
-    group = np.repeat(np.arange(len(samples.orientation)), np.diff(samples.first_sample))
-    image = np.repeat(np.arange(len(weights)), np.diff(samples.first_group))[group]
-    return np.asarray(weights[image, samples.shift, samples.orientation[group]])
+    per_group = np.diff(samples.first_sample)
+    image = np.repeat(np.arange(len(weights)), np.diff(samples.first_group))
+    row, own = np.repeat(samples.orientation, per_group), np.repeat(image, per_group)
+    return np.asarray(weights[own, samples.shift, row])

@@ -42,7 +42,10 @@ def add_powers(slice_, ramp, image, mass, sums):
 
 @compiled(FAST, inline="always")
 def weighted_image(ramp, image, mass, sign, out):
-    """Write (re, im, weight, 0) of what is inserted; mirrored pixels are conjugated."""
+    """Write (re, im, weight, 0) of what is inserted; mirrored pixels are conjugated.
+
+    The zero is written each time: whole fours are stored as vectors, threes are not.
+    """
     unmasked, weight = image
     for i in range(sign.shape[0]):
         c, s = ramp[2 * i], ramp[2 * i + 1]
@@ -50,6 +53,7 @@ def weighted_image(ramp, image, mass, sign, out):
         out[4 * i] = c * x - s * y
         out[4 * i + 1] = sign[i] * (s * x + c * y)
         out[4 * i + 2] = mass * weight[i]
+        out[4 * i + 3] = np.float32(0.0)
 
 
 @compiled(FAST, inline="always")

@@ -18,6 +18,9 @@ PAIR = ir.VectorType(FLOAT, 2)
 EIGHT = ir.VectorType(FLOAT, 8)
 INT = ir.IntType(32)
 FLOAT_BYTES = 4
+AT_LOWER_X = ir.Constant(EIGHT, 3 * [1.0] + 5 * [0.0])
+AT_UPPER_X = ir.Constant(EIGHT, 3 * [0.0] + 3 * [1.0] + 2 * [0.0])
+"""Shares of two voxels in a number that lies at the one, or at the other."""
 
 
 def _pointer(context, builder, array_type, array, index, vector):
@@ -47,6 +50,12 @@ def _between(builder, low, high, part):
     """Return low + part * (high - low)."""
     step = builder.fmul(part, builder.fsub(high, low, flags=FLAGS), flags=FLAGS)
     return builder.fadd(low, step, flags=FLAGS)
+
+
+def _divided(builder, value, part):
+    """Return what is left of a value, and a part of it."""
+    beyond = builder.fmul(value, part, flags=FLAGS)
+    return [builder.fsub(value, beyond, flags=FLAGS), beyond]
 
 
 @intrinsic
@@ -100,25 +109,19 @@ def distribute(_context, grid, corners, parts, values, place):
     def generate(context, builder, signature, arguments):
         array, corner, part, source, where = arguments
         kinds = signature.args
-        one = ir.Constant(FLOAT, 1.0)
-        dx, dy, dz = (builder.extract_value(part, j) for j in range(3))
+        dx, dy, dz = (_broadcast(builder, builder.extract_value(part, j), EIGHT) for j in range(3))
         value = _load(builder, _pointer(context, builder, kinds[3], source, where, VECTOR))
         twice = ir.Constant(ir.VectorType(INT, 8), [0, 1, 2, 0, 1, 2, 3, 3])
         value = builder.shuffle_vector(value, ir.Constant(VECTOR, ir.Undefined), twice)
-        along_x = ir.Constant(EIGHT, [0.0] * 8)
-        for j, weight in enumerate(3 * [builder.fsub(one, dx, flags=FLAGS)] + 3 * [dx]):
-            along_x = builder.insert_element(along_x, weight, INT(j))
-        value = builder.fmul(value, along_x, flags=FLAGS)
-        along_y = [builder.fsub(one, dy, flags=FLAGS), dy]
-        along_z = [builder.fsub(one, dz, flags=FLAGS), dz]
-        for j in range(len(kinds[1])):
-            weight = along_y[j % 2]
-            if len(kinds[1]) == 4:
-                weight = builder.fmul(weight, along_z[j // 2], flags=FLAGS)
+        along_x = _between(builder, AT_LOWER_X, AT_UPPER_X, dx)
+        added = [builder.fmul(value, along_x, flags=FLAGS)]
+        if len(kinds[1]) == 4:
+            added = _divided(builder, added[0], dz)
+        added = [share for own in added for share in _divided(builder, own, dy)]
+        for j, share in enumerate(added):
             first = builder.extract_value(corner, j)
             pointer = _pointer(context, builder, kinds[0], array, first, EIGHT)
-            added = builder.fmul(value, _broadcast(builder, weight, EIGHT), flags=FLAGS)
-            total = builder.fadd(_load(builder, pointer), added, flags=FLAGS)
+            total = builder.fadd(_load(builder, pointer), share, flags=FLAGS)
             builder.store(total, pointer).align = FLOAT_BYTES
         return context.get_dummy_value()
 
