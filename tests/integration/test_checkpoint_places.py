@@ -144,3 +144,14 @@ def test_the_parts_of_another_run_are_left_alone(run: Run) -> None:
 
     assert NOT_TAKEN in said
     assert not Path("out/run_parts").exists()
+
+
+@pytest.mark.usefixtures("tiny_project", "stopped_after_the_first_unit")
+def test_a_search_that_makes_no_map_goes_on_too(run: Run) -> None:
+    said = run(refine("--skip_maximize", "--verb", "0"))
+    assert said.code == STOPPED
+    assert said.err.endswith("Go on, on any number of ranks, by the same command\n")
+
+    assert run(refine("--skip_maximize", "--verb", "0")).code == 0
+
+    assert {file.name for file in Path("out").iterdir()} == {"run_data.star", "run_finished.txt"}

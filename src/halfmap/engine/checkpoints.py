@@ -139,12 +139,15 @@ def _place(job: Job) -> Place | None:
 
 
 def _stopped(job: Job, schedule: Schedule, error: HalfmapError) -> SignalledError:
-    names = RunNames(str(job.options.output_root))
-    before = names.optimiser(schedule.iteration - 1)
+    before = RunNames(str(job.options.output_root)).optimiser(schedule.iteration - 1)
+    how = (
+        f", with\n  halfmap refine --continue {before}"
+        if before.is_file()
+        else ", by the same command"
+    )
     said = SignalledError(
         f"{str(error).rpartition(': ')[2]} in iteration {schedule.iteration}. What was computed of "
-        f"it is in {folder_of(job)}. Go on, on any number of ranks, with\n"
-        f"  halfmap refine --continue {before}"
+        f"it is in {folder_of(job)}. Go on, on any number of ranks{how}"
     )
     said.everywhere = True
     return said

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy import ndarray as Array
 
 import halfmap
 from halfmap.engine.digest import digest
@@ -38,4 +39,10 @@ def fingerprint(
     read = (job.source.form, job.options.normalise)
     images = (job.images, job.geometry, read, job.padding, job.shown)
     state = (iteration, search.model, plan, poses)
-    return digest((made_by, job.data_digest, images, state, tuple(units)))
+    return digest((made_by, job.data_digest, images, state, _cut(units)))
+
+
+def _cut(units: Sequence[Unit]) -> tuple[Array, ...]:
+    """Return the units as few arrays: there may be tens of thousands."""
+    kinds = np.array([(unit.number, unit.half, unit.geometry, len(unit.rows)) for unit in units])
+    return kinds, np.concatenate([unit.rows for unit in units])
