@@ -86,13 +86,10 @@ def checkpointed(
     try:
         with flushing.at_intervals():
             yield Kept(stored, flushing)
-    except HalfmapError as error:
+    except BaseException as error:
         flushing.flush()
-        if error.exit_code == SignalledError.exit_code:
+        if isinstance(error, HalfmapError) and error.exit_code == SignalledError.exit_code:
             raise _stopped(job, schedule, error) from error
-        raise
-    except BaseException:
-        flushing.flush()
         raise
 
 
