@@ -91,12 +91,13 @@ def report_iteration(job: Job, state: State, found: Found, watch: Stopwatch) -> 
     job.staging.report()
     watch.add("units", found.busy_seconds)
     watch.add("copying", job.staging.new_busy_seconds())
+    watch.add("checkpoints", found.kept.flushing.seconds)
     by_rank = job.ranks.world.gather(watch.seconds, root=LEADER)
     if by_rank is None:
         return
     schedule, wall = state.schedule, dict(by_rank[LEADER])
     angular_step_deg, offset_step_A = searched_steps(schedule.sampling)
-    for not_of_the_leader in ("units", "waiting", "copying"):
+    for not_of_the_leader in ("units", "waiting", "copying", "checkpoints"):
         wall.pop(not_of_the_leader)
     busy = sum(seconds["units"] for seconds in by_rank)
     able = wall["expectation"] * job.ranks.n_workers * job.options.n_threads

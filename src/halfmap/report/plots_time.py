@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _IN_UNITS = "units"
 """Time that the threads of a rank spent on particles, added up: a part of expectation."""
-_BESIDE = (_IN_UNITS, "copying")
+_BESIDE = (_IN_UNITS, "copying", "checkpoints")
 """What goes on while other phases last."""
 _NO_WORK = ("wait", "idle")
 """Phases with these words in their names are drawn in the palest grey."""
