@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -201,6 +202,42 @@ def test_a_run_that_fails_removes_its_copies(
     assert run(with_copies("failed")).code == 3
 
     assert list(scratch.iterdir()) == []
+
+
+def test_a_run_that_is_stopped_by_a_signal_removes_its_copies(
+    run: Run, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = loop.begin
+
+    def stop(schedule, job):
+        assert len(list(scratch.iterdir())) == 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        return begin(schedule, job)
+
+    monkeypatch.setattr(loop, "begin", stop)
+
+    assert run(with_copies("stopped")).code == 75
+
+    assert list(scratch.iterdir()) == []
+
+
+def test_images_that_are_copied_do_not_need_their_stacks(
+    run: Run, scratch: Path, plain: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del scratch
+    begin = loop.begin
+
+    def lose(schedule, job):
+        if schedule.iteration == 1:
+            job.staging._thread.join(60)
+            os.truncate(STACK, 5000)
+        return begin(schedule, job)
+
+    monkeypatch.setattr(loop, "begin", lose)
+
+    assert_ran(run(with_copies("copied")))
+
+    assert_same("copied", plain)
 
 
 # --- too little room, and worse

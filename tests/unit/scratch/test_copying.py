@@ -307,6 +307,7 @@ def test_marks_that_were_cut_off_count_as_absent(
     os.truncate(marks, marks.stat().st_size - 12)
 
     np.testing.assert_array_equal(reader.source.read(*ONE, BOX), images[:5])
+    assert not reader.store.open(reader.copied._plans[0]).is_sound()
 
 
 # --- what is there already
@@ -328,6 +329,21 @@ def test_what_is_there_is_used_and_not_copied_again(
     assert added == [3, 7]
     assert tally.n_there == len(images)
     np.testing.assert_array_equal(second.read_all(), images)
+
+
+def test_of_a_piece_only_what_is_absent_is_copied(
+    paths: list[str], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, added = Reader(store(), paths[:1]), []
+    reader.copy(np.zeros(2, int), np.array([1, 2]))
+    write = StackCopy.write_images
+    monkeypatch.setattr(
+        StackCopy, "write_images", lambda c, i, raw: (added.append((i, len(raw))), write(c, i, raw))
+    )
+
+    reader.copy(*ONE)
+
+    assert added == [(0, 1), (3, 2)]
 
 
 def test_copies_can_be_used_without_adding_to_them(

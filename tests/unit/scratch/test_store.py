@@ -238,6 +238,15 @@ def test_a_link_in_place_of_a_copy_is_replaced(
     np.testing.assert_array_equal(found, images[:5])
 
 
+def test_files_are_not_opened_through_links(tmp_path: Path, store: Store) -> None:
+    one = store()
+    (tmp_path / "precious").write_bytes(b"do not touch")
+    (one.folder.path / "x.marks").symlink_to(tmp_path / "precious")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        one.folder.open("x.marks", os.O_RDWR)
+
+
 def test_a_second_name_of_another_file_is_not_written_to(tmp_path: Path, store: Store) -> None:
     one = store()
     precious = tmp_path / "precious"
