@@ -31,7 +31,7 @@ def test_listed_references_are_looked_for_beside_their_list(tmp_path: Path) -> N
     names = np.array(["a.mrc", str(here)], TEXT)
     write_star(tmp_path / "refs.star", {"model_classes": {"rlnReferenceImage": names}})
 
-    found = reference_files(options(reference_file=tmp_path / "refs.star"))
+    found = reference_files(options(reference_file=tmp_path / "refs.star"), None)
 
     assert found == ((str(tmp_path / "a.mrc"), str(here)),)
 
@@ -44,9 +44,9 @@ def test_references_are_those_of_the_first_table_unless_one_is_for_classes(tmp_p
     of_classes = {"model_classes": {"rlnReferenceImage": np.array(["b.mrc"], TEXT)}}
 
     write_star(path, mine)
-    assert reference_files(options(reference_file=path)) == ((str(tmp_path / "a.mrc"),),)
+    assert reference_files(options(reference_file=path), None) == ((str(tmp_path / "a.mrc"),),)
     write_star(path, mine | of_classes)
-    assert reference_files(options(reference_file=path)) == ((str(tmp_path / "b.mrc"),),)
+    assert reference_files(options(reference_file=path), None) == ((str(tmp_path / "b.mrc"),),)
 
 
 def test_equal_classes_share_the_first_map_and_its_particles_evenly() -> None:
