@@ -6,8 +6,12 @@ from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.fourier import transform_2d
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.padded_transform import forward_slabs, inverse_cropped, padded_box
-from halfmap.model.projection import fourier_reference, gridding_correction
+from halfmap.model.projection import fourier_reference, interpolation_windows
 from halfmap.model.rotations import euler_matrices
+
+
+def window_of(box: int) -> np.ndarray:
+    return np.stack(list(interpolation_windows((box, box), 2.0)))
 
 
 def toy_map() -> np.ndarray:
@@ -49,7 +53,7 @@ def test_frequency_zero_is_the_sum_over_the_map_divided_by_the_pixels_of_an_imag
     volume = toy_map()
     reference = fourier_reference(volume, 12, 2.0)
 
-    flattened = (volume / gridding_correction(16, 2.0)).sum() / 16**2
+    flattened = (volume / window_of(16)).sum() / 16**2
 
     half = reference.half
     assert reference.values[half, half, 0] == pytest.approx(flattened, rel=1e-6)
@@ -59,7 +63,7 @@ def test_the_plane_z_zero_is_the_transform_of_the_sum_along_z() -> None:
     # Even padded frequencies are those of the unpadded box; the window is divided out beforehand.
     volume = toy_map()
     reference = fourier_reference(volume, 12, 2.0)
-    image = transform_2d((volume / gridding_correction(16, 2.0)).sum(axis=0))
+    image = transform_2d((volume / window_of(16)).sum(axis=0))
 
     half = reference.half
     for ky, kx in [(0, 1), (1, 0), (-2, 3), (4, 2), (-3, 0)]:
@@ -89,7 +93,7 @@ def test_a_map_off_the_centre_turns_the_phase_the_right_way() -> None:
 
 
 def test_the_gridding_window_is_one_at_the_centre_and_falls_with_the_radius() -> None:
-    window = gridding_correction(16, 2.0)
+    window = window_of(16)
 
     assert window[8, 8, 8] == 1.0
     assert window[8, 8, 0] == pytest.approx(np.sinc(8 / 32) ** 2)

@@ -3,11 +3,15 @@ import pytest
 
 from halfmap.errors import DataError
 from halfmap.io.mrc import check_transform_box, read_half_transform, write_map
-from halfmap.model.interpolation import Interpolation
-from halfmap.model.projection import ReferenceFilter, fourier_reference, gridding_correction
+from halfmap.model.interpolation import LINEAR, Interpolation
+from halfmap.model.projection import ReferenceFilter, fourier_reference, interpolation_windows
 
 BOX = 16
 FLAT = pytest.mark.parametrize("depth", [BOX, 1], ids=["map", "picture"])
+
+
+def window_of(box: int, interpolation: Interpolation = LINEAR) -> np.ndarray:
+    return np.stack(list(interpolation_windows((box, box), 2.0, interpolation)))
 
 
 def noise(depth: int) -> np.ndarray:
@@ -43,12 +47,12 @@ def test_every_frequency_is_multiplied_by_its_own_factor(depth: int) -> None:
 
 
 def test_the_window_of_the_nearest_voxel_is_a_box_where_nothing_is_linear() -> None:
-    linear = gridding_correction(BOX, 2.0)
+    linear = window_of(BOX)
 
     np.testing.assert_allclose(
-        gridding_correction(BOX, 2.0, Interpolation(nearest=True, linear_shells=0)) ** 2, linear
+        window_of(BOX, Interpolation(nearest=True, linear_shells=0)) ** 2, linear
     )
-    some = gridding_correction(BOX, 2.0, Interpolation(nearest=True, linear_shells=4))
+    some = window_of(BOX, Interpolation(nearest=True, linear_shells=4))
     np.testing.assert_array_equal(some, linear)
 
 

@@ -1,6 +1,6 @@
 """Where the halves meet: their FSC, and what of their sums they may share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,9 @@ from halfmap.steps.half_maps import (
     solvent_corrected_fsc,
 )
 from halfmap.steps.reconstruction import reconstruct
+
+JOINED_VOXELS = 2**19
+"""Voxels that are shown at a time when the halves are added: 12 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,17 @@ def _join_low_resolution(
 
 
 def _join(job: Job, sums: dict[int, Summed]) -> dict[int, Summed]:
-    """Add both halves: the last iteration makes one map of all data, on the first half's root."""
-    both = _meet_sums(job, {half: s.fourier[0] for half, s in sums.items()})
-    total = replace(both[0], values=both[0].values + both[1].values)
-    return {half: replace(s, fourier={0: total}) for half, s in sums.items() if half == 0}
+    """Add both halves: the last iteration makes one map of all data, on the first half's root.
+
+    In place, piece by piece: two halves fit into memory, three might not.
+    """
+    n_voxels = max(len(s.fourier[0].values) for s in sums.values())
+    for start in range(0, n_voxels, JOINED_VOXELS):
+        piece = slice(start, start + JOINED_VOXELS)
+        shown = meet(job.ranks, {half: s.fourier[0].values[piece] for half, s in sums.items()})
+        if 0 in sums:
+            sums[0].fourier[0].values[piece] = shown[0] + shown[1]
+    return {half: s for half, s in sums.items() if half == 0}
 
 
 def _meet_sums(job: Job, own: Mapping[int, FourierSums]) -> dict[int, FourierSums]:
@@ -92,8 +102,17 @@ def _compare(
         rng = np.random.default_rng((job.options.random_seed, schedule.iteration))
         size = schedule.current_size
         return solvent_corrected_fsc(maps[0], maps[1], job.masks.solvent, size, rng)
-    averages = meet(job.ranks, {h: downsampled_average(s.fourier[0]) for h, s in sums.items()})
-    return half_map_fsc(averages[0], averages[1], job.box)
+    sphere = next(iter(sums.values())).fourier[0].sphere
+    return half_map_fsc(_shown_averages(job, sums), sphere, job.box)
+
+
+def _shown_averages(job: Job, sums: dict[int, Summed]) -> Iterator[tuple[slice, Array, Array]]:
+    """Show both half roots the averages of both halves, a slab after the other."""
+    own = {half: downsampled_average(s.fourier[0]) for half, s in sums.items()}
+    for slabs in zip(*own.values(), strict=True):
+        where = slabs[0][0]
+        shown = meet(job.ranks, {half: slab for half, (_, slab) in zip(own, slabs, strict=True)})
+        yield where, shown[0], shown[1]
 
 
 def _without_prior(job: Job, sums: FourierSums) -> Float32[Array, "z y x"]:

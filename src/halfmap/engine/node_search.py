@@ -5,11 +5,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float32
 from mpi4py import MPI
+from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
 from halfmap.model.half_model import HalfModel
-from halfmap.model.projection import fourier_reference
+from halfmap.model.projection import fourier_reference, reference_sphere
 from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import hand_over, share
@@ -38,18 +40,33 @@ def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[
         references: References = {}
         for half, team in job.ranks.teams.items():
             memory = stack.enter_context(NodeArrays(team.node))
-            made = _transformed(job, models[half], size, team.node)
-            references[half] = tuple(
-                _shared(made.pop(k, None), k % team.node.size, memory)
-                for k in range(job.options.n_classes)
-            )
+            references[half] = _transformed(job, models[half], size, memory)
         yield references
 
 
 def _transformed(
-    job: Job, model: HalfModel, size: int, node: MPI.Intracomm
-) -> dict[int, FourierReference]:
-    """Transform maps: the first rank of a node, which holds them, deals them out. Collective."""
+    job: Job, model: HalfModel, size: int, memory: NodeArrays
+) -> tuple[FourierReference, ...]:
+    """Transform the maps of a half, each on one rank, into memory of the node. Collective."""
+    node, padding = memory.node, job.options.padding
+    sphere = reference_sphere((model.maps.shape[1], job.box), size, padding)
+    volumes = _dealt(job, model, node)
+    arrays = [memory.empty(sphere.shape, np.complex64)[0] for _ in range(job.options.n_classes)]
+    made = {
+        k: fourier_reference(volume, size, padding, job.interpolation, job.shown, arrays[k])
+        for k, volume in volumes.items()
+    }
+    references = []
+    for k, values in enumerate(arrays):
+        maker, own = k % node.size, made.get(k)
+        frame = None if own is None else replace(own, values=np.empty((0, 0, 0), np.complex64))
+        memory.complete(values, maker)
+        references.append(replace(share(frame, node, maker), values=values))
+    return tuple(references)
+
+
+def _dealt(job: Job, model: HalfModel, node: MPI.Intracomm) -> dict[int, Float32[Array, "z y x"]]:
+    """Deal out the maps of a half, which the first rank of the node holds. Collective."""
     volumes = {}
     for k in range(job.options.n_classes):
         maker = k % node.size
@@ -59,21 +76,7 @@ def _transformed(
             hand_over(volume, node, 0, maker)
             if node.rank == maker:
                 volumes[k] = volume
-    padding, shown = job.options.padding, job.shown
-    return {
-        k: fourier_reference(volume, size, padding, job.interpolation, shown)
-        for k, volume in volumes.items()
-    }
-
-
-def _shared(made: FourierReference | None, maker: int, memory: NodeArrays) -> FourierReference:
-    """Return on every rank of the node the transform that one of them has made. Collective."""
-    frame = None if made is None else replace(made, values=np.empty((0, 0, 0), np.complex64))
-    shape, frame = share((None if made is None else made.values.shape, frame), memory.node, maker)
-    assert shape is not None
-    assert frame is not None
-    values = memory.share(None if made is None else made.values, shape, np.complex64, maker)
-    return replace(frame, values=values)
+    return volumes
 
 
 def searches(

@@ -34,17 +34,24 @@ def shell_correlation(
     ----------
     Harauz & van Heel (1986), Optik 73, 146-156.
     """
+    return correlation(shell_powers(a, b, shell, n_shells))
+
+
+def shell_powers(
+    a: Complex[Array, "..."], b: Complex[Array, "..."], shell: Int[Array, "..."], n_shells: int
+) -> Float[Array, "3 shell"]:
+    """Return Re Σ a b*, Σ|a|² and Σ|b|² of each shell; see `shell_correlation`."""
     inside = shell < n_shells
     a, b, shell = a[inside], b[inside], shell[inside]
+    products = a.real * b.real + a.imag * b.imag, a.real**2 + a.imag**2, b.real**2 + b.imag**2
+    return np.stack([np.bincount(shell, x, minlength=n_shells) for x in products])
 
-    def summed(x: Float[Array, " point"]) -> Float[Array, " shell"]:
-        return np.asarray(np.bincount(shell, x, minlength=n_shells))
 
-    cross = summed(a.real * b.real + a.imag * b.imag)
-    power_a = summed(a.real**2 + a.imag**2)
-    power_b = summed(b.real**2 + b.imag**2)
+def correlation(powers: Float[Array, "3 shell"]) -> Float[Array, " shell"]:
+    """Return the correlation of shells, from the sums of `shell_powers` over all their points."""
+    cross, power_a, power_b = powers
     norm = np.sqrt(power_a * power_b)
-    return np.asarray(np.divide(cross, norm, out=np.zeros(n_shells), where=norm > 0.0))
+    return np.asarray(np.divide(cross, norm, out=np.zeros_like(norm), where=norm > 0.0))
 
 
 def map_fsc(map_a: Float[Array, "z y x"], map_b: Float[Array, "z y x"]) -> Float[Array, " shell"]:

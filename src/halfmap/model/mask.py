@@ -5,27 +5,29 @@ raised cosine between. Radii are counted from the pixel n // 2.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from numpy import ndarray as Array
 
 
 def soft_circle(box: int, radius_px: float, edge_px: float) -> Float[Array, "box box"]:
     """Return the weight of the background outside a soft circle."""
-    return _background_weight(box, radius_px, edge_px, 2)
+    return _plane_of_sphere(box, radius_px, edge_px, 0)
 
 
 def soft_sphere(
     box: int, radius_px: float, edge_px: float, *, flat: bool = False
 ) -> Float[Array, "z y x"]:
     """Return the weight of the background outside a soft sphere; ``flat``: its central plane."""
-    if flat:
-        return soft_circle(box, radius_px, edge_px)[None]
-    return _background_weight(box, radius_px, edge_px, 3)
+    heights = [0] if flat else range(-(box // 2), box - box // 2)
+    background = np.empty((len(heights), box, box))
+    for plane, z in zip(background, heights, strict=True):
+        plane[:] = _plane_of_sphere(box, radius_px, edge_px, z)
+    return background
 
 
-def _background_weight(box: int, radius_px: float, edge_px: float, dimensions: int) -> Array:
-    axes = np.ogrid[(slice(-(box // 2), box - box // 2),) * dimensions]
-    radius = np.sqrt(sum(axis.astype(np.float64) ** 2 for axis in axes))
+def _plane_of_sphere(box: int, radius_px: float, edge_px: float, z: int) -> Float[Array, "box box"]:
+    y, x = np.ogrid[(slice(-(box // 2), box - box // 2),) * 2]
+    radius = np.sqrt((float(z) ** 2 + y.astype(np.float64) ** 2) + x.astype(np.float64) ** 2)
     if edge_px <= 0.0:
         return np.asarray((radius > radius_px).astype(np.float64))
     inward = np.clip((radius_px + edge_px - radius) / edge_px, 0.0, 1.0)
@@ -47,19 +49,30 @@ def fill_outside_mean(
     background
         ``c`` of `soft_circle`.
     """
-    return _fill(np.asarray(images, dtype=np.float64), background)
+    x = np.asarray(images, dtype=np.float64)
+    outside = np.sum(background * x, axis=(-2, -1), keepdims=True)
+    mean = outside / max(float(background.sum()), np.finfo(np.float64).tiny)
+    return np.asarray(x + background * (mean - x))
 
 
 def mask_volume_mean_fill(
     volume: Float[Array, "z y x"], radius_px: float, edge_px: float
 ) -> Float[Array, "z y x"]:
     """Replace the outside of a sphere in a map, cubic or flat, by the mean there, softly."""
-    background = soft_sphere(volume.shape[-1], radius_px, edge_px, flat=len(volume) == 1)
-    return _fill(np.asarray(volume, dtype=np.float64), background)
+    filled = np.array(volume, dtype=np.float64)
+    fill_outside_sphere(filled, radius_px, edge_px)
+    return filled
 
 
-def _fill(x: Array, background: Array) -> Array:
-    axes = tuple(range(-background.ndim, 0))
-    outside = np.sum(background * x, axis=axes, keepdims=True)
-    mean = outside / max(float(background.sum()), np.finfo(np.float64).tiny)
-    return np.asarray(x + background * (mean - x))
+def fill_outside_sphere(volume: Float64[Array, "z y x"], radius_px: float, edge_px: float) -> None:
+    """Do what `mask_volume_mean_fill` does, in place and plane by plane."""
+    flat, total, count = len(volume) == 1, 0.0, 0.0
+    shape = volume.shape[-1], radius_px, edge_px
+    for z, plane in enumerate(volume):
+        background = _plane_of_sphere(*shape, 0 if flat else z - len(volume) // 2)
+        total += float(np.sum(background * plane))
+        count += float(background.sum())
+    mean = total / max(count, np.finfo(np.float64).tiny)
+    for z, plane in enumerate(volume):
+        background = _plane_of_sphere(*shape, 0 if flat else z - len(volume) // 2)
+        plane += background * (mean - plane)

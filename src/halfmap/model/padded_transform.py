@@ -110,9 +110,10 @@ def inverse_cropped(
     -------
     map
         The sum over frequencies of F * exp(+2πi k·(r - centre) / padded); not divided by anything.
+        In the memory of the lines that its planes were made from.
     """
     depth, box = shape
-    lines = np.empty((depth, box, half + 1), np.complex128)
+    lines = np.empty((depth, box, max(half, box // 2) + 1), np.complex128)
     kept = np.arange(-half, half + 1)
     kept = kept[(-padded < 2 * kept) & (2 * kept <= padded)]  # Nyquist once
     phase = _centring(kept, box, padded).conj()
@@ -124,11 +125,10 @@ def inverse_cropped(
         lines[:, :, where] = _inverse(slab, kept, padded, 1)[:, :box]
     n_x = min(half, padded // 2) + 1
     phase_x = _centring(np.arange(n_x), box, padded).conj()
-    out = np.empty((depth, box, box))
-    for z, plane in enumerate(lines):
+    for plane in lines:
         whole = scipy.fft.irfft(plane[:, :n_x] * phase_x, n=padded, axis=1, norm="forward")
-        out[z] = whole[:, :box]
-    return out
+        plane.view(np.float64)[:, :box] = whole[:, :box]
+    return np.asarray(lines.view(np.float64)[:, :, :box])
 
 
 def _centring(k: Int[Array, " k"], box: int, padded: int) -> Complex128[Array, " k"]:

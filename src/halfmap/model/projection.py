@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Complex64, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.model.fourier import round_half_away
@@ -55,12 +55,20 @@ def _unpadded(sphere: PaddedSphere, x: slice, shape: tuple[int, ...]) -> list[In
 WHOLE = ReferenceFilter()
 
 
+def reference_sphere(shape: tuple[int, int], current_size: int, padding: float) -> PaddedSphere:
+    """Return the frequencies of `fourier_reference`; ``shape``: number of planes, and box, px."""
+    depth, box = shape
+    r_max = min(current_size, box) // 2
+    return PaddedSphere(r_max, padding=padded_box(box, padding) / box, flat=depth == 1)
+
+
 def fourier_reference(
     volume: Float32[Array, "z y x"],
     current_size: int,
     padding: float,
     interpolation: Interpolation = LINEAR,
     shown: ReferenceFilter = WHOLE,
+    out: Complex64[Array, "z y x"] | None = None,
 ) -> FourierReference:
     """Transform a map for the projections of one iteration.
 
@@ -76,6 +84,8 @@ def fourier_reference(
         How slices will be cut.
     shown
         Applied to the transform, but not to its power.
+    out
+        Memory for the transform, of the shape of `reference_sphere`.
 
     Returns
     -------
@@ -88,9 +98,8 @@ def fourier_reference(
     """
     box = volume.shape[-1]
     padded = padded_box(box, padding)
-    r_max = min(current_size, box) // 2
-    sphere = PaddedSphere(r_max, padding=padded / box, flat=len(volume) == 1)
-    values = np.zeros(sphere.shape, np.complex64)
+    sphere = reference_sphere((len(volume), box), current_size, padding)
+    values = np.empty(sphere.shape, np.complex64) if out is None else out
     shell_of = sphere.shell_of_square()
     n_shells = box // 2 + 1
     shell_of[sphere.reach**2 + 1 :] = n_shells
@@ -115,29 +124,30 @@ def fourier_reference(
     )
 
 
-def gridding_correction(
-    box: int, padding: float, interpolation: Interpolation = LINEAR, *, flat: bool = False
-) -> Float[Array, "z y x"]:
-    """Return the window that interpolation of the transform puts on the map.
-
-    sinc²(r / padded box), with r the distance from pixel box // 2: RELION's radial stand-in
-    for the product over the axes. Divide the map by it; ``flat``: a 2D reference.
-    """
-    return np.stack(list(_windows((1 if flat else box, box), padding, interpolation)))
-
-
 def _sharpened(
     volume: Float[Array, "z y x"], padding: float, interpolation: Interpolation
 ) -> Iterator[Float[Array, "y x"]]:
     """Return the planes of the map divided by the interpolation window, in double precision."""
-    windows = _windows((len(volume), volume.shape[-1]), padding, interpolation)
+    windows = interpolation_windows((len(volume), volume.shape[-1]), padding, interpolation)
     for plane, window in zip(volume, windows, strict=True):
         yield plane / window
 
 
-def _windows(
-    shape: tuple[int, int], padding: float, interpolation: Interpolation
+def interpolation_windows(
+    shape: tuple[int, int], padding: float, interpolation: Interpolation = LINEAR
 ) -> Iterator[Float[Array, "y x"]]:
+    """Yield, plane by plane, the window that interpolation of the transform puts on the map.
+
+    sinc²(r / padded box), with r the distance from pixel box // 2: RELION's radial stand-in
+    for the product over the axes. Divide the map by it.
+
+    Parameters
+    ----------
+    shape
+        Number of planes and size of the map, px.
+    padding, interpolation
+        As `fourier_reference`.
+    """
     depth, box = shape
     squares = (np.arange(box) - box // 2) ** 2
     radius = np.sqrt(np.arange(3 * squares.max() + 1))

@@ -30,6 +30,8 @@ class NodeArrays:
     def __init__(self, node: MPI.Intracomm) -> None:
         self.node = node
         self._maps: list[mmap.mmap] = []
+        self._shared: set[int] = set()
+        """Addresses of the arrays that all ranks see."""
 
     def __enter__(self) -> "NodeArrays":
         return self
@@ -58,9 +60,9 @@ class NodeArrays:
             return np.empty(shape, dtype), slice(0, shape[0])
         rank, size = self.node.rank, self.node.size
         rows = slice(shape[0] * rank // size, shape[0] * (rank + 1) // size)
-        return np.frombuffer(shared, dtype, n_bytes // np.dtype(dtype).itemsize).reshape(
-            shape
-        ), rows
+        array = np.frombuffer(shared, dtype, n_bytes // np.dtype(dtype).itemsize).reshape(shape)
+        self._shared.add(array.ctypes.data)
+        return array, rows
 
     def share(
         self, array: Array | None, shape: Sequence[int], dtype: DTypeLike, root: int = 0
@@ -68,15 +70,18 @@ class NodeArrays:
         """Return the ``array`` of one rank of the node on every other. Collective."""
         if self.node.size == 1 and array is not None:
             return array
-        n_maps = len(self._maps)
         copy, _ = self.empty(shape, dtype)
         if self.node.rank == root:
             assert array is not None
             copy[...] = array
-        if len(self._maps) == n_maps:  # not one array: each rank has its own
-            broadcast(copy, self.node, root)
-        self.node.Barrier()
+        self.complete(copy, root)
         return copy
+
+    def complete(self, array: Array, root: int) -> None:
+        """Wait until an array of `empty` that one rank has filled is there on all. Collective."""
+        if array.ctypes.data not in self._shared:  # each rank has its own
+            broadcast(array, self.node, root)
+        self.node.Barrier()
 
     def _mapped(self, n_bytes: int) -> mmap.mmap | None:
         """Return memory that all ranks of the node see; None if any cannot. Collective."""

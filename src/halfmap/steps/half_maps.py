@@ -1,5 +1,6 @@
 """The only place where two halves meet: their join at low resolution, and their FSC."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,8 +10,9 @@ from jaxtyping import Complex128, Float
 from numpy import ndarray as Array
 
 from halfmap.model.fourier import frequencies_3d, radii, round_half_away, shell_resolution_A
-from halfmap.model.fsc import map_fsc, shell_correlation
+from halfmap.model.fsc import correlation, map_fsc, shell_powers
 from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.padded_transform import slabs
 from halfmap.model.sums import FourierSums
 from halfmap.model.touched_voxels import inner_voxels, packed
 
@@ -63,14 +65,18 @@ def join_low_resolution(own: FourierSums, other: FourierSums, radius_shell: int)
     return own
 
 
-def downsampled_average(sums: FourierSums) -> Complex128[Array, "z y x"]:
+def downsampled_average(
+    sums: FourierSums,
+) -> Iterator[tuple[slice, Complex128[Array, "slab y x"]]]:
     """Bin the sums to unpadded frequencies and divide them: the map of one half, for the FSC.
 
     Each component of a frequency is divided by the padding and rounded. All voxels count, also
     the few that interpolation put just outside the sphere.
 
-    Returns
-    -------
+    Yields
+    ------
+    where
+        Some planes of the result.
     average
         ``[z + r_max + 1, y + r_max + 1, x]``, one plane if flat; 0 where there are no data.
     """
@@ -78,29 +84,42 @@ def downsampled_average(sums: FourierSums) -> Complex128[Array, "z y x"]:
     rows = np.searchsorted(bins, np.arange(-sums.r_max - 1, sums.r_max + 2))
     columns = np.searchsorted(bins[sums.half :], np.arange(sums.r_max + 2))
     ends = [0, 1] if sums.sphere.flat else [*rows, len(bins)]
-    average = np.zeros((len(ends) - 1, len(rows), len(columns)), np.complex128)
-    for z, (start, stop) in enumerate(pairwise(ends)):
-        own = slice(start, stop)
-        signal, weight = (
-            np.add.reduceat(np.add.reduceat(a.sum(axis=0), rows, 0), columns, 1)
-            for a in (sums.signal_planes(own), sums.weight_planes(own))
-        )
-        np.divide(signal, weight, out=average[z], where=weight > 0.0)
-    return average
+    for where in slabs(len(ends) - 1, 16 * len(rows) * len(columns)):
+        average = np.zeros((where.stop - where.start, len(rows), len(columns)), np.complex128)
+        for z, (start, stop) in enumerate(pairwise(ends[where.start : where.stop + 1])):
+            own = slice(start, stop)
+            signal, weight = (
+                np.add.reduceat(np.add.reduceat(a.sum(axis=0), rows, 0), columns, 1)
+                for a in (sums.signal_planes(own), sums.weight_planes(own))
+            )
+            np.divide(signal, weight, out=average[z], where=weight > 0.0)
+        yield where, average
 
 
 def half_map_fsc(
-    average_a: Complex128[Array, "z y x"], average_b: Complex128[Array, "z y x"], box: int
+    shown: Iterable[tuple[slice, Complex128[Array, "slab y x"], Complex128[Array, "slab y x"]]],
+    sphere: PaddedSphere,
+    box: int,
 ) -> Float[Array, " shell"]:
-    """Return the gold-standard FSC in shells 0 to box/2 from two `downsampled_average`.
+    """Return the gold-standard FSC in shells 0 to box/2.
 
     Shell 0 is set to 1; shells beyond the window are 0.
+
+    Parameters
+    ----------
+    shown
+        Of both halves, the slabs of `downsampled_average`.
+    sphere
+        Of the sums of either.
     """
-    half = average_a.shape[1] // 2
-    sphere = PaddedSphere(r_max=half - 1, padding=1.0, flat=len(average_a) == 1)
-    shell = round_half_away(np.sqrt(sphere.squared_radius().astype(np.float64)))
+    window = PaddedSphere(sphere.r_max, padding=1.0, flat=sphere.flat)
+    powers = np.zeros((3, window.half))
+    for where, average_a, average_b in shown:
+        square = window.squared_radius(z=where)
+        shell = round_half_away(np.sqrt(square.astype(np.float64)))
+        powers += shell_powers(average_a, average_b, shell, window.half)
     fsc = np.zeros(box // 2 + 1)
-    fsc[:half] = shell_correlation(average_a, average_b, shell, half)
+    fsc[: window.half] = correlation(powers)
     fsc[0] = 1.0
     return fsc
 

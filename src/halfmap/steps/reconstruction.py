@@ -9,9 +9,9 @@ from numpy import ndarray as Array
 
 from halfmap.model.fourier import round_half_away
 from halfmap.model.interpolation import LINEAR, Interpolation
-from halfmap.model.mask import mask_volume_mean_fill
+from halfmap.model.mask import fill_outside_sphere
 from halfmap.model.padded_transform import inverse_cropped, padded_box, slabs
-from halfmap.model.projection import gridding_correction
+from halfmap.model.projection import interpolation_windows
 from halfmap.model.sums import FourierSums
 from halfmap.steps.gridding import gridding_weights
 from halfmap.steps.maximisation import NO_PRIOR_WEIGHT
@@ -76,8 +76,10 @@ def reconstruct(
     solve = posterior.gridded(padded, n) if n > 0 else posterior.values
     volume = inverse_cropped(solve, sums.half, (depth, box), padded)
     volume /= sphere.oversampled * depth
-    volume = mask_volume_mean_fill(volume, box / 2.0, MASK_EDGE_PX)
-    volume /= gridding_correction(box, sums.padding, inversion.interpolation, flat=sphere.flat)
+    fill_outside_sphere(volume, box / 2.0, MASK_EDGE_PX)
+    windows = interpolation_windows((depth, box), sums.padding, inversion.interpolation)
+    for plane, window in zip(volume, windows, strict=True):
+        plane /= window
     return volume.astype(np.float32)
 
 
