@@ -12,6 +12,7 @@ from halfmap.parallel.collectives import all_or_none, broadcast, from_root
 from halfmap.parallel.halves import meet, organise
 from halfmap.parallel.leases import LocalDesk, RemoteDesk, lead, work
 from halfmap.parallel.node_memory import NodeArrays
+from halfmap.parallel.node_sums import SharedSums, SpoiltError
 from halfmap.parallel.reduce_network import reduce_sums
 from halfmap.parallel.units import LeaseBook, Unit, cut_units
 
@@ -27,13 +28,30 @@ def sums_of(rank: int) -> ExpectationSums:
     return sums
 
 
-def test_the_reduced_integers_are_the_sum_over_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+def shared_sums(group: MPI.Intracomm) -> SharedSums:
+    """Return a copy that the ranks of a group share, to which each has added its own."""
+    shapes = [array.shape for array in sums_of(0).arrays()]
+    shared = SharedSums(shapes, COMM.size, NodeArrays(group), COMM.rank)
+    with shared.adding(COMM.rank):
+        pairs = zip(shared.sums.arrays(), sums_of(COMM.rank).arrays(), strict=True)
+        for slab, (total, own) in enumerate(pairs):
+            with shared.slab(slab):
+                total += own
+    return shared
+
+
+@pytest.mark.parametrize("n_copies", [1, 2, COMM.size])
+def test_the_reduced_integers_are_the_sum_over_ranks(
+    monkeypatch: pytest.MonkeyPatch, n_copies: int
+) -> None:
     monkeypatch.setattr(reduce_network, "CHUNK_VOXELS", 7)  # several chunks, the last one short
     expected = sums_of(0)
     for rank in range(1, COMM.size):
         expected = expected + sums_of(rank)
+    shared = shared_sums(COMM.Split(COMM.rank * n_copies // COMM.size, COMM.rank))
+    COMM.Barrier()
 
-    total = reduce_sums(sums_of(COMM.rank), COMM)
+    total = reduce_sums(shared, COMM)
 
     for k in range(2):  # a class is summed where its map is made
         if COMM.rank == k % COMM.size:
@@ -41,6 +59,26 @@ def test_the_reduced_integers_are_the_sum_over_ranks(monkeypatch: pytest.MonkeyP
     if COMM.rank == 0:
         np.testing.assert_array_equal(total.noise, expected.noise)
         np.testing.assert_array_equal(total.directions, expected.directions)
+
+
+def test_a_shared_copy_knows_whose_units_it_holds() -> None:
+    shared = shared_sums(COMM)
+    COMM.Barrier()
+
+    with shared.whole():
+        assert shared.units == list(range(COMM.size))
+    assert shared.is_keeper == (COMM.rank == 0)
+
+
+def test_a_unit_that_was_added_in_part_spoils_the_copy_for_all() -> None:
+    shared = shared_sums(COMM)
+    if COMM.rank == COMM.size - 1:
+        with pytest.raises(DataError, match="too large"), shared.adding(0):
+            raise DataError("too large")
+    COMM.Barrier()
+
+    with pytest.raises(SpoiltError), shared.whole():
+        pass
 
 
 def test_a_broadcast_array_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,19 @@ class Own(OptionGroup):
             on_continue=FREE,
         ),
     ] = 21600.0
+    memory_GB: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "memory_GB",
+            IMPLEMENTED,
+            "Memory (GB) that the ranks of a node may take together; 0 for nine tenths of what is "
+            "free when an iteration begins. Where it is short, ranks share sums, units are "
+            "inserted in slabs, one half goes after the other, and at last sums are on disc; "
+            "results stay the same (docs/large-volumes.md).",
+            on_continue=FREE,
+        ),
+    ] = 0.0
     checkpoint_minutes: Annotated[
         float,
         Range(0.0),

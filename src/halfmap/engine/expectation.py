@@ -1,5 +1,6 @@
 """The expectation step of all ranks: units are leased, computed and summed."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,9 +15,9 @@ from halfmap.engine.summing import Run, Summing
 from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.schedule import Schedule
-from halfmap.model.sums import ExpectationSums
 from halfmap.parallel.collectives import all_or_none
 from halfmap.parallel.leases import Accept, LocalDesk, RemoteDesk, lead, work
+from halfmap.parallel.node_sums import SharedSums
 from halfmap.parallel.units import LeaseBook, Unit, renumbered
 from halfmap.steps.expectation import UnitResult, run_unit
 
@@ -25,8 +26,8 @@ from halfmap.steps.expectation import UnitResult, run_unit
 class Found:
     """What an expectation leaves on this rank."""
 
-    sums: dict[int, ExpectationSums]
-    """Of this rank's units, by half."""
+    sums: dict[int, SharedSums]
+    """Of the units of this rank, and of those that it shares them with, by half."""
     scales: dict[int, SumScales]
     results: ParticleResults
     """Of all particles, on the leader; of none elsewhere."""
@@ -55,7 +56,8 @@ def expectation(
 ) -> Found:
     """Compute every unit of an iteration once, somewhere. Collective.
 
-    One image geometry after the other, so that the slices of one are held at a time.
+    One image geometry after the other, so that the slices of one are held at a time; where memory
+    is short also one half after the other.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def expectation(
     label, run, units = task or Task(
         f"iteration {schedule.iteration}", run_unit, job.units_at(schedule)
     )
-    summing = Summing(job, poses, searches, run)
+    summing = Summing(job, poses, searches, (run, len(units)))
     keeping = nullcontext(NOTHING) if task else checkpointed(job, schedule, summing, units)
     results = ParticleResults(len(job.particles), job.options.n_classes)
     n_particles = sum(len(unit.rows) for unit in units)
@@ -91,20 +93,29 @@ def expectation(
             for number, result in kept.stored.results.items():
                 accept(units[number], result)
         due = [unit for unit in units if unit.number not in kept.stored.units]
-        for geometry in sorted({unit.geometry for unit in due}):
-            own = tuple(unit for unit in due if unit.geometry == geometry)
+        for halves, geometry in _pieces(searches, due):
+            own = tuple(u for u in due if u.half in halves and u.geometry == geometry)
             with ExitStack() as stack:
                 with watch.phase("preparation"):
-                    summing.searches = stack.enter_context(sliced(job, searches, geometry))
+                    stack.enter_context(searches.turn(halves))
+                    summing.searches = stack.enter_context(sliced(job, searches, halves, geometry))
                 with watch.phase("expectation"):
                     _lease(job, own, summing, accept)
+            summing.forget(searches.turns)
     return Found(
-        sums={half: held.sums for half, held in summing.halves.items()},
+        sums={half: held.shared for half, held in summing.halves.items()},
         scales={half: held.scales for half, held in summing.halves.items()},
         results=results,
         busy_seconds=summing.busy_seconds,
         kept=kept,
     )
+
+
+def _pieces(searches: Searches, due: Sequence[Unit]) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Yield what is leased together: units of some halves and one image geometry."""
+    for halves in searches.turns:
+        for geometry in sorted({unit.geometry for unit in due if unit.half in halves}):
+            yield halves, geometry
 
 
 def _lease(job: Job, units: tuple[Unit, ...], summing: Summing, accept: Accept) -> None:

@@ -9,6 +9,7 @@ import scipy.fft
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
+from halfmap.engine.degrees import stretched
 from halfmap.engine.expectation import Task, expectation
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import sum_up
@@ -123,7 +124,8 @@ def _searches(job: Job, schedule: Schedule, noise: Float[Array, "optics shell"])
     made = [make_search(model, (nothing,) * n_classes, p, job.kernels) for p in plans]
     # Nothing is searched: no coarse slices have to be cut.
     made = [replace(search, candidates=None) for search in made]
-    return dict.fromkeys(job.ranks.teams, lambda geometry: made[geometry])
+    of = dict.fromkeys(job.ranks.teams, lambda geometry: made[geometry])
+    return Searches(of, stretched(job, schedule))
 
 
 def _made_of(

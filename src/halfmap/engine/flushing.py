@@ -16,7 +16,7 @@ from halfmap.engine.summing import HalfSums
 from halfmap.errors import DataError
 from halfmap.io.part_folder import PartFiles, part_files
 from halfmap.io.parts import PartKey, write_part, write_results
-from halfmap.parallel.units import Unit
+from halfmap.parallel.node_sums import SpoiltError
 from halfmap.steps.expectation import UnitResult
 
 LARGEST_SHARE = 20.0
@@ -83,7 +83,7 @@ class Flushing:
     def complete(self, half: int) -> StoredPart | None:
         """Return the part that holds all that was summed of a half, None if there is none."""
         written = self._written.get(half)
-        if not written or len(written[-1][1]) != len(self.halves[half].computed):
+        if not written or len(written[-1][1]) != len(_units(self.halves[half])):
             return None
         files, units = written[-1]
         return StoredPart(files.sums, self.keys[half], units)
@@ -98,8 +98,7 @@ class Flushing:
 
     def _try_half(self, place: Place, half: int) -> None:
         held, written = self.halves[half], self._written.setdefault(half, [])
-        n_written = len(written[-1][1]) if written else 0
-        if held.spoilt or len(held.computed) == n_written:
+        if len(_units(held)) == (len(written[-1][1]) if written else 0):
             return
         self._generation += 1
         files = part_files(place.folder, half, place.writer, self._generation)
@@ -108,6 +107,8 @@ class Flushing:
             while len(written) > KEPT:
                 for file in written.pop(0)[0]:
                     file.unlink(missing_ok=True)
+        except SpoiltError:
+            _discard(files)
         except (DataError, OSError, MemoryError) as error:
             self._complain(place, held, error)
             _discard(files)
@@ -132,18 +133,33 @@ def _discard(files: PartFiles) -> None:
             file.unlink(missing_ok=True)
 
 
+def _units(held: HalfSums) -> list[int]:
+    """Return the units of which this rank has something to write.
+
+    Of a copy that ranks share one writes the sums, and each the results of its own units.
+    """
+    if held.shared.is_keeper:
+        return held.shared.units
+    return [unit.number for unit, _ in held.computed]
+
+
 def _write(files: PartFiles, key: PartKey, held: HalfSums) -> tuple[int, ...]:
-    """Write a part and return its units."""
-    computed: list[tuple[Unit, UnitResult]] = []
+    """Write a part, or the results alone, and return the units."""
+    units: list[int] = []
 
     def numbers() -> Sequence[int]:
-        computed.extend(held.computed)
-        return [unit.number for unit, _ in computed]
+        units.extend(_units(held))
+        return units
 
-    write_part(files.sums, key, held.sums, numbers, held.lock)
-    units = tuple(unit.number for unit, _ in computed)
-    write_results(files.results, key, units, stacked([result for _, result in computed]))
-    return units
+    if held.shared.is_keeper:
+        write_part(files.sums, key, held.sums, numbers, held.whole())
+    else:
+        numbers()
+    computed = list(held.computed)  # all that are in the sums, perhaps more by now
+    if computed:
+        own = [unit.number for unit, _ in computed]
+        write_results(files.results, key, own, stacked([result for _, result in computed]))
+    return tuple(units)
 
 
 def stacked(results: Sequence[UnitResult]) -> dict[str, Array]:

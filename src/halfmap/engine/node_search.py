@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32
 from mpi4py import MPI
 from numpy import ndarray as Array
 
+from halfmap.engine.degrees import Stretch
 from halfmap.engine.job import Job
 from halfmap.model.half_model import HalfModel
 from halfmap.model.projection import fourier_reference, reference_sphere
@@ -20,13 +21,79 @@ from halfmap.steps.search import Search, make_search
 from halfmap.steps.search_plan import SearchPlan, SearchRules
 from halfmap.steps.slices import coarse_shape, fill_coarse_slices
 
-References = dict[int, tuple[FourierReference, ...]]
-Searches = dict[int, Callable[[int], Search]]
-"""Of each half, what makes the search of an image geometry; without coarse slices."""
+References = Mapping[int, tuple[FourierReference, ...]]
+"""Of each half, one a class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """What the units of each half share, made when it is wanted."""
+
+    of: dict[int, Callable[[int], Search]]
+    """Of each half, what makes the search of an image geometry; without coarse slices."""
+    stretch: Stretch
+    transforms: dict[int, "HalfTransforms"] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> tuple[tuple[int, ...], ...]:
+        """Halves whose units are computed at the same time."""
+        return self.stretch.turns
+
+    @contextmanager
+    def turn(self, halves: tuple[int, ...]) -> Iterator[None]:
+        """Have the references of some halves at hand. Collective over the ranks of a node."""
+        own = [self.transforms[half] for half in halves if half in self.transforms]
+        for transforms in own:
+            transforms.bring()
+        yield
+        if len(self.turns) > 1:
+            for transforms in own:
+                transforms.vacate()
+
+
+class HalfTransforms:
+    """The transforms of a half's maps in memory of the node: let go of, and made again."""
+
+    def __init__(self, job: Job, model: HalfModel, size: int, memory: NodeArrays) -> None:
+        """Transform. Collective over ``memory.node``, as all that is done with them."""
+        self._job, self._model, self._size, self._memory = job, model, size, memory
+        sphere = reference_sphere((model.maps.shape[1], job.box), size, job.options.padding)
+        n_classes = job.options.n_classes
+        self._arrays = [memory.empty(sphere.shape, np.complex64)[0] for _ in range(n_classes)]
+        self._are_there = True
+        made, node = self._made(), memory.node
+        frames = {k: replace(own, values=np.empty((0, 0, 0), np.complex64)) for k, own in made}
+        self.references = tuple(
+            replace(share(frames.get(k), node, k % node.size), values=values)
+            for k, values in enumerate(self._arrays)
+        )
+
+    def bring(self) -> None:
+        """Make them again, if they were let go of."""
+        if not self._are_there:
+            self._made()
+            self._are_there = True
+
+    def vacate(self) -> None:
+        """Let go of them: their memory is free, the arrays are zero."""
+        self._memory.vacate()
+        self._are_there = False
+
+    def _made(self) -> list[tuple[int, FourierReference]]:
+        """Fill the arrays, each on one rank, which returns it."""
+        job, node = self._job, self._memory.node
+        volumes = _dealt(job, self._model, node)
+        how = self._size, job.options.padding, job.interpolation, job.shown
+        made = [(k, fourier_reference(v, *how, self._arrays[k])) for k, v in volumes.items()]
+        for k, values in enumerate(self._arrays):
+            self._memory.complete(values, k % node.size)
+        return made
 
 
 @contextmanager
-def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[References]:
+def projected(
+    job: Job, models: Mapping[int, HalfModel], size: int, stretch: Stretch
+) -> Iterator[dict[int, HalfTransforms]]:
     """Transform the maps of the halves that this rank serves. Collective.
 
     Parameters
@@ -35,34 +102,23 @@ def projected(job: Job, models: Mapping[int, HalfModel], size: int) -> Iterator[
         By half.
     size
         Fourier window of the iteration, px.
+    stretch
+        If halves go in turn, only those of the first turn are there in the end.
     """
+    in_turn = len(stretch.turns) > 1
     with ExitStack() as stack:
-        references: References = {}
-        for half, team in job.ranks.teams.items():
-            memory = stack.enter_context(NodeArrays(team.node))
-            references[half] = _transformed(job, models[half], size, memory)
-        yield references
-
-
-def _transformed(
-    job: Job, model: HalfModel, size: int, memory: NodeArrays
-) -> tuple[FourierReference, ...]:
-    """Transform the maps of a half, each on one rank, into memory of the node. Collective."""
-    node, padding = memory.node, job.options.padding
-    sphere = reference_sphere((model.maps.shape[1], job.box), size, padding)
-    volumes = _dealt(job, model, node)
-    arrays = [memory.empty(sphere.shape, np.complex64)[0] for _ in range(job.options.n_classes)]
-    made = {
-        k: fourier_reference(volume, size, padding, job.interpolation, job.shown, arrays[k])
-        for k, volume in volumes.items()
-    }
-    references = []
-    for k, values in enumerate(arrays):
-        maker, own = k % node.size, made.get(k)
-        frame = None if own is None else replace(own, values=np.empty((0, 0, 0), np.complex64))
-        memory.complete(values, maker)
-        references.append(replace(share(frame, node, maker), values=values))
-    return tuple(references)
+        made = {}
+        for halves in reversed(stretch.turns):
+            for half in halves:
+                if half in job.ranks.teams:
+                    node = job.ranks.teams[half].node
+                    memory = stack.enter_context(NodeArrays(node, can_vacate=in_turn))
+                    made[half] = HalfTransforms(job, models[half], size, memory)
+                    if halves != stretch.turns[0]:
+                        made[half].vacate()
+            if in_turn:
+                job.ranks.world.Barrier()
+        yield made
 
 
 def _dealt(job: Job, model: HalfModel, node: MPI.Intracomm) -> dict[int, Float32[Array, "z y x"]]:
@@ -80,9 +136,12 @@ def _dealt(job: Job, model: HalfModel, node: MPI.Intracomm) -> dict[int, Float32
 
 
 def searches(
-    job: Job, models: Mapping[int, HalfModel], schedule: Schedule, references: References
-) -> Searches:
-    """Prepare what all units of a half share, all but the coarse slices."""
+    job: Job,
+    models: Mapping[int, HalfModel],
+    schedule: Schedule,
+    references: References,
+) -> dict[int, Callable[[int], Search]]:
+    """Prepare what all units of a half share, all but the coarse slices: see `Searches.of`."""
     plans = [
         SearchPlan(
             sampling=schedule.sampling,
@@ -105,7 +164,9 @@ def searches(
 
 
 @contextmanager
-def sliced(job: Job, prepared: Searches, geometry: int) -> Iterator[dict[int, Search]]:
+def sliced(
+    job: Job, prepared: Searches, halves: tuple[int, ...], geometry: int
+) -> Iterator[dict[int, Search]]:
     """Cut the coarse slices for images of one geometry. Collective: a node's ranks do it together.
 
     Held for one geometry at a time: there may be as many as optics groups.
@@ -113,8 +174,9 @@ def sliced(job: Job, prepared: Searches, geometry: int) -> Iterator[dict[int, Se
     with ExitStack() as stack:
         found = {}
         for half, team in job.ranks.teams.items():
-            memory = stack.enter_context(NodeArrays(team.node))
-            found[half] = _with_slices(prepared[half](geometry), memory)
+            if half in halves:
+                memory = stack.enter_context(NodeArrays(team.node))
+                found[half] = _with_slices(prepared.of[half](geometry), memory)
         yield found
 
 

@@ -49,13 +49,13 @@ def reduced(job: Job, found: Found) -> dict[int, ExpectationSums]:
     with all_or_none(job.ranks.world, "adding up the parts"):
         for half, team in job.ranks.teams.items():
             try:
-                add_stored(found.sums[half], _opened(files[half]), team.comm)
+                add_stored(found.sums[half].sums, _opened(files[half]), team.comm)
             except DamagedError as error:
                 raise DataError(
                     f"{error}. Go on from the last iteration with --continue: what it held is "
                     "computed again"
                 ) from error
-    return found.sums
+    return {half: shared.sums for half, shared in found.sums.items()}
 
 
 def _wants_files(job: Job, found: Found, team: Team) -> bool:
@@ -65,10 +65,10 @@ def _wants_files(job: Job, found: Found, team: Team) -> bool:
 
 def _through_files(job: Job, found: Found, half: int) -> list[StoredPart] | None:
     """Write this rank's part and return those of the others; None if one is missing. Collective."""
-    flushing, team = found.kept.flushing, job.ranks.teams[half]
+    flushing, team, shared = found.kept.flushing, job.ranks.teams[half], found.sums[half]
     flushing.flush()
-    part = flushing.complete(half)
-    mine = _Written(part, failed=part is None and bool(flushing.halves[half].computed))
+    part = flushing.complete(half) if shared.is_keeper else None
+    mine = _Written(part, failed=shared.is_keeper and part is None and bool(shared.units))
     written = team.comm.allgather(mine)
     if any(one.failed for one in written):
         if team.is_root:
@@ -77,7 +77,7 @@ def _through_files(job: Job, found: Found, half: int) -> list[StoredPart] | None
                 "part could not be written (--reduction scratch)\n"
             )
         return None
-    others = written[: team.comm.rank] + written[team.comm.rank + 1 :]
+    others = [one for rank, one in enumerate(written) if rank != shared.keeper]
     return [one.part for one in others if one.part is not None]
 
 

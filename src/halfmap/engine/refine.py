@@ -8,6 +8,7 @@ happens next is never sent, only agreed on.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from halfmap.engine.degrees import stretched
 from halfmap.engine.expectation import expectation
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
@@ -44,17 +45,23 @@ def refine(job: Job, state: State) -> State:
         On all ranks, when any of them failed.
     """
     while not is_finished(state.schedule, job):
-        schedule, watch = begin(state.schedule, job), Stopwatch()
-        with prepared(job, state, schedule, watch) as (schedule, models, search):
-            found = expectation(job, state.poses, search, schedule, watch)
-        with watch.phase("waiting"):
-            job.ranks.world.Barrier()
-        with watch.phase("maximisation"):
-            made = maximisation(job, schedule, models, found)
-            state = conclude(job, schedule, state.poses, found, made)
-        with watch.phase("writing"):
-            write_iteration(job, state, made)
-        report_iteration(job, state, found, watch)
+        state = iterated(job, state)
+    return state
+
+
+def iterated(job: Job, state: State) -> State:
+    """Go through one iteration; of what it summed nothing is left. Collective."""
+    schedule, watch = begin(state.schedule, job), Stopwatch()
+    with prepared(job, state, schedule, watch) as (schedule, models, search):
+        found = expectation(job, state.poses, search, schedule, watch)
+    with watch.phase("waiting"):
+        job.ranks.world.Barrier()
+    with watch.phase("maximisation"):
+        made = maximisation(job, schedule, models, found)
+        state = conclude(job, schedule, state.poses, found, made)
+    with watch.phase("writing"):
+        write_iteration(job, state, made)
+    report_iteration(job, state, found, watch)
     return state
 
 
@@ -68,8 +75,14 @@ def prepared(
     """
     with ExitStack() as stack:
         with watch.phase("preparation"):
-            references = stack.enter_context(projected(job, state.models, schedule.current_size))
+            stretch = stretched(job, schedule)
+            if stretch.text:
+                job.console.notice(stretch.text)
+            size = schedule.current_size
+            transforms = stack.enter_context(projected(job, state.models, size, stretch))
+            references = {half: own.references for half, own in transforms.items()}
             schedule, models = update_sampling(job, schedule, state, references)
-            search = searches(job, models, schedule, references)
+            of_halves = searches(job, models, schedule, references)
+            search = Searches(of_halves, stretch, transforms)
         yield schedule, models, search
     give_back()

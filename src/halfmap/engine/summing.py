@@ -2,23 +2,30 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from jaxtyping import Float32, Int
+from mpi4py import MPI
 from numpy import ndarray as Array
 
 from halfmap.engine.failing import computed_without_failing
 from halfmap.engine.job import Job
 from halfmap.engine.node_search import Searches
 from halfmap.errors import DataError
+from halfmap.io.part_folder import part_folder
+from halfmap.io.private_folder import private_folder
 from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.sums import ExpectationSums
+from halfmap.parallel.node_memory import NodeArrays
+from halfmap.parallel.node_sums import SharedSums
 from halfmap.parallel.units import Unit
 from halfmap.steps.expectation import UnitResult, Workspace
+from halfmap.steps.memory_plan import Degrees
 from halfmap.steps.search import Search
 
 Run = Callable[..., UnitResult]
@@ -29,32 +36,56 @@ Run = Callable[..., UnitResult]
 class HalfSums:
     """What this rank has summed of one half, and of which units."""
 
-    sums: ExpectationSums
+    shared: SharedSums
+    """Perhaps with other ranks of the node."""
     scales: SumScales
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a unit is added, and while the sums are copied to a file."""
     computed: list[tuple[Unit, UnitResult]] = field(default_factory=list)
-    """The units in the sums, with their results."""
-    spoilt: bool = False
-    """A unit could not be added: the sums are of no use."""
+    """The units that this rank has added, with their results."""
+
+    @property
+    def sums(self) -> ExpectationSums:
+        """The sums themselves."""
+        return self.shared.sums
+
+    def add(self, unit: Unit, result: UnitResult, workspace: Workspace) -> None:
+        """Add a unit; if that fails the sums are of no use."""
+        with self.lock, self.shared.adding(unit.number):
+            workspace.add_to(self.sums, self.shared.slab)
+            self.computed.append((unit, result))
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Have the sums to ourselves, to copy them."""
+        with self.lock, self.shared.whole():
+            yield
 
 
 class Summing:
     """Computes units in any thread and adds what they yield to this rank's sums."""
 
-    def __init__(self, job: Job, poses: Poses, searches: Searches, run: Run) -> None:
-        self.job, self.poses, self.run = job, poses, run
+    def __init__(self, job: Job, poses: Poses, searches: Searches, task: tuple[Run, int]) -> None:
+        """Make sums of zeros. Collective.
+
+        Parameters
+        ----------
+        task
+            What is done with a unit, and how many there are.
+        """
+        self.job, self.poses, self.degrees = job, poses, searches.stretch.degrees
+        self.run, n_units = task
         self.searches: dict[int, Search] = {}
         """Of each half, for images of the present geometry."""
         # What is summed does not depend on the geometry of the images.
-        self.any_search = {half: make(0) for half, make in searches.items()}
+        self.any_search = {half: make(0) for half, make in searches.of.items()}
         self.halves = {
-            half: HalfSums(search.zero_sums(), search.scales)
+            half: HalfSums(_zeros(job, half, search, (self.degrees, n_units)), search.scales)
             for half, search in self.any_search.items()
         }
         self.busy_seconds = 0.0
         self._lock = threading.Lock()
-        self._idle: dict[int, list[Workspace]] = {half: [] for half in searches}
+        self._idle: dict[int, list[Workspace]] = {half: [] for half in searches.of}
 
     def compute(self, unit: Unit) -> UnitResult:
         """Run one unit; called by several threads at once."""
@@ -63,9 +94,9 @@ class Summing:
         attempt, n_classes = partial(self._attempt, half), self.job.options.n_classes
         result, workspace = computed_without_failing(attempt, unit.rows, name, n_classes)
         if workspace is None:
-            workspace = Workspace(self.any_search[half])  # there is nothing to add
+            workspace = self._workspace(half)  # there is nothing to add
         try:
-            self._add(unit, result, workspace)
+            self.halves[half].add(unit, result, workspace)
         except DataError as error:
             raise self._too_bright(unit, result, error) from error
         with self._lock:
@@ -78,23 +109,18 @@ class Summing:
         search = self.searches[half]
         with self._lock:
             workspace = self._idle[half].pop() if self._idle[half] else None
-        workspace = workspace or Workspace(self.any_search[half])
+        workspace = workspace or self._workspace(half)
         images = self._read(half, rows)
         particles, poses = self.job.particles, self.poses[rows]
         return self.run(images, rows, particles, poses, search, workspace), workspace
+
+    def _workspace(self, half: int) -> Workspace:
+        return Workspace(self.any_search[half], self.degrees.n_slabs)
 
     def _read(self, half: int, rows: Int[Array, " particle"]) -> Float32[Array, "particle ..."]:
         plan = self.searches[half].plan
         read = self.job.read_pairs if plan.rules.inserts_others else self.job.read_images
         return read(rows, plan.images)
-
-    def _add(self, unit: Unit, result: UnitResult, workspace: Workspace) -> None:
-        held = self.halves[unit.half]
-        with held.lock:
-            was_spoilt, held.spoilt = held.spoilt, True
-            workspace.add_to(held.sums)
-            held.computed.append((unit, result))
-            held.spoilt = was_spoilt
 
     def _too_bright(self, unit: Unit, result: UnitResult, error: DataError) -> DataError:
         """Name the brightest image of a unit that cannot be added."""
@@ -103,3 +129,27 @@ class Summing:
         highest = np.where(result.fault == 0, brightest, 0.0)
         name = self.job.particles.name(int(unit.rows[np.argmax(highest)]))
         return DataError(f"{name}, the brightest of {len(images)}: {error}")
+
+    def forget(self, turns: tuple[tuple[int, ...], ...]) -> None:
+        """Give back the memory of the threads if the next units may be of another half."""
+        for idle in self._idle.values() if len(turns) > 1 else ():
+            idle.clear()
+
+
+def _zeros(job: Job, half: int, search: Search, plan: tuple[Degrees, int]) -> SharedSums:
+    """Make the sums of a half, in as many copies on this node as planned. Collective."""
+    team, (degrees, n_units), options = job.ranks.teams[half], plan, job.options
+    folder = None
+    if degrees.on_disc:
+        folder = private_folder(part_folder(options.output_root, options.checkpoint_folder))
+    memory = NodeArrays(_sharing(team.node, degrees.n_copies[half]), folder)
+    return SharedSums(search.shapes_of_sums, n_units, memory, team.comm.rank)
+
+
+def _sharing(node: MPI.Intracomm, n_copies: int) -> MPI.Intracomm:
+    """Return those who share a copy with this rank, if there are so many copies. Collective."""
+    if n_copies == node.size:
+        return MPI.COMM_SELF
+    if n_copies == 1:
+        return node
+    return MPI.Intracomm(node.Split(node.rank * n_copies // node.size, node.rank))

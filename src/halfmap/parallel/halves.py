@@ -72,6 +72,8 @@ class Ranks:
     """The whole run as one rank sees it."""
 
     world: MPI.Intracomm
+    node: MPI.Intracomm
+    """All that share this rank's memory."""
     n_halves: int
     served: tuple[tuple[int, ...], ...]
     teams: dict[int, Team]
@@ -122,7 +124,8 @@ def organise(world: MPI.Intracomm, n_halves: int) -> Ranks:
     roots = half_roots(served, n_halves)
     council = _circle(world, {LEADER, *roots}, tag=n_halves)
     meeting = _circle(world, set(roots), tag=n_halves + 1)
-    return Ranks(world, n_halves, served, teams, council, meeting, roots)
+    node = MPI.Intracomm(world.Split_type(MPI.COMM_TYPE_SHARED, world.rank))
+    return Ranks(world, node, n_halves, served, teams, council, meeting, roots)
 
 
 def _circle(world: MPI.Intracomm, members: set[int], tag: int) -> MPI.Intracomm | None:

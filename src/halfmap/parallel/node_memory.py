@@ -10,6 +10,7 @@ import contextlib
 import mmap
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -24,11 +25,15 @@ class NodeArrays:
     """Arrays of one node; a context, because their memory is given back by all together.
 
     Every rank of ``node`` asks for the same arrays in the same order. A rank alone gets
-    ordinary memory.
+    ordinary memory. With a ``folder`` the arrays are nameless files there: the system keeps of
+    them in memory what it has room for.
     """
 
-    def __init__(self, node: MPI.Intracomm) -> None:
-        self.node = node
+    def __init__(
+        self, node: MPI.Intracomm, folder: Path | None = None, *, can_vacate: bool = False
+    ) -> None:
+        self.node, self._folder = node, folder
+        self._may_be_private = node.size == 1 and folder is None and not can_vacate
         self._maps: list[mmap.mmap] = []
         self._shared: set[int] = set()
         """Addresses of the arrays that all ranks see."""
@@ -42,12 +47,21 @@ class NodeArrays:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None or not self._maps:  # after an error the others may never come
+        if kind is None:  # after an error the others may never come
+            self.vacate()
+
+    def vacate(self) -> None:
+        """Give back the memory, also of arrays that are still known by name: zeros. Collective.
+
+        That of a rank alone is given back only if this was announced (``can_vacate``).
+        """
+        if not self._maps:
             return
         self.node.Barrier()
         if self.node.rank == 0:
-            for shared in self._maps:  # also where an array is still known by name
+            for shared in self._maps:
                 shared.madvise(mmap.MADV_REMOVE)
+        self.node.Barrier()
 
     def empty(self, shape: Sequence[int], dtype: DTypeLike) -> tuple[Array, slice]:
         """Return an uninitialised array, and the part of its rows that this rank is to fill.
@@ -55,7 +69,7 @@ class NodeArrays:
         Collective. When the rows are filled, wait for the others: ``node.Barrier()``.
         """
         n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        shared = None if self.node.size == 1 else self._mapped(n_bytes)
+        shared = None if self._may_be_private else self._mapped(n_bytes)
         if shared is None:
             return np.empty(shape, dtype), slice(0, shape[0])
         rank, size = self.node.rank, self.node.size
@@ -63,6 +77,23 @@ class NodeArrays:
         array = np.frombuffer(shared, dtype, n_bytes // np.dtype(dtype).itemsize).reshape(shape)
         self._shared.add(array.ctypes.data)
         return array, rows
+
+    def zeros(self, shape: Sequence[int], dtype: DTypeLike) -> Array:
+        """Return an array of zeros, if possible the same on all ranks. Collective."""
+        array, _ = self.empty(shape, dtype)
+        return array if self.shares(array) else np.zeros(shape, dtype)
+
+    def shares(self, array: Array) -> bool:
+        """Whether an array of ours is a file, which all ranks see."""
+        return array.ctypes.data in self._shared
+
+    def lock_file(self) -> int | None:
+        """Return a descriptor of one file on all ranks, to be locked; None if alone. Collective."""
+        own = _nameless_file(1, None) if self.node.rank == 0 else None
+        place = share(None if own is None else (os.getpid(), own, _identity(own)), self.node)
+        seen = own if self.node.rank == 0 else _opened(place)
+        self.node.Barrier()
+        return seen
 
     def share(
         self, array: Array | None, shape: Sequence[int], dtype: DTypeLike, root: int = 0
@@ -79,14 +110,14 @@ class NodeArrays:
 
     def complete(self, array: Array, root: int) -> None:
         """Wait until an array of `empty` that one rank has filled is there on all. Collective."""
-        if array.ctypes.data not in self._shared:  # each rank has its own
+        if not self.shares(array):  # each rank has its own
             broadcast(array, self.node, root)
         self.node.Barrier()
 
     def _mapped(self, n_bytes: int) -> mmap.mmap | None:
         """Return memory that all ranks of the node see; None if any cannot. Collective."""
         size = max(1, n_bytes)
-        own = _nameless_file(size) if self.node.rank == 0 else None
+        own = _nameless_file(size, self._folder) if self.node.rank == 0 else None
         place = share(None if own is None else (os.getpid(), own, _identity(own)), self.node)
         seen = own if self.node.rank == 0 else _opened(place)
         found = None if seen is None else mmap.mmap(seen, size)
@@ -104,10 +135,14 @@ Identity = tuple[int, int]
 """Device and number of a file: process numbers mean something else in another container."""
 
 
-def _nameless_file(size: int) -> int | None:
+def _nameless_file(size: int, folder: Path | None) -> int | None:
     try:
-        file = os.memfd_create("halfmap")
-        os.ftruncate(file, size)
+        if folder is None:
+            file = os.memfd_create("halfmap")
+            os.ftruncate(file, size)
+        else:
+            file = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+            os.posix_fallocate(file, 0, size)  # a full disc is seen here, not when it is written
     except (AttributeError, OSError):  # not Linux, or not allowed
         return None
     return file

@@ -137,12 +137,16 @@ class Search:
         """Number of directions of the sampling."""
         return len(direction_pixels(self.plan.sampling)[0])
 
+    @property
+    def shapes_of_sums(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the arrays of the sums."""
+        directions = self.n_classes, self.n_directions
+        volume = self.n_classes, n_touched(self.sphere), 3
+        return volume, self.model.noise_variance.shape, directions
+
     def zero_sums(self) -> ExpectationSums:
         """Return the sums over no particles."""
-        shape = self.model.noise_variance.shape
-        return ExpectationSums.zeros(
-            self.n_classes, n_touched(self.sphere), (shape[0], shape[1]), self.n_directions
-        )
+        return ExpectationSums(*(np.zeros(shape, np.int64) for shape in self.shapes_of_sums))
 
 
 def make_search(

@@ -1,5 +1,7 @@
 """Memory of one thread: what its unit adds up, and arrays to be used again."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,12 @@ from halfmap.model.exact import to_integers, within_bounds
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.search import Search
 from halfmap.steps.unit_grid import UnitGrid
+
+
+def _of_nobody_else(slab: int) -> AbstractContextManager[None]:
+    """Return no lock: nobody else adds to the sums."""
+    del slab
+    return nullcontext()
 
 
 class Workspace:
@@ -40,8 +48,20 @@ class Workspace:
         held = [self.grid.values, self.noise, self.directions, *self._memory.values()]
         return sum(array.nbytes for array in held)
 
-    def add_to(self, sums: ExpectationSums) -> None:
-        """Add the unit's sums to integers and clear them. The caller holds a lock on ``sums``.
+    def add_to(
+        self,
+        sums: ExpectationSums,
+        locked: Callable[[int], AbstractContextManager[None]] = _of_nobody_else,
+    ) -> None:
+        """Add the unit's sums to integers and clear them.
+
+        Parameters
+        ----------
+        sums
+            Added to.
+        locked
+            Returns the lock on a slab of ``sums``, by its number; 0 is also that on what is not a
+            volume.
 
         Raises
         ------
@@ -51,8 +71,9 @@ class Workspace:
         search, scales = self.search, self.search.scales
         largest = scales.largest(max(self.n_particles, 1))
         fits = True
-        for slab in self.grid.slabs(search.kernels):
-            fits &= search.kernels.flush(slab, search.scale_of_square, largest, sums.volume)
+        for number, slab in enumerate(self.grid.slabs(search.kernels)):
+            with locked(number):
+                fits &= search.kernels.flush(slab, search.scale_of_square, largest, sums.volume)
         fits &= within_bounds(self.noise, scales.noise, largest)
         if not fits:
             raise DataError(
@@ -60,9 +81,10 @@ class Workspace:
                 "is far above the noise spectrum; expected images normalised to standard "
                 "deviation 1 outside the particle; use --normalise, or remove the outliers"
             )
-        np.add(sums.noise, to_integers(self.noise, scales.noise), out=sums.noise)
         scaled = to_integers(self.directions, scales.direction)
-        np.add(sums.directions, scaled, out=sums.directions)
+        with locked(0):
+            np.add(sums.noise, to_integers(self.noise, scales.noise), out=sums.noise)
+            np.add(sums.directions, scaled, out=sums.directions)
         self.noise[:] = 0.0
         self.directions[:] = 0.0
         self.n_particles = 0

@@ -1,0 +1,107 @@
+"""A copy of the sums of a half-set, which some ranks of a node add to.
+
+Where memory is short the ranks of a node share copies. They add slab by slab under locks of the
+system, which are let go of when their holder dies; what a dead rank had begun to add stays marked,
+and such a copy is never used again. Integers: who adds first does not matter.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from mpi4py import MPI
+
+from halfmap.model.sums import ExpectationSums
+from halfmap.parallel.collectives import share
+from halfmap.parallel.node_memory import NodeArrays
+
+GATE, FIRST_SLAB = 0, 1
+"""Bytes of the lock file: who adds shares the first, who needs whole units has it alone."""
+
+
+class SpoiltError(Exception):
+    """A unit was added in part: its rank died, or it did not fit."""
+
+
+class SharedSums:
+    """Sums, which units they hold, and the locks. Made, and let go of, by all ranks together."""
+
+    def __init__(
+        self, shapes: Sequence[tuple[int, ...]], n_units: int, memory: NodeArrays, rank: int
+    ) -> None:
+        """Make a copy of zeros. Collective over ``memory.node``.
+
+        Parameters
+        ----------
+        shapes
+            Of the arrays of `ExpectationSums`.
+        n_units
+            Of the iteration.
+        memory
+            Of the ranks that share the copy.
+        rank
+            This one's, in the half's team.
+        """
+        node = memory.node
+        arrays = [memory.zeros(shape, np.int64) for shape in shapes]
+        self.sums = ExpectationSums(*arrays)
+        self._summed = memory.zeros((n_units,), np.uint8)
+        self._adding = memory.zeros((node.size,), np.uint8)
+        self._lock_file = memory.lock_file() if memory.shares(self._summed) else None
+        together = node if memory.shares(self._summed) else MPI.COMM_SELF
+        self._rank = together.rank
+        self.keeper = share(rank, together)
+        """The rank of the team that speaks for this copy."""
+        self.is_keeper = together.rank == 0
+
+    @contextmanager
+    def adding(self, unit: int) -> Iterator[None]:
+        """Mark that a unit is being added; while it is, nobody has the sums as a whole."""
+        with self._locked(GATE, fcntl.LOCK_SH):
+            self._adding[self._rank] = 1
+            yield
+            self._summed[unit] = 1  # not after an error: the mark stays
+            self._adding[self._rank] = 0
+
+    @contextmanager
+    def slab(self, number: int) -> Iterator[None]:
+        """Lock a slab of the volumes."""
+        with self._locked(FIRST_SLAB + number, fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Have the sums of whole units, while nobody adds.
+
+        Raises
+        ------
+        SpoiltError
+            If they hold part of a unit.
+        """
+        with self._locked(GATE, fcntl.LOCK_EX):
+            if self._adding.any():
+                raise SpoiltError
+            yield
+
+    @property
+    def units(self) -> list[int]:
+        """Numbers of the units in the sums."""
+        return [int(number) for number in np.flatnonzero(self._summed)]
+
+    @contextmanager
+    def _locked(self, byte: int, kind: int) -> Iterator[None]:
+        if self._lock_file is None:
+            yield
+            return
+        fcntl.lockf(self._lock_file, kind, 1, byte)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._lock_file, fcntl.LOCK_UN, 1, byte)
+
+    def __del__(self) -> None:
+        file: int | None = getattr(self, "_lock_file", None)
+        if file is not None:
+            os.close(file)
