@@ -86,6 +86,7 @@ ELSEWHERE = {
     "test_a_power_from_the_program_is_the_signal",
     "external_time_limit": "integration/test_external_reconstruct.py::"
     "test_a_program_that_hangs_is_ended_after_its_time",
+    "memory_GB": "integration/test_short_memory.py::test_what_is_done_for_want_of_memory_is_said",
     "checkpoint_minutes": "integration/test_checkpoints.py::"
     "test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks",
     "reduction": "integration/test_reduction.py::"
