@@ -252,5 +252,5 @@ class ScratchStore:
                 os.close(descriptor)
             identity = StackIdentity(**json.loads(text))
             return identity.still_holds(Path(identity.path).stat())
-        except (OSError, ValueError, TypeError, IndexError):
-            return False
+        except (OSError, ValueError, TypeError, IndexError, RecursionError):
+            return False  # gone, or not what we write

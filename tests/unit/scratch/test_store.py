@@ -145,6 +145,33 @@ def test_kept_copies_of_stacks_that_have_changed_are_removed(
     assert copies(scratch) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"a\nb\n[]\n",
+        b"a\nb\n{}\n",
+        b"a\nb\n" + b"[" * 60_000,
+        b'a\nb\n{"path": 3}\n',
+        b"\xff" * 900,
+        b"\n" * 5,
+    ],
+    ids=["empty", "a list", "nothing", "deep", "a number", "no text", "lines"],
+)
+def test_kept_copies_of_who_knows_what_are_removed(
+    paths: list[str], scratch: Path, store: Store, text: bytes
+) -> None:
+    first = Reader(store(keeps=True), paths[:1])
+    first.copy(np.zeros(5, int), np.arange(5))
+    first.store.close()
+    (marks,) = own(scratch).glob("*.marks")
+    marks.write_bytes(text)
+
+    store().sweep()
+
+    assert copies(scratch) == 0
+
+
 def test_what_is_not_ours_is_left_alone(scratch: Path, store: Store) -> None:
     one = store()
     (one.folder.path / "thesis.txt").write_text("all of it")
