@@ -1,9 +1,11 @@
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from .conftest import Launch, run_program
 from .tiny_project import MAP, STAR, Run, assert_one_message, assert_ran, refine, set_pixels
 
 DRY = ("--dry_run", "--plan_json", "plan.json", "--verb", "0", "--overwrite")
@@ -148,3 +150,60 @@ def test_a_run_that_goes_on_is_forecast_from_where_it_stands(run: Run) -> None:
     assert [it["iteration"] for it in found["iterations"]] == [2, 3, 4]
     assert {file for file in everything() if file[0] != "plan.json"} == before
     assert STAR.exists()
+
+
+PEAK = """
+import sys
+from halfmap.cli.main import main
+from halfmap.engine.process_memory import resident
+code = main(sys.argv[1:])
+print("peak", resident().peak, file=sys.stderr)
+sys.exit(code)
+"""
+"""Runs a command and says how much memory the process has held at most."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell peaks")
+@pytest.mark.parametrize("words", [("--iter", "2"), (*AUTO[:2], "--auto_iter_max", "2")])
+def test_a_run_takes_the_memory_that_was_forecast(words: tuple[str, ...], tmp_path: Path) -> None:
+    def ran(*command: str) -> str:
+        done = run_program([sys.executable, "-c", PEAK, *command], tmp_path, timeout_s=240.0)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    size = ("--n", "60", "--box", "96", "--angpix", "3", "--snr", "0.5", "--seed", "1")
+    ran("simulate", "--phantom", *size, "--o", "p")
+    # A window and classes so large that arrays, and not libraries alone, are what is counted.
+    search = ("--healpix_order", "1", "--offset_range", "3", "--offset_step", "3")
+    more = () if AUTO[0] in words else ("--K", "3")
+    begin = ("refine", "--i", "p/particles.star", "--ref", "p/start.mrc", "--o", "out/run")
+    common = (
+        *begin,
+        *search,
+        *more,
+        *words,
+        "--ini_high",
+        "8",
+        "--ctf",
+        "--particle_diameter",
+        "200",
+    )
+    ran(*common, "--dry_run", "--plan_json", "plan.json")
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    (rank,) = plan["memory_of_ranks"]
+    real = int(ran(*common).split("peak ")[1])
+    # Arrays are counted to the byte; what the allocator keeps of small ones is not.
+    assert rank["bytes"] == pytest.approx(real, rel=0.15), rank
+    assert sum(rank["items"].values()) > 1.3 * rank["items"]["libraries and tables"]
+
+
+@pytest.mark.usefixtures("tiny_project")
+def test_ranks_that_were_launched_are_those_of_the_forecast(halfmap: Launch) -> None:
+    words = (*AUTO[:2], "--auto_iter_max", "3", *DRY)
+    done = halfmap(Path(), *refine(*words), ranks=3)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(Path("plan.json").read_text())
+    assert plan["ranks"] == 3
+    leader, *workers = plan["memory_of_ranks"]
+    assert "sums" in workers[0]["items"] or "sums" in workers[1]["items"]
+    assert "sums" not in leader["items"]

@@ -17,12 +17,20 @@ from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.continuation import continued_run
+from halfmap.engine.flushing import KEPT
 from halfmap.engine.job import Job
 from halfmap.engine.planning.advice import Disc, advice, submission
 from halfmap.engine.planning.duration import Fixed, narrowed, phases
 from halfmap.engine.planning.forecast import Forecast, to_json
 from halfmap.engine.planning.layout import Layout, asked_layout
-from halfmap.engine.planning.memory import Base, Iteration, node_peaks, rank_peaks, sizes_of
+from halfmap.engine.planning.memory import (
+    Base,
+    Iteration,
+    image_bytes,
+    node_peaks,
+    rank_peaks,
+    sizes_of,
+)
 from halfmap.engine.planning.planted import expected_power
 from halfmap.engine.planning.scenario import expected_iterations
 from halfmap.engine.planning.text import forecast_text
@@ -209,14 +217,11 @@ def _disc(job: Job, layout: Layout, iterations: list[Iteration]) -> Disc:
     depth = 1 if job.flat else job.box
     n_columns = len(job.table.particles) if job.table is not None else 0
     each = iteration_bytes((depth, job.box), len(job.particles), n_columns, n_maps)
-    images = sum(
-        4 * int(np.count_nonzero(job.particles.optics_group == group)) * optics.box**2
-        for group, optics in enumerate(job.optics)
-    )
     return Disc(
         results=each * (len(iterations) + 1),
-        checkpoints=0,
-        scratch=images if job.options.scratch_dir is not None else 0,
+        checkpoints=KEPT
+        * max(sum(len(h) for h in layout.served) * it.sizes.sums for it in iterations),
+        scratch=image_bytes(job) if job.options.scratch_dir is not None else 0,
         free=free_bytes(job.options.output_root.parent),
     )
 

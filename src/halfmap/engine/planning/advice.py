@@ -110,7 +110,7 @@ def _for_memory(layout: Layout, peak_of: NodePeak, padding: float) -> str:
         if peak_of(fewer) <= layout.node_bytes:
             return (
                 f"Start {n_ranks} rank{'s' * (n_ranks > 1)} with --j {threads}: "
-                f"{_gibibytes(peak_of(fewer))} a node, as many cores at work"
+                f"{_gibibytes(peak_of(fewer))} a node, {threads * n_workers} threads at work"
             )
     slim = _with(layout, min(layout.n_ranks, 3), layout.n_nodes, 1)
     if peak_of(slim) <= layout.node_bytes:

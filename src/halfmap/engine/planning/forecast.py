@@ -85,6 +85,6 @@ def _peak(peak: Peak) -> dict[str, Any]:
     return {
         "bytes": peak.n_bytes,
         "iteration": peak.moment.iteration,
-        "phase": peak.moment.phase,
+        "phase": peak.moment.phase or "start",
         "items": peak.moment.by_name,
     }

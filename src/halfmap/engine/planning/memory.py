@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from halfmap.engine.job import Job
 from halfmap.engine.planning.layout import Layout
 from halfmap.engine.planning.trial import Cost
@@ -18,6 +20,9 @@ from halfmap.steps.slices import n_bytes_of_slices
 from halfmap.steps.unit_grid import n_bytes_of_unit_grid
 
 LIBRARIES = "libraries and tables"
+START = ""
+"""The phase before the first iteration; the others are those of the stopwatch."""
+PHASES = (START, "preparation", "expectation", "maximisation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,13 @@ class Base:
     """Peak of the leader when it reads tables and maps."""
     files: int
     """Of a rank: libraries, whose pages the ranks of a node share."""
+
+
+def image_bytes(job: Job) -> int:
+    """Return what all images take, as they are copied."""
+    group = job.particles.optics_group
+    counts = np.bincount(group, minlength=len(job.optics))
+    return sum(4 * int(n) * optics.box**2 for n, optics in zip(counts, job.optics, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +126,11 @@ class Iteration:
 
 def moments(job: Job, layout: Layout, base: Base, it: Iteration, rank: int) -> list[Moment]:
     """Return what a rank holds in each phase of an iteration."""
+    number = it.schedule.iteration
     if layout.leads_only(rank):
-        return [Moment(0, "start", (Item(LIBRARIES, max(base.leader, base.start)),))]
+        later = (Item(LIBRARIES, base.leader),)
+        start = (Item(LIBRARIES, max(base.leader, base.start)),)
+        return [Moment(number, phase, later if phase else start) for phase in PHASES]
     library = base.worker if rank else base.both
     always = [Item(LIBRARIES, library), *_maps(layout, it.sizes, rank)]
     references = list(_shared("references", it.sizes.references, layout, rank))
@@ -130,11 +145,11 @@ def moments(job: Job, layout: Layout, base: Base, it: Iteration, rank: int) -> l
     ]
     alone = [item for item in references if not item.shared]
     phases = {
+        START: [Item("reading tables and maps", 0 if rank else max(0, base.start - base.both))],
         "preparation": [*references, Item("transforming maps", it.maps.transform_bytes)],
         "expectation": [*references, *slices, sums, *work],
         "maximisation": [*alone, sums, *_making(job, layout, it, rank)],
     }
-    number = it.schedule.iteration
     return [Moment(number, name, (*always, *items)) for name, items in phases.items()]
 
 
@@ -204,12 +219,12 @@ def _of_node(
 ) -> list[tuple[int, Moment]]:
     """Return the need of a node in each phase, and the moment of its greediest rank."""
     by_rank = [moments(job, layout, base, it, rank) for rank in ranks]
-    n_phases = max(len(found) for found in by_rank)
     needs = []
-    for phase in range(n_phases):
-        now = [found[min(phase, len(found) - 1)] for found in by_rank]
+    for now in zip(*by_rank, strict=True):
         own = sum(item.n_bytes for m in now for item in m.items if not item.shared)
         shared = {item.shared: item.n_bytes for m in now for item in m.items if item.shared}
         libraries = base.files * (len(ranks) - 1)
-        needs.append((own + sum(shared.values()) - libraries, max(now, key=lambda m: m.n_bytes)))
+        images = image_bytes(job) if job.options.preread_images else 0
+        whole = own + sum(shared.values()) - libraries + images
+        needs.append((whole, max(now, key=lambda m: m.n_bytes)))
     return needs

@@ -62,8 +62,8 @@ def expected_iterations(job: Job, schedule: Schedule) -> Scenario:
         Before the first of them.
     """
     target = max(expected_shell(job), schedule.resolution_shell)
-    iterations = []
-    while not is_finished(schedule, job):
+    iterations: list[Schedule] = []
+    while not (is_finished(schedule, job) or (iterations and job.options.skip_maximisation)):
         opened = _with_accuracies(begin(schedule, job), job)
         refined = _refined(opened, job)
         iterations.append(refined)

@@ -110,7 +110,7 @@ def _ranks(peaks: list[Peak]) -> str:
 
 
 def _when(peak: Peak) -> str:
-    if peak.moment.iteration == 0:
+    if not peak.moment.phase:
         return "at the start"
     return f"in the {peak.moment.phase} of iteration {peak.moment.iteration}"
 
