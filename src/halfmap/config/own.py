@@ -41,6 +41,18 @@ class Own(OptionGroup):
             on_continue=RESET,
         ),
     ] = False
+    stall_seconds: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "stall_seconds",
+            IMPLEMENTED,
+            "Seconds without a sign of life after which a rank is ended, its Python stack kept in "
+            "<root>_stall_rankN.txt. Work takes the time it needs: a unit up to ten times the "
+            "longest before. 0 waits for ever (docs/faults.md).",
+            on_continue=FREE,
+        ),
+    ] = 600.0
     overwrite: Annotated[
         bool,
         Option(

@@ -9,6 +9,7 @@ from halfmap.engine.checkpoints import NOTHING, Kept, checkpointed
 from halfmap.engine.job import Job
 from halfmap.engine.node_search import Searches, sliced
 from halfmap.engine.particle_results import ParticleResults
+from halfmap.engine.pulse import effort
 from halfmap.engine.signals import check_signals
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.engine.summing import Run, Summing
@@ -124,7 +125,8 @@ def _lease(job: Job, units: tuple[Unit, ...], summing: Summing, accept: Accept) 
 
     def compute(unit: Unit) -> UnitResult:
         check_signals()
-        return summing.compute(units[unit.number])
+        with effort():
+            return summing.compute(units[unit.number])
 
     def unless_stopped(unit: Unit, result: UnitResult) -> None:
         check_signals()

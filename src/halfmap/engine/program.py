@@ -1,31 +1,25 @@
 """A refinement from the first to the last line: what ``halfmap refine`` runs on every rank."""
 
-import shlex
+import os
 import sys
-import time
 import traceback
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
 
 from mpi4py import MPI
-from threadpoolctl import threadpool_limits
 
 from halfmap.config.command_line import Request
 from halfmap.engine.console import Console
-from halfmap.engine.continuation import continued_run
-from halfmap.engine.job import Job
-from halfmap.engine.map_masks import write_resampled
 from halfmap.engine.pipeline_control import mark
-from halfmap.engine.plan import dry_run
-from halfmap.engine.progress import announce, finish
-from halfmap.engine.refine import refine
-from halfmap.engine.results import write_iteration
-from halfmap.engine.resumption import mark_finished, taken_up, unmark
+from halfmap.engine.pulse import Pulse
 from halfmap.engine.signals import stopping_on_signals
-from halfmap.engine.single_expectation import locate_particles
-from halfmap.engine.start import new_run
+from halfmap.engine.survival import Ending, Situation, lost_text, survive
 from halfmap.errors import CollectiveError, HalfmapError
-from halfmap.io.run_names import RunNames
-from halfmap.parallel.collectives import all_or_none, from_root, out_of_memory
+from halfmap.parallel.collectives import out_of_memory
+from halfmap.parallel.faults import Circle, reports_losses
 from halfmap.parallel.halves import LEADER
 
 
@@ -43,11 +37,58 @@ def run_refinement(request: Request) -> int:
         That all ranks know of. What one rank alone knows is said here, and ends all.
     """
     world = MPI.COMM_WORLD
-    control = request.options.pipeline_control
+    with stopping_on_signals():
+        if reports_losses(os.environ):
+            ending = survive(partial(_attempt, request), partial(_watched, request), world)
+            _leave(request, ending)
+        return _run_or_end_all(request, world)
+
+
+def _leave(request: Request, ending: Ending) -> NoReturn:
+    """End this process without MPI's leave.
+
+    After a loss, which may come at the last moment, finalising would wait for ever.
+    """
+    if ending.leads:
+        mark(request.options.pipeline_control, ending.exit_code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ending.exit_code)
+
+
+def _watched(request: Request, world: MPI.Intracomm, number: int) -> Pulse:
+    """Let the ranks be watched. Collective."""
+    options = request.options
+    then = "the others go on" if reports_losses(os.environ) else "go on with --resume"
+    limit_s = options.stall_seconds if world.size > 1 else 0.0
+    return Pulse(world, number, limit_s, (str(options.output_root), then))
+
+
+def _attempt(request: Request, situation: Situation, begin: Callable[[], None]) -> None:
+    """Run, or go on without the ranks that were lost."""
+    world = situation.world
+    if situation.lost and world.rank == LEADER:
+        text = lost_text(situation.lost, world.size)
+        Console(request.options.verbosity).warning(text)
+    if situation.lost and situation.begun:
+        request = replace(request, notices=())  # they have been said
+        options = request.options.model_copy(update={"resume": True})
+        request = replace(request, options=options)
+    _begin_or_resume(request, world, begin)
+
+
+def _begin_or_resume(request: Request, world: MPI.Intracomm, begin: Callable[[], None]) -> None:
+    # Loaded here: the ranks are watched already, and may stall where a disc does not answer.
+    from halfmap.engine.attempt import begin_or_resume
+
+    begin_or_resume(request, world, begin)
+
+
+def _run_or_end_all(request: Request, world: MPI.Intracomm) -> int:
+    circle, control = Circle.of_world(world), request.options.pipeline_control
     try:
-        # Threads are over units; BLAS must not add its own.
-        with stopping_on_signals(), threadpool_limits(1):
-            _begin_or_resume(request, world)
+        with closing(_watched(request, circle, world.rank)):
+            _begin_or_resume(request, circle, lambda: None)
     except HalfmapError as error:
         if error.everywhere or world.size == 1:
             raise  # the command line says it, once
@@ -61,53 +102,6 @@ def run_refinement(request: Request) -> int:
         mark(control, CollectiveError.exit_code)
         return _end_all(traceback.format_exc(), CollectiveError.exit_code, world)
     return 0
-
-
-def _begin_or_resume(request: Request, world: MPI.Intracomm) -> None:
-    """Run what was asked for or, with ``--resume``, what is left of it."""
-    options = request.options
-    if not options.resume:
-        _run(request, world)
-        return
-    left = from_root(lambda: taken_up(request), world, LEADER)
-    if left is not None:
-        _run(left, world)
-    elif world.rank == LEADER:
-        Console(options.verbosity).notice(
-            f"the run {options.output_root} has finished: nothing is left to do (--resume)"
-        )
-
-
-def _run(request: Request, world: MPI.Intracomm) -> None:
-    start, options = time.monotonic(), request.options
-    command = shlex.join(["halfmap", "refine", *request.words])
-    if options.dry_run:
-        dry_run(options, command, request.notices, world)
-        return
-    is_new = options.continue_from is None
-    job, state = (new_run if is_new else continued_run)(options, command, world)
-    unmark(job)
-    for notice in request.notices:
-        job.console.notice(notice)
-    announce(job, state)
-    if options.skip_maximisation:
-        with job.staging:
-            locate_particles(job, state)
-    else:
-        _write_masks(job)
-        if is_new:
-            write_iteration(job, state, None)
-        with closing(job.priors), job.staging:
-            state = refine(job, state)
-        finish(job, state, time.monotonic() - start)
-    mark_finished(job, state)
-
-
-def _write_masks(job: Job) -> None:
-    with all_or_none(job.ranks.world, "writing the masks"):
-        if job.ranks.world.rank == job.ranks.roots[0]:  # the leader need not have them
-            names = RunNames(str(job.options.output_root))
-            write_resampled(job.masks, names, job.pixel_size_A)
 
 
 def _end_all(text: str, exit_code: int, world: MPI.Intracomm) -> int:

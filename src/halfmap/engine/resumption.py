@@ -104,7 +104,7 @@ def taken_up(request: Request) -> Request | None:
         options = request.options.model_copy(update={"resume": False, "overwrite": True})
         return replace(request, options=options)
     going_on = parse(request.words, files_of_set, found.optimiser)
-    notice = f"the run goes on after iteration {_number(found.optimiser)} (--resume)"
+    notice = f"the run goes on after iteration {_number(found.optimiser)}"
     return replace(going_on, notices=(*found.said, notice, *going_on.notices))
 
 

@@ -63,7 +63,7 @@ def join_ranks(options: RefineOptions, world: MPI.Intracomm) -> tuple[Ranks, Con
         When launcher and MPI do not agree on the number of ranks, or no node has the scratch
         folder that was named.
     """
-    check_launcher(os.environ, world.size, MPI.Get_library_version())
+    check_launcher(os.environ, MPI.COMM_WORLD.size, MPI.Get_library_version())
     check_scratch(options, world)
     ranks = organise(world, 2 if options.split_random_halves else 1)
     verbosity = options.verbosity if ranks.leads else 0

@@ -17,6 +17,9 @@ POLL_SECONDS = 0.02
 CHUNK_BYTES = 16 * 2**20
 """Messages are cut: smaller pieces pipeline better, and counts stay far below 2^31."""
 
+MESSAGE_BYTES = 60 * 2**10
+"""Between two ranks: what is sent at once, without waiting for the other, who may have died."""
+
 T = TypeVar("T")
 
 
@@ -32,8 +35,8 @@ def hand_over(array: Array, comm: MPI.Intracomm, source: int, target: int) -> No
     if source == target or comm.rank not in (source, target):
         return
     flat = array.reshape(-1, copy=False).view(np.uint8)
-    for start in range(0, flat.size, CHUNK_BYTES):
-        chunk = flat[start : start + CHUNK_BYTES]
+    for start in range(0, flat.size, MESSAGE_BYTES):
+        chunk = flat[start : start + MESSAGE_BYTES]
         if comm.rank == source:
             comm.Send(chunk, dest=target)
         else:

@@ -111,27 +111,29 @@ def half_roots(served: tuple[tuple[int, ...], ...], n_halves: int) -> tuple[int,
 def organise(world: MPI.Intracomm, n_halves: int) -> Ranks:
     """Split the world into teams. Collective."""
     served = halves_served(world.size, n_halves)
-    group = world.Get_group()
     teams = {}
     for half in range(n_halves):
-        members = [rank for rank, halves in enumerate(served) if half in halves]
-        if world.rank in members:
-            comm = world.Create_group(group.Incl(members), tag=half)
-            node = MPI.Intracomm(comm.Split_type(MPI.COMM_TYPE_SHARED))
-            kind = 0 if node.rank == 0 else MPI.UNDEFINED
-            first = MPI.Intracomm(comm.Split(kind, comm.rank))
-            teams[half] = Team(half, comm, node, first if node.rank == 0 else None)
+        comm = _circle(world, half in served[world.rank])
+        if comm is not None:
+            mates = comm.Split_type(MPI.COMM_TYPE_SHARED)
+            assert isinstance(mates, MPI.Intracomm)
+            teams[half] = Team(half, comm, mates, _circle(comm, mates.rank == 0))
     roots = half_roots(served, n_halves)
-    council = _circle(world, {LEADER, *roots}, tag=n_halves)
-    meeting = _circle(world, set(roots), tag=n_halves + 1)
-    node = MPI.Intracomm(world.Split_type(MPI.COMM_TYPE_SHARED, world.rank))
+    council = _circle(world, world.rank in (LEADER, *roots))
+    meeting = _circle(world, world.rank in roots)
+    node = world.Split_type(MPI.COMM_TYPE_SHARED, world.rank)
+    assert isinstance(node, MPI.Intracomm)
     return Ranks(world, node, n_halves, served, teams, council, meeting, roots)
 
 
-def _circle(world: MPI.Intracomm, members: set[int], tag: int) -> MPI.Intracomm | None:
-    if world.rank not in members:
-        return None
-    return world.Create_group(world.Get_group().Incl(sorted(members)), tag=tag)
+def _circle(comm: MPI.Intracomm, belongs: bool) -> MPI.Intracomm | None:
+    """Cut out those that belong, in their order; None on the others. Collective.
+
+    All ranks take part: where one is lost meanwhile, all of them hear of it.
+    """
+    circle = comm.Split(0 if belongs else MPI.UNDEFINED, comm.rank)
+    assert isinstance(circle, MPI.Intracomm)
+    return circle if belongs else None
 
 
 def place(ranks: Ranks, circle: MPI.Intracomm, half: int) -> int:

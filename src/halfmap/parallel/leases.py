@@ -17,6 +17,7 @@ from mpi4py import MPI
 
 from halfmap.errors import HalfmapError
 from halfmap.parallel.collectives import describe, failure_of, share
+from halfmap.parallel.faults import LostRanksError, losses_known
 from halfmap.parallel.halves import LEADER, Ranks
 from halfmap.parallel.units import LeaseBook, Unit
 
@@ -90,8 +91,9 @@ class RemoteDesk:
 
     def exchange(self, finished: Finished | None) -> Unit | None:
         """See `Desk.exchange`."""
-        self.world.send(finished, dest=LEADER, tag=TO_LEADER)
-        answer: int | Failed | None = self.world.recv(source=LEADER, tag=TO_WORKER)
+        with losses_known(self.world):
+            self.world.send(finished, dest=LEADER, tag=TO_LEADER)
+            answer: int | Failed | None = self.world.recv(source=LEADER, tag=TO_WORKER)
         if isinstance(answer, Failed):
             self._stopped = True
             raise StoppedError
@@ -99,9 +101,10 @@ class RemoteDesk:
 
     def leave(self, failure: Failed | None) -> None:
         """See `Desk.leave`."""
-        if not self._stopped:
-            self.world.send(failure or Leaving(), dest=LEADER, tag=TO_LEADER)
-        _raise_verdict(None, self.world)
+        with losses_known(self.world):
+            if not self._stopped:
+                self.world.send(failure or Leaving(), dest=LEADER, tag=TO_LEADER)
+            _raise_verdict(None, self.world)
 
 
 def _raise_verdict(failure: Failed | None, world: MPI.Intracomm) -> None:
@@ -134,7 +137,14 @@ def lead(
     ------
     CollectiveError
         When any rank failed; the workers raise the same.
+    LostRanksError
+        When any rank has died, if MPI survives that.
     """
+    with losses_known(ranks.world):
+        _serve(book, ranks, accept, idle)
+
+
+def _serve(book: LeaseBook, ranks: Ranks, accept: Accept, idle: Callable[[], None]) -> None:
     world, failure = ranks.world, None
     present = {rank for rank, halves in enumerate(ranks.served) if halves}
     status = MPI.Status()
@@ -178,6 +188,8 @@ def work(desk: Desk, compute: Compute, rank: int, n_threads: int) -> None:
     ------
     CollectiveError
         When this or any other rank failed.
+    LostRanksError
+        When any rank has died, if MPI survives that.
     """
     failure: Failed | None = None
     with ThreadPoolExecutor(n_threads, thread_name_prefix="unit") as pool:
@@ -185,6 +197,9 @@ def work(desk: Desk, compute: Compute, rank: int, n_threads: int) -> None:
             _keep_busy(pool, desk, compute, n_threads)
         except StoppedError:
             pool.shutdown(cancel_futures=True)
+        except LostRanksError:
+            pool.shutdown(cancel_futures=True)  # what has begun is computed: it can be kept
+            raise
         except Exception as error:  # told to the leader below, raised by all
             pool.shutdown(cancel_futures=True)
             failure = Failed(rank, describe(error))

@@ -116,19 +116,30 @@ class NodeArrays:
 
     def _mapped(self, n_bytes: int) -> mmap.mmap | None:
         """Return memory that all ranks of the node see; None if any cannot. Collective."""
-        size = max(1, n_bytes)
-        own = _nameless_file(size, self._folder) if self.node.rank == 0 else None
-        place = share(None if own is None else (os.getpid(), own, _identity(own)), self.node)
-        seen = own if self.node.rank == 0 else _opened(place)
-        found = None if seen is None else mmap.mmap(seen, size)
-        all_have_it = self.node.allreduce(found is not None, op=MPI.LAND)
-        if seen is not None:
-            os.close(seen)  # the map keeps it
-        if not all_have_it:
+        file = open_on_node(self.node, max(1, n_bytes), self._folder)
+        if file is None:
             return None
-        assert found is not None
-        self._maps.append(found)
-        return found
+        shared = mmap.mmap(file, max(1, n_bytes))
+        os.close(file)  # the map keeps it
+        self._maps.append(shared)
+        return shared
+
+
+def open_on_node(node: MPI.Intracomm, n_bytes: int, folder: Path | None = None) -> int | None:
+    """Open a new nameless file on all ranks of a node; None if any cannot. Collective.
+
+    Parameters
+    ----------
+    folder
+        On the disc that takes it; memory does if there is none.
+    """
+    own = _nameless_file(n_bytes, folder) if node.rank == 0 else None
+    place = share(None if own is None else (os.getpid(), own, _identity(own)), node)
+    seen = own if node.rank == 0 else _opened(place)
+    all_have_it = node.allreduce(seen is not None, op=MPI.LAND)
+    if seen is not None and not all_have_it:
+        os.close(seen)
+    return seen if all_have_it else None
 
 
 Identity = tuple[int, int]

@@ -1,0 +1,95 @@
+"""Ranks die and the run ends all the same, with the bytes of a run that nothing disturbed."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from .conftest import Launch
+from .fault_runs import REFINE, cue, found, prepared, refined_without
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tiny_particles: Path, tmp_path_factory: pytest.TempPathFactory, halfmap: Launch
+) -> dict[str, bytes]:
+    folder = prepared(tmp_path_factory.mktemp("faults") / "undisturbed", tiny_particles)
+    done = halfmap(folder, *REFINE)
+    assert done.returncode == 0, done.stderr
+    return found(folder)
+
+
+@pytest.mark.parametrize(
+    ("rank", "place", "number"),
+    [
+        pytest.param(0, "engine.start.read_inputs", 1, id="the leader, reading the inputs"),
+        pytest.param(2, "engine.start.first_noise_variance", 1, id="a half root, first images"),
+        pytest.param(0, "engine.results.write_shared", 1, id="the leader, writing the start"),
+        pytest.param(1, "engine.node_search.fourier_reference", 1, id="a half root, projecting"),
+        pytest.param(3, "engine.expectation.run_unit", 1, id="a worker, in a unit"),
+        pytest.param(0, "engine.expectation.lead", 1, id="the leader, leasing"),
+        pytest.param(2, "engine.maximisation.reduce_sums", 2, id="a half root, reducing"),
+        pytest.param(1, "engine.meeting.half_map_fsc", 1, id="a half root, meeting the other"),
+        pytest.param(2, "engine.solving.reconstruct", 2, id="a half root, making its map"),
+        pytest.param(1, "engine.results.write_half", 3, id="a half root, writing its map"),
+        pytest.param(0, "engine.results.write_shared", 3, id="the leader, writing the end"),
+        pytest.param(0, "engine.progress.keep_times", 1, id="the leader, keeping the times"),
+        pytest.param(0, "engine.attempt.finish", 1, id="the leader, after the end"),
+    ],
+)
+def test_a_rank_that_dies_in_any_phase_changes_nothing(
+    tmp_path: Path,
+    tiny_particles: Path,
+    undisturbed: dict[str, bytes],
+    rank: int,
+    place: str,
+    number: int,
+) -> None:
+    folder = prepared(tmp_path / "run", tiny_particles)
+
+    done = refined_without(folder, cue(rank, place, number))
+
+    assert done.returncode == 0, done.stderr
+    assert f"warning: rank {rank} on {socket.gethostname()} was lost" in done.stdout
+    assert "the other 3 go on" in done.stdout
+    assert found(folder) == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("cues", "left"),
+    [
+        pytest.param(
+            (cue(1, "engine.expectation.run_unit"), cue(2, "engine.expectation.run_unit")),
+            "the other 2 go on",
+            id="both half roots at once",
+        ),
+        pytest.param(
+            (cue(0, "engine.expectation.lead"), cue(1, "engine.expectation.lead")),
+            "the other 2 go on",
+            id="the leader, and who took its place",
+        ),
+        pytest.param(
+            (
+                cue(0, "engine.results.write_shared", 2),
+                cue(1, "engine.progress.keep_times"),
+                cue(2, "engine.expectation.run_unit", 1),
+            ),
+            "the one that is left goes on",
+            id="all but one",
+        ),
+    ],
+)
+def test_several_ranks_may_die(
+    tmp_path: Path,
+    tiny_particles: Path,
+    undisturbed: dict[str, bytes],
+    cues: tuple[str, ...],
+    left: str,
+) -> None:
+    folder = prepared(tmp_path / "run", tiny_particles)
+
+    done = refined_without(folder, *cues)
+
+    assert done.returncode == 0, done.stderr
+    assert left in done.stdout
+    assert found(folder) == undisturbed
