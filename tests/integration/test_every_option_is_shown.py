@@ -105,6 +105,8 @@ ELSEWHERE = {
     "test_a_continued_run_gives_the_bytes_of_the_uninterrupted_one",
     "force_converge": "integration/test_force_converge.py::"
     "test_the_next_iteration_joins_the_halves_at_nyquist",
+    "stall_seconds": "integration/test_stalls.py::"
+    "test_a_rank_that_is_stopped_is_ended_and_the_others_go_on",
     "resume": "integration/test_resume.py::test_a_run_that_was_killed_goes_on_to_the_same_bytes",
     "scratch_dir": "integration/test_scratch.py::"
     "test_results_are_those_without_copies_and_nothing_is_left",

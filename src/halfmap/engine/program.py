@@ -19,8 +19,9 @@ from halfmap.engine.signals import stopping_on_signals
 from halfmap.engine.survival import Ending, Situation, lost_text, survive
 from halfmap.errors import CollectiveError, HalfmapError
 from halfmap.parallel.collectives import out_of_memory
-from halfmap.parallel.faults import Circle, reports_losses
+from halfmap.parallel.faults import Circle
 from halfmap.parallel.halves import LEADER
+from halfmap.parallel.launcher import reports_losses
 
 
 def run_refinement(request: Request) -> int:

@@ -30,8 +30,8 @@ SEEN_BEFORE = 10.0
 """Work may take so many times the longest of its kind."""
 FIRST_OF_ITS_KIND = 6.0
 """Work that has no precedent may take so many times the limit: it compiles, or the box is large."""
-WAITING = ("halfmap/parallel/", "halfmap/engine/helper_program", "halfmap/engine/prior_process")
-"""Where a rank waits for others, or for a program that has a time limit of its own."""
+WAITING = ("halfmap.parallel.", "halfmap.engine.helper_program", "halfmap.engine.prior_process")
+"""Modules where a rank waits for others, or for a program that has a time limit of its own."""
 
 _efforts: dict[int, float] = {}
 """When each thread of this process began the unit that it computes."""
@@ -118,23 +118,30 @@ class Pulse:
 
     def _stuck_in_unit(self, now: float) -> float:
         longest = max((now - start for start in list(_efforts.values())), default=0.0)
-        return longest if longest > self._allowed(_longest_effort[0]) else 0.0
+        return longest if longest > allowed_s(_longest_effort[0], self._limit_s) else 0.0
 
     def _stuck_between(self, now: float) -> float:
         """Return for how long the main thread has been at its own work, if that is too long."""
         frame = sys._current_frames().get(self._main or 0)
-        if frame is None or _waits(frame):
+        if frame is None or waits(frame):
             self._longest_work = max(self._longest_work, now - self._working_since)
             self._working_since = now
             return 0.0
         since = now - self._working_since
-        allowed = max(self._allowed(0.0), self._allowed(self._longest_work))
+        # What a rank works at between two waits is of many kinds: any may be the first of its own.
+        allowed = max(FIRST_OF_ITS_KIND * self._limit_s, SEEN_BEFORE * self._longest_work)
         return since if since > allowed else 0.0
 
-    def _allowed(self, longest: float) -> float:
-        if longest == 0.0:
-            return FIRST_OF_ITS_KIND * self._limit_s
-        return max(self._limit_s, SEEN_BEFORE * longest)
+
+def allowed_s(longest_s: float, limit_s: float) -> float:
+    """Return how long a unit may take, when the longest so far took ``longest_s``; 0 if none did.
+
+    >>> allowed_s(0.0, 600.0), allowed_s(2.0, 600.0), allowed_s(90.0, 600.0)
+    (3600.0, 600.0, 900.0)
+    """
+    if longest_s == 0.0:
+        return FIRST_OF_ITS_KIND * limit_s
+    return max(limit_s, SEEN_BEFORE * longest_s)
 
 
 @cache
@@ -145,12 +152,12 @@ def _stacks_file() -> int:
     return file
 
 
-def _waits(frame: FrameType) -> bool:
+def waits(frame: FrameType) -> bool:
     """Whether the innermost function of ours waits for others."""
     at: FrameType | None = frame
     while at is not None:
-        path = at.f_code.co_filename.replace(os.sep, "/")
-        if "halfmap/" in path:
-            return any(place in path for place in WAITING)
+        module = str(at.f_globals.get("__name__", ""))
+        if module.startswith("halfmap."):
+            return module.startswith(WAITING)
         at = at.f_back
     return True  # nothing of ours runs: the program begins or ends

@@ -159,7 +159,7 @@ def innermost(stacks: str) -> str:
     return f"{line[4]}, {line[1]} line {line[3]}" if line is not None else ""
 
 
-_LINE = re.compile(r'File ".*?/(halfmap/(\w+)/\S+?)", line (\d+) in (\S+)')
+_LINE = re.compile(r'File ".*/(halfmap/(\w+)/\S+?)", line (\d+) in (\S+)')
 COMPUTING = "halfmap/engine/summing.py"
 
 

@@ -8,14 +8,12 @@ them for ever. Agreements and the shrinking of a world work in spite of that.
 After a loss nothing may be freed or finalised: that waits for all ranks, also the dead.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from mpi4py import MPI
 
-FT_VARIABLE = "OMPI_MCA_mpi_ft_enable"
-"""Set by ``mpirun --with-ft ulfm``."""
 UNDISTURBED, ALL_WELL = 1 << 9, 1 << 8
 """Bits of a verdict; those below are an exit code."""
 
@@ -75,15 +73,6 @@ class Circle(MPI.Intracomm):
     def _kept(self, comm: MPI.Comm) -> MPI.Comm:
         known = isinstance(comm, MPI.Intracomm) and comm != MPI.COMM_NULL
         return Circle._joined(comm, self.family) if known else comm
-
-
-def reports_losses(environment: Mapping[str, str]) -> bool:
-    """Whether this MPI tells the living of the dead.
-
-    >>> reports_losses({"OMPI_MCA_mpi_ft_enable": "1"}), reports_losses({})
-    (True, False)
-    """
-    return environment.get(FT_VARIABLE, "").lower() in ("1", "true")
 
 
 def is_loss(error: BaseException) -> bool:

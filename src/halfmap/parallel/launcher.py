@@ -25,6 +25,8 @@ ranks inherit srun's number, that of the daemons. What mpirun says counts.
 that starts a single process. ``SLURM_STEP_NUM_TASKS`` is too, with value 1.
 """
 
+FT_VARIABLE = "OMPI_MCA_mpi_ft_enable"
+"""Set by Open MPI's ``mpirun --with-ft ulfm``."""
 UNBOUND = 2**30
 """More cores than there are."""
 
@@ -32,6 +34,15 @@ UNBOUND = 2**30
 def is_launched(environment: Mapping[str, str]) -> bool:
     """Whether this process was started by mpirun, mpiexec or srun."""
     return any(variable in environment for variable in LAUNCHER_SIZES)
+
+
+def reports_losses(environment: Mapping[str, str]) -> bool:
+    """Whether this MPI tells the living of the dead.
+
+    >>> reports_losses({"OMPI_MCA_mpi_ft_enable": "1"}), reports_losses({})
+    (True, False)
+    """
+    return environment.get(FT_VARIABLE, "").lower() in ("1", "true")
 
 
 def bound_cores() -> int:
