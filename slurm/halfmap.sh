@@ -92,7 +92,8 @@ launcher_words() {  # sets `launcher`: the words that start the ranks on the nod
     case ${launcher[0]##*/} in
         srun)  # it does not take over --cpus-per-task from sbatch
             launcher+=(--nodes="${#good_nodes[@]}" --nodelist="$(joined "${good_nodes[@]}")"
-                --ntasks="$n" --cpus-per-task="$threads" --cpu-bind=cores) ;;
+                --ntasks="$n" --cpus-per-task="$threads" --cpu-bind=cores
+                --kill-on-bad-exit=1) ;;  # the others would wait for a rank that is lost
         mpirun | mpiexec)
             launcher+=(-n "$n")
             if "${launcher[0]}" --version 2> /dev/null | grep -qi "open.\?mpi\|open.\?rte\|prrte"; then

@@ -20,7 +20,7 @@ REFINE = (
     *("--i", "particles/particles.star", "--ref", "particles/start.mrc", "--ctf", "--zero_mask"),
     *("--auto_refine", "--split_random_halves", "--auto_iter_max", "6", "--ini_high", "40"),
     *("--healpix_order", "1", "--offset_range", "3", "--offset_step", "2", "--random_seed", "5"),
-    *("--particle_diameter", "120", "--j", "1", "--verb", "0"),
+    *("--particle_diameter", "120", "--j", "1"),
 )
 """Six iterations: some seconds, in which something can happen."""
 ABOUT_THE_RUN = ("_timing.csv", "_options.yaml", "_finished.txt", "_halfmap.h5", ".html")

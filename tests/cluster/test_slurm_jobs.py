@@ -56,25 +56,31 @@ def assert_undisturbed(
 
 
 def test_a_job_on_one_node_finishes(job: Job, undisturbed: tuple[Path, dict[str, bytes]]) -> None:
-    job.submit("one_node", *REFINE, "--o", "out/run", sbatch="--ntasks=3").finish()
+    disc = job.slurm.hosts.disc
+    job.submit(
+        *("one_node", *REFINE, "--o", "out/run", "--keep_free_scratch", "0"),
+        sbatch="--ntasks=3",
+        HALFMAP_SCRATCH=str(disc),
+    ).finish()
 
     assert job.starts() == 1
     assert_undisturbed(job, undisturbed)
     assert (job.folder / "out" / "run_report.html").exists()
+    assert "copies: all 48 images" in job.log()
+    assert job.slurm.hosts.on("n1", "ls", str(disc)) == ""
 
 
-def test_a_killed_rank_under_srun_costs_a_new_start(
-    job: Job, undisturbed: tuple[Path, dict[str, bytes]]
+@pytest.mark.parametrize("launcher", ["srun --mpi=pmix", "mpirun"])
+def test_a_killed_rank_does_not_end_the_run(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]], launcher: str
 ) -> None:
     job.submit(
-        *("many_nodes", *REFINE, "--o", "out/run"),
-        sbatch=THREE_NODES,
-        HALFMAP_LAUNCHER="srun --mpi=pmix",
+        *("many_nodes", *REFINE, "--o", "out/run"), sbatch=THREE_NODES, HALFMAP_LAUNCHER=launcher
     )
     job.wait_for_iteration(2)
     os.kill(ranks(job, "n2")[0], signal.SIGKILL)
 
-    assert "they are started again" in job.finish()
+    job.finish()
     assert_undisturbed(job, undisturbed)
 
 
@@ -124,7 +130,7 @@ def test_each_task_of_an_array_is_a_run(
 
 
 @pytest.mark.skipif(not MPICH.exists(), reason=f"no {MPICH} (Debian: libmpich12)")
-def test_ranks_of_mpich_are_started_by_pmi2(
+def test_ranks_of_mpich_are_started_by_pmi2_and_again_when_one_is_killed(
     job: Job, undisturbed: tuple[Path, dict[str, bytes]]
 ) -> None:
     (job.folder / "libmpi.so.12").symlink_to(MPICH)  # its name on all other systems
@@ -134,9 +140,12 @@ def test_ranks_of_mpich_are_started_by_pmi2(
         HALFMAP_LAUNCHER="srun --mpi=pmi2",
         LD_LIBRARY_PATH=str(job.folder),
         MPI4PY_LIBMPI=str(job.folder / "libmpi.so.12"),
-    ).finish()
+    )
+    job.wait_for_iteration(2)
+    os.kill(ranks(job, "n3")[0], signal.SIGKILL)
 
-    assert job.starts() == 1
+    job.finish()
+    assert job.starts() == 2
     assert_undisturbed(job, undisturbed)
 
 

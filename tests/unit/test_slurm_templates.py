@@ -109,7 +109,7 @@ def starts(lines: list[str]) -> list[str]:
 def test_every_rank_gets_cores_for_its_threads(project: Path, launcher: str, expected: str) -> None:
     code, lines = submit(project, HALFMAP_LAUNCHER=launcher)
 
-    bound = " --cpu-bind=cores" if launcher.startswith("srun") else ""
+    bound = " --cpu-bind=cores --kill-on-bad-exit=1" if launcher.startswith("srun") else ""
     words = "refine em.yaml --i in.star --o out/run --j 4 --resume"
     assert f"{launcher.split()[0]} n1,n2 2,3: {expected}{bound} halfmap {words}" in lines
     assert f"halfmap {words}" in lines
