@@ -24,7 +24,9 @@ ATTEMPTS=${HALFMAP_ATTEMPTS:-3}
 SECONDS_TO_ANSWER=${HALFMAP_SECONDS_TO_ANSWER:-30}  # of a node
 SECONDS_TO_END=${HALFMAP_SECONDS_TO_END:-30}        # of a launcher, when the run is over
 launched=     # process id of the launcher
+code=1        # with which it has ended
 warned=       # whether Slurm has asked to stop
+old_marker=   # of a run that was over before
 good_nodes=() # the nodes that answer, and how many ranks each of them has
 good_tasks=()
 
@@ -108,6 +110,7 @@ launcher_words() {  # sets `launcher`: the words that start the ranks on the nod
 start_ranks() {  # start_ranks WORDS...: run halfmap on the nodes that answer; sets `code`
     local launcher
     launcher_words
+    code=1
     # mpirun takes the nodes from what Slurm says of the job: say what is left of it.
     SLURM_JOB_NODELIST=$(joined "${good_nodes[@]}") SLURM_NODELIST=$(joined "${good_nodes[@]}") \
         SLURM_JOB_NUM_NODES=${#good_nodes[@]} SLURM_NNODES=${#good_nodes[@]} \
@@ -117,8 +120,7 @@ start_ranks() {  # start_ranks WORDS...: run halfmap on the nodes that answer; s
     [ -z "$warned" ] || kill -s USR1 "$launched"
     end_with_the_run "$launched" &
     local watcher=$!
-    code=0
-    wait_for "$launched" || code=$?
+    wait_for "$launched" && code=0 || code=$?
     launched=
     kill "$watcher" 2> /dev/null || true
 }
@@ -151,7 +153,13 @@ warning() {  # Slurm's signal: the ranks write a checkpoint and end
 
 # --- the run
 
-finished() { [ -e "${root}_finished.txt" ]; }
+marker() { stat -c '%i %y' "${root}_finished.txt" 2> /dev/null || true; }
+
+finished() {  # the marker is new, or halfmap has found an old one to be right
+    local found
+    found=$(marker)
+    [ -n "$found" ] && { [ "$found" != "$old_marker" ] || [ "$code" = 0 ]; }
+}
 
 progress() {  # what the run has written: another text when it has come further
     local parts=${checkpoints:-${root}_parts}
@@ -172,7 +180,8 @@ stop_here() {  # after a warning: queue again, or say how to go on
 
 run_until_finished() {  # run_until_finished refine WORDS...
     local before after idle=0
-    while ! finished; do
+    old_marker=$(marker)
+    while :; do
         find_good_nodes
         [ "${#good_nodes[@]}" -gt 0 ] || { say "no node answers"; exit 1; }
         before=$(progress)

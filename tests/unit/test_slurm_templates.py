@@ -193,11 +193,14 @@ def test_a_launcher_that_does_not_end_with_the_run_is_ended(project: Path) -> No
     assert (code, lines[-1]) == (0, "halfmap report out/run")
 
 
-def test_a_finished_run_is_not_started_again(project: Path) -> None:
+def test_whether_a_run_that_was_over_goes_on_is_left_to_halfmap(project: Path) -> None:
     submit(project)
 
-    code, lines = submit(project)
-    assert (code, starts(lines)) == (0, [])
+    code, lines = submit(project, acts="die 0")  # it finds nothing to do
+    assert (code, len(starts(lines))) == (0, 1)
+
+    code, lines = submit(project, acts="die 137, die 0")
+    assert (code, len(starts(lines))) == (0, 2)
 
 
 # --- Slurm's warning

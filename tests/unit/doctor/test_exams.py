@@ -14,6 +14,7 @@ from halfmap.engine.doctor import discs, doctor, processor, ranks, software
 from halfmap.engine.doctor.findings import Exam, Finding, Patient, Verdict, good
 from halfmap.io import free_memory
 from halfmap.kernels.reference import ReferenceKernels
+from halfmap.parallel.launcher import FT_VARIABLE
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ def test_a_launcher_of_another_family_is_bad(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_fault_tolerance_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ranks.FAULT_TOLERANT, "1")
+    monkeypatch.setenv(FT_VARIABLE, "1")
     assert_says(ranks.fault_tolerance(MPI.COMM_SELF), "ULFM is on")
 
 

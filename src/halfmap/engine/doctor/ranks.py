@@ -11,15 +11,13 @@ from mpi4py import MPI
 
 from halfmap.engine.doctor.findings import Finding, Patient, Verdict
 from halfmap.errors import OptionError
-from halfmap.parallel.launcher import check_launcher
+from halfmap.parallel.launcher import check_launcher, reports_losses
 from halfmap.parallel.node_memory import NodeArrays
 
 MESSAGE_BYTES = 16 * 2**20
 N_MESSAGES = 4
 SLOW_MB = 100.0
 """MB/s between nodes: gigabit Ethernet."""
-FAULT_TOLERANT = "OMPI_MCA_mpi_ft_enable"
-"""Set by ``mpirun --with-ft ulfm``."""
 
 
 def launcher(world: MPI.Intracomm) -> Finding:
@@ -42,7 +40,7 @@ def launcher(world: MPI.Intracomm) -> Finding:
 def fault_tolerance(world: MPI.Intracomm) -> Finding:
     """Say whether a run survives the loss of a rank."""
     topic = "lost ranks"
-    if os.environ.get(FAULT_TOLERANT) == "1":
+    if reports_losses(os.environ):
         return Finding(topic, Verdict.GOOD, "the others go on (ULFM is on)")
     restart = "a lost rank ends all: the job script has to start them again (slurm/)"
     if "Open MPI v5" not in MPI.Get_library_version():
