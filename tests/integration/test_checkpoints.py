@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import SystemRandom
 from typing import NamedTuple
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from .conftest import Launch, run_program
 from .test_exactness import assert_equal, of_any_command, results
 
-STOPPED = 75
+UNITS_OF_SECOND = (13, 24)
+"""Of a worker alone with one set of particles; it computes 12 in each iteration."""
 COMMON = (
     *("refine", "--i", "particles/particles.star", "--o", "out/run", "--ctf", "--zero_mask"),
     *("--norm", "--scale", "--flatten_solvent", "--offset_range", 3, "--offset_step", 2),
@@ -103,6 +105,7 @@ class Course(NamedTuple):
 
     kind: str
     accident: tuple[str, int, int]
+    """Which, to which rank, after how many units; 0 is any of the second iteration."""
     ranks: int
     then: int
     """So many ranks go on."""
@@ -114,7 +117,7 @@ class Course(NamedTuple):
     [
         Course("halves", ("SIGUSR1", 0, 19), ranks=1, then=3),
         Course("halves", ("SIGTERM", 2, 6), ranks=3, then=2, threads=2),
-        Course("classes", ("SIGKILL", 1, 17), ranks=2, then=4),
+        Course("classes", ("SIGKILL", 1, 0), ranks=2, then=4),
         Course("averages", ("SIGKILL", 0, 28), ranks=1, then=2),
     ],
     ids=str,
@@ -127,8 +130,10 @@ def test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks(
 ) -> None:
     folder = own_folder(data, f"{course.kind}_{course.accident[0]}")
     words = (*COMMON, *KINDS[course.kind], "--checkpoint_minutes", 0.001)
-    ended = interrupted(folder, course.accident, *words, ranks=course.ranks)
-    assert ended.returncode != 0
+    what, rank, n_units = course.accident
+    n_units = n_units or SystemRandom().randint(*UNITS_OF_SECOND)
+    ended = interrupted(folder, (what, rank, n_units), *words, ranks=course.ranks)
+    assert ended.returncode != 0, f"after {n_units} units"
     assert parts(folder), ended.stderr
     assert not (folder / "out" / "run_it002_data.star").exists()
 
@@ -136,5 +141,6 @@ def test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks(
     done = halfmap(folder, *words, ranks=course.then)
 
     assert done.returncode == 0, done.stderr
+    print(f"the accident came after {n_units} units")  # noqa: T201
     assert_equal(of_last(folder), undisturbed(course.kind))
     assert not (folder / "out" / "run_parts").exists()

@@ -1,5 +1,6 @@
 """Files of sums are whole or refused."""
 
+import errno
 import fcntl
 import os
 import threading
@@ -159,6 +160,29 @@ def test_a_full_disc_leaves_the_part_before(
     assert [file.name for file in written.parent.iterdir()] == [written.name]
 
 
+@pytest.mark.parametrize("written_before", [0, 100, 1500, 2900, 3800])
+def test_a_disc_that_fills_while_a_part_is_written_leaves_nothing(
+    tmp_path: Path, sums: ExpectationSums, monkeypatch: pytest.MonkeyPatch, written_before: int
+) -> None:
+    # HDF5 would crash at some of these places: it never writes to the disc.
+    left = [written_before]
+    pwrite = os.pwrite
+
+    def until_full(descriptor: int, data: memoryview, position: int) -> int:
+        if left[0] == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done = pwrite(descriptor, data[: left[0]], position)
+        left[0] -= done
+        return done
+
+    monkeypatch.setattr(os, "pwrite", until_full)
+
+    with pytest.raises(DataError, match="The disc is full"):
+        write_part(tmp_path / "half1_a_1_sums.h5", KEY, sums, lambda: (1,), threading.Lock())
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sums_wait_for_nothing_but_the_copying(
     tmp_path: Path, sums: ExpectationSums, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,12 +196,12 @@ def test_sums_wait_for_nothing_but_the_copying(
 
         return call
 
-    for name in ("create", "finish"):
-        monkeypatch.setattr(sealed, name, noting(name, getattr(sealed, name)))
+    for name in ("__init__", "finish"):
+        monkeypatch.setattr(sealed.Draft, name, noting(name, getattr(sealed.Draft, name)))
     monkeypatch.setattr(parts, "_write_volume", noting("copy", parts._write_volume))
     write_part(tmp_path / "p.h5", KEY, sums, lambda: (1,), lock)
 
-    assert held == {"create": False, "copy": True, "finish": False}
+    assert held == {"__init__": False, "copy": True, "finish": False}
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])

@@ -13,7 +13,6 @@ from numpy import ndarray as Array
 
 from halfmap.engine.stored_parts import StoredPart
 from halfmap.engine.summing import HalfSums
-from halfmap.errors import DataError
 from halfmap.io.part_folder import PartFiles, part_files
 from halfmap.io.parts import PartKey, write_part, write_results
 from halfmap.parallel.node_sums import SpoiltError
@@ -109,7 +108,7 @@ class Flushing:
                     file.unlink(missing_ok=True)
         except SpoiltError:
             _discard(files)
-        except (DataError, OSError, MemoryError) as error:
+        except Exception as error:  # whatever it is, the run is worth more
             self._complain(place, held, error)
             _discard(files)
 

@@ -63,8 +63,7 @@ def write_exact_state(
         "maps": list(map_digests),
     }
     with replacing(path) as beside:
-        sealed.create(beside, None)
-        sealed.finish(beside, _arrays(state), json.loads(json.dumps(notes, default=_plain)))
+        sealed.write(beside, _arrays(state), json.loads(json.dumps(notes, default=_plain)))
 
 
 def read_exact_state(path: Path, state: RunState) -> tuple[RunState, dict[str, Any]]:

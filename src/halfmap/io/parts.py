@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit
 
 import numpy as np
 from jaxtyping import Int64, UInt32
@@ -30,6 +31,8 @@ from halfmap.model.sums import ExpectationSums
 SUMS, RESULTS = "_sums.h5", "_results.h5"
 PIECE_VOXELS = 2**20
 """Voxels of three integers that are checked together: 24 MiB."""
+SMALL_BYTES = 2**20
+"""For what stands beside the volumes."""
 _INTEGER = "<i8"
 
 
@@ -121,15 +124,15 @@ def write_part(
     """
     volume = sums.volume
     with replacing(path) as beside:
-        _check_room(path, volume.nbytes)
-        start = sealed.create(beside, (volume.shape, _INTEGER))
-        with lock, beside.open("r+b", buffering=0) as file:
-            checksums = _write_volume(file.fileno(), start, volume)
-            small = {"noise": sums.noise.copy(), "directions": sums.directions.copy()}
-            numbers = np.array(units(), np.int64)
-        arrays = {**small, "checksums": checksums, "units": numbers}
-        notes = {"kind": "sums", "half": key.half, "fingerprint": key.fingerprint}
-        sealed.finish(beside, arrays, notes)
+        _check_room(path, volume.nbytes + SMALL_BYTES)
+        with sealed.Draft((volume.shape, _INTEGER)) as draft, sealed.created(beside) as descriptor:
+            with lock:
+                checksums = _write_volume(descriptor, draft.start, volume)
+                small = {"noise": sums.noise.copy(), "directions": sums.directions.copy()}
+                numbers = np.array(units(), np.int64)
+            arrays = {**small, "checksums": checksums, "units": numbers}
+            notes = {"kind": "sums", "half": key.half, "fingerprint": key.fingerprint}
+            draft.finish(descriptor, arrays, notes)
 
 
 def read_part(path: Path) -> Part:
@@ -174,10 +177,9 @@ def write_results(
         If the file cannot be written.
     """
     with replacing(path) as beside:
-        sealed.create(beside, None)
         arrays = {f"row_{name}": values for name, values in rows.items()}
         notes = {"kind": "results", "half": key.half, "fingerprint": key.fingerprint}
-        sealed.finish(beside, {**arrays, "units": np.array(units, np.int64)}, notes)
+        sealed.write(beside, {**arrays, "units": np.array(units, np.int64)}, notes)
 
 
 def read_results(path: Path) -> tuple[PartKey, tuple[int, ...], dict[str, Array]]:
@@ -213,16 +215,8 @@ def _write_volume(
         for number, row in enumerate(rows):
             piece = np.ascontiguousarray(own[row], _INTEGER).data.cast("B")
             checksums[k, number] = zlib.crc32(piece)
-            position = _write(descriptor, piece, position)
+            position = sealed.write_at(descriptor, piece, position)
     return checksums
-
-
-def _write(descriptor: int, piece: memoryview, position: int) -> int:
-    """Write all bytes, however few the system takes at once; return where they end."""
-    while len(piece):
-        done = os.pwrite(descriptor, piece, position)
-        piece, position = piece[done:], position + done
-    return position
 
 
 def _fill(path: Path, descriptor: int, out: Array, position: int) -> None:
@@ -247,5 +241,7 @@ def _check_room(path: Path, n_bytes: int) -> None:
     OSError
         As the system would say it at the end.
     """
+    if getrlimit(RLIMIT_FSIZE)[0] in range(n_bytes):  # HDF5 crashes where a file is too large
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     if free_bytes(path.parent) < n_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

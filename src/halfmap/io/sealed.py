@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy import ndarray as Array
@@ -48,49 +49,120 @@ class Seal:
     format: int = FORMAT
 
 
-def create(path: Path, bulk: tuple[tuple[int, ...], str] | None) -> int:
-    """Make a file with room for a large array, in place of any other; return where that begins.
+class Draft:
+    """An HDF5 file in memory whose large array is a hole: it takes no memory.
+
+    The library never writes to a disc. It can crash when a disc is full.
 
     Parameters
     ----------
-    path
-        The file.
     bulk
-        Shape and type of the array, which gets the name ``bulk``; None: there is none.
+        Shape and type of the large array, which gets the name ``bulk``; None: there is none.
     """
+
+    def __init__(self, bulk: tuple[tuple[int, ...], str] | None = None) -> None:
+        self._bulk = (SEAL_BYTES, 0)
+        import h5py
+
+        self._memory = _file_without_disc()
+        with h5py.File(self._memory, "w", userblock_size=SEAL_BYTES) as file:
+            if bulk is not None:
+                self._bulk = _hole(file, *bulk)
+
+    def __enter__(self) -> "Draft":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._memory.close()
+
+    @property
+    def start(self) -> int:
+        """Where the large array begins."""
+        return self._bulk[0]
+
+    def finish(
+        self, descriptor: int, arrays: Mapping[str, Array], notes: Mapping[str, Any]
+    ) -> None:
+        """Write all but the large array to a file.
+
+        Parameters
+        ----------
+        descriptor
+            Of the file; the large array has been written to it, or will be.
+        arrays
+            Small arrays.
+        notes
+            What JSON can hold.
+
+        Raises
+        ------
+        OSError
+            If the system cannot write.
+        """
+        import h5py
+
+        with h5py.File(self._memory, "r+") as file:
+            for name, values in arrays.items():
+                file.create_dataset(name, data=values)
+            file.attrs["notes"] = json.dumps(dict(notes))
+        memory = self._memory.fileno()
+        n_bytes = os.fstat(memory).st_size
+        for first, block in _rest(memory, n_bytes, self._bulk):
+            write_at(descriptor, memoryview(block), first)
+        digest = _digest_of_rest(memory, n_bytes, self._bulk)
+        text = json.dumps(asdict(Seal(n_bytes, self._bulk, digest))).encode()
+        write_at(descriptor, memoryview(text.ljust(SEAL_BYTES)), 0)
+
+
+def _file_without_disc() -> BinaryIO:
+    """Return a file in memory; on systems that have none, one without a name."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("halfmap"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def _hole(file: Any, shape: tuple[int, ...], dtype: str) -> tuple[int, int]:
+    """Give a file an array that is not written, and return where it lies."""
     import h5py
 
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_layout(h5py.h5d.CONTIGUOUS)
+    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    kind = h5py.h5t.py_create(np.dtype(dtype))
+    dataset = h5py.h5d.create(file.id, b"bulk", kind, h5py.h5s.create_simple(shape), plan)
+    return int(dataset.get_offset()), int(np.prod(shape)) * np.dtype(dtype).itemsize
+
+
+def write(path: Path, arrays: Mapping[str, Array], notes: Mapping[str, Any]) -> None:
+    """Make a file without a large array, in place of any other.
+
+    Raises
+    ------
+    OSError
+        If the system cannot write.
+    """
+    with Draft() as draft, created(path) as descriptor:
+        draft.finish(descriptor, arrays, notes)
+
+
+@contextmanager
+def created(path: Path) -> Iterator[int]:
+    """Make a file for writing, in place of any other; yield its descriptor."""
     path.unlink(missing_ok=True)  # never write through a link that somebody left there
-    with h5py.File(path, "w-", userblock_size=SEAL_BYTES, locking=False) as file:
-        if bulk is None:
-            return SEAL_BYTES
-        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        plan.set_layout(h5py.h5d.CONTIGUOUS)
-        plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-        shape, dtype = bulk
-        kind = h5py.h5t.py_create(np.dtype(dtype))
-        dataset = h5py.h5d.create(file.id, b"bulk", kind, h5py.h5s.create_simple(shape), plan)
-        return int(dataset.get_offset())
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
-def finish(path: Path, arrays: Mapping[str, Array], notes: Mapping[str, Any]) -> None:
-    """Add the small arrays and the notes (what JSON can hold) to a file, and seal it."""
-    import h5py
-
-    with h5py.File(path, "r+", locking=False) as file:
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values)
-        file.attrs["notes"] = json.dumps(dict(notes))
-        bulk = (SEAL_BYTES, 0)
-        if "bulk" in file:
-            held = file["bulk"]
-            bulk = (int(held.id.get_offset()), int(held.nbytes))
-    with path.open("r+b") as raw:
-        n_bytes = os.fstat(raw.fileno()).st_size
-        seal = Seal(n_bytes, bulk, _digest_of_rest(raw.fileno(), n_bytes, bulk))
-        text = json.dumps(asdict(seal)).encode()
-        raw.write(text.ljust(SEAL_BYTES))
+def write_at(descriptor: int, piece: memoryview, position: int) -> int:
+    """Write all bytes, however few the system takes at once; return where they end."""
+    while len(piece):
+        done = os.pwrite(descriptor, piece, position)
+        piece, position = piece[done:], position + done
+    return position
 
 
 def read(path: Path) -> tuple[dict[str, Array], dict[str, Any], Seal]:
@@ -165,12 +237,18 @@ def _checked_seal(path: Path, descriptor: int) -> Seal:
 def _digest_of_rest(descriptor: int, n_bytes: int, bulk: tuple[int, int]) -> str:
     """Return the SHA-256 of a file without its seal and its large array."""
     sums = hashlib.sha256(f"{FORMAT} {n_bytes} {bulk[0]} {bulk[1]} ".encode())
+    for _, block in _rest(descriptor, n_bytes, bulk):
+        sums.update(block)
+    return sums.hexdigest()
+
+
+def _rest(descriptor: int, n_bytes: int, bulk: tuple[int, int]) -> Iterator[tuple[int, bytes]]:
+    """Yield all bytes but those of the seal and the large array, and where they are."""
     start, length = bulk
     for first, last in ((SEAL_BYTES, start), (start + length, n_bytes)):
         while first < last:
             block = os.pread(descriptor, min(_BLOCK, last - first), first)
             if not block:
                 break  # shorter than it says: the checksum will not agree
-            sums.update(block)
+            yield first, block
             first += len(block)
-    return sums.hexdigest()
