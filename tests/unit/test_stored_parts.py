@@ -1,21 +1,26 @@
 """Which parts of an earlier run are taken."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from mpi4py import MPI
 
 from halfmap.engine.flushing import Flushing, Place, stacked
 from halfmap.engine.stored_parts import StoredPart, Wanted, disjoint, find_stored
 from halfmap.engine.summing import HalfSums
+from halfmap.errors import DataError
 from halfmap.io import parts
 from halfmap.io.part_folder import empty_folder, part_files, results_files, sums_files
 from halfmap.io.parts import PartKey
 from halfmap.io.private_folder import private_folder
 from halfmap.model.sums import ExpectationSums
+from halfmap.parallel.node_memory import NodeArrays
+from halfmap.parallel.node_sums import SharedSums
 from halfmap.parallel.units import Unit
 from halfmap.steps.expectation import UnitResult
 
@@ -46,16 +51,19 @@ class Worker:
     """A rank that sums and flushes; a unit adds its number to every sum."""
 
     def __init__(self, folder: Path, writer: str, key: PartKey = KEY) -> None:
-        self.held = HalfSums(sums_of(), scales=None)  # type: ignore[arg-type]
+        memory = NodeArrays(MPI.COMM_SELF)
+        shared = SharedSums(WANTED.shapes[0], len(UNITS), memory, 0)
+        self.held = HalfSums(shared, scales=None)  # type: ignore[arg-type]
         place = Place(folder, writer, interval_s=0.0)
         self.flushing = Flushing(place, {0: self.held}, {0: key})
 
     def flush(self, *numbers: int) -> None:
         """Compute some units, then flush."""
         for number in numbers:
-            for array in self.held.sums.arrays():
-                array += number
-            self.held.computed.append((UNITS[number], result_of(number)))
+            with self.held.shared.adding(number):
+                for array in self.held.sums.arrays():
+                    array += number
+                self.held.computed.append((UNITS[number], result_of(number)))
         self.flushing.flush()
 
 
@@ -187,7 +195,8 @@ def test_no_unit_is_taken_twice() -> None:
 def test_sums_to_which_a_unit_was_added_by_halves_are_not_written(folder: Path) -> None:
     worker = Worker(folder, "a_rank001")
     worker.flush(0)
-    worker.held.spoilt = True
+    with suppress(DataError), worker.held.shared.adding(2):
+        raise DataError("too bright")
     worker.flush(3)
 
     assert found(folder) == ({0}, [])

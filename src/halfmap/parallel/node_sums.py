@@ -60,10 +60,10 @@ class SharedSums:
     def adding(self, unit: int) -> Iterator[None]:
         """Mark that a unit is being added; while it is, nobody has the sums as a whole."""
         with self._locked(GATE, fcntl.LOCK_SH):
-            self._adding[self._rank] = 1
+            self._adding[self._rank] += 1
             yield
-            self._summed[unit] = 1  # not after an error: the mark stays
-            self._adding[self._rank] = 0
+            self._summed[unit] = 1  # not after an error: its mark stays, whatever is added later
+            self._adding[self._rank] -= 1
 
     @contextmanager
     def slab(self, number: int) -> Iterator[None]:
