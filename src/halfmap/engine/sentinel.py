@@ -148,11 +148,11 @@ def _written(path: Path) -> str:
 def innermost(stacks: str) -> str:
     """Return where in halfmap a rank is, told by its stacks; nothing if they do not say.
 
-    The main thread counts unless it waits for units, then the first thread that computes one.
+    The main thread, the last that is listed, counts unless it waits for units, then the first
+    thread that computes one.
     """
-    threads = re.split(r"(?=^(?:Current thread|Thread) )", stacks, flags=re.MULTILINE)
-    threads.sort(key=lambda text: not text.startswith("Current"))
-    first = [_LINE.search(text) for text in threads if COMPUTING in text or "Current" in text]
+    *threads, main = re.split(r"(?=^(?:Current thread|Thread) )", stacks, flags=re.MULTILINE)
+    first = [_LINE.search(text) for text in (main, *threads) if text is main or COMPUTING in text]
     found = [line for line in first if line is not None]
     working = [line for line in found if line[2] != "parallel"]
     line = next(iter(working or found), None)
