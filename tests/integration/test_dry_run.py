@@ -100,6 +100,14 @@ def test_a_plan_that_does_not_fit_says_what_to_change(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("tiny_project")
+def test_what_a_run_will_do_for_want_of_memory_is_said(run: Run) -> None:
+    words = (*AUTO[:2], "--auto_iter_max", "2", "--plan_ranks", "5", "--plan_nodes", "1")
+    ample, short = (forecast(run, *words, "--memory_GB", str(gb)) for gb in (64, 1.5))
+    assert ample["stretched"] == ""
+    assert "ranks share sums" in short["stretched"]
+
+
+@pytest.mark.usefixtures("tiny_project")
 def test_a_resolution_that_is_expected_decides_how_far_the_run_goes(run: Run) -> None:
     coarse, fine = (
         forecast(run, *AUTO, "--plan_resolution", resolution) for resolution in ("40", "13")

@@ -6,6 +6,8 @@ import pytest
 
 from halfmap.engine.planning.advice import Disc, advice, submission
 from halfmap.engine.planning.layout import Layout
+from halfmap.engine.planning.memory import sums_of
+from halfmap.steps.memory_plan import Degrees
 
 GIB = 2**30
 DISC = Disc(results=GIB, checkpoints=0, scratch=0, free=100 * GIB)
@@ -82,3 +84,20 @@ def test_slurm_is_asked_for_margins() -> None:
         "#SBATCH --time=1:30:00",  # half as long again
         "#SBATCH --tmp=1G",
     ]
+
+
+def test_ranks_that_share_sums_have_one_copy_of_each_name() -> None:
+    asked = layout(9)  # ranks 1, 3, 5, 7 and 2, 4, 6, 8
+    own, shared, on_disc = (
+        [list(sums_of(GIB, asked, degrees, rank)) for rank in range(1, 9)]
+        for degrees in (
+            Degrees((4, 4)),
+            Degrees((2, 1), shares=True),
+            Degrees((2, 1), shares=True, on_disc=True),
+        )
+    )
+    assert [item.shared for (item,) in own] == [""] * 8
+    copies = [item.shared for (item,) in shared]
+    assert len(set(copies[::2])) == 2
+    assert len(set(copies[1::2])) == 1
+    assert on_disc == [[]] * 8

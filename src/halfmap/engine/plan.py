@@ -17,6 +17,7 @@ from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
 from halfmap.engine.continuation import continued_run
+from halfmap.engine.degrees import volumes_at
 from halfmap.engine.flushing import KEPT
 from halfmap.engine.job import Job
 from halfmap.engine.planning.advice import Disc, advice, submission
@@ -30,6 +31,7 @@ from halfmap.engine.planning.memory import (
     node_peaks,
     rank_peaks,
     sizes_of,
+    stretch_text,
 )
 from halfmap.engine.planning.planted import expected_power
 from halfmap.engine.planning.scenario import expected_iterations
@@ -124,7 +126,8 @@ def _tried(job: Job, state: State) -> tuple[Iteration, ...]:
             units = job.units_at(schedule)
             n = sum(len(unit.rows) for unit in units)
             sizes = sizes_of(job, schedule, cost)
-            made.append(Iteration(schedule, cost, maps, sizes, n, len(units)))
+            volumes = volumes_at(job, schedule)
+            made.append(Iteration(schedule, cost, maps, sizes, volumes, n, len(units)))
     if first is not None:
         early = made[0].cost
         made[0] = replace(made[0], cost=first)
@@ -203,6 +206,7 @@ def _forecast(
         start_s=fixed[0].start_s,
         ranks=tuple(rank_peaks(job, layout, base, every)),
         nodes=tuple(nodes),
+        stretched=stretch_text(job, layout, every),
         disc=disc,
         submission=submission(layout, peak, seconds, disc),
         advice=tuple(advice(layout, peak_of, disc, padding=job.options.padding)),

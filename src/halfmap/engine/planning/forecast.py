@@ -22,6 +22,8 @@ class Forecast:
     start_s: float
     ranks: tuple[Peak, ...]
     nodes: tuple[Peak, ...]
+    stretched: str
+    """What the run does by itself where memory is short."""
     disc: Disc
     submission: Submission
     advice: tuple[str, ...]
@@ -56,6 +58,7 @@ def to_json(forecast: Forecast) -> dict[str, Any]:
         ],
         "memory_of_ranks": [_peak(peak) for peak in forecast.ranks],
         "memory_of_nodes": [_peak(peak) for peak in forecast.nodes],
+        "stretched": forecast.stretched,
         "disc": asdict(forecast.disc),
         "slurm": asdict(forecast.submission) | {"lines": forecast.submission.lines()},
         "fits": not forecast.advice,

@@ -1,10 +1,12 @@
 """Memory of every rank and node in every phase of an iteration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from halfmap.engine.degrees import GB, MARGIN, Stretch
 from halfmap.engine.job import Job
 from halfmap.engine.planning.layout import Layout
 from halfmap.engine.planning.trial import Cost
@@ -16,6 +18,7 @@ from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
 from halfmap.model.touched_voxels import n_touched
+from halfmap.steps.memory_plan import Degrees, NodeLoad, Volumes, degrees_within, n_bytes_of_node
 from halfmap.steps.slices import n_bytes_of_slices
 from halfmap.steps.unit_grid import n_bytes_of_unit_grid
 
@@ -92,7 +95,7 @@ class Sizes:
     sums: int
     """The same."""
     grid: int
-    """Of a unit."""
+    """Of a unit, in one piece."""
 
 
 def sizes_of(job: Job, schedule: Schedule, cost: Cost) -> Sizes:
@@ -120,35 +123,36 @@ class Iteration:
     cost: Cost
     maps: MapCost
     sizes: Sizes
+    volumes: Volumes
     n_particles: int
     n_units: int
 
 
 def moments(job: Job, layout: Layout, base: Base, it: Iteration, rank: int) -> list[Moment]:
     """Return what a rank holds in each phase of an iteration."""
-    number = it.schedule.iteration
+    number, degrees = it.schedule.iteration, stretch_of(job, layout, it, layout.node[rank]).degrees
     if layout.leads_only(rank):
         later = (Item(LIBRARIES, base.leader),)
         start = (Item(LIBRARIES, max(base.leader, base.start)),)
         return [Moment(number, phase, later if phase else start) for phase in PHASES]
     library = base.worker if rank else base.both
     always = [Item(LIBRARIES, library), *_maps(layout, it.sizes, rank)]
-    references = list(_shared("references", it.sizes.references, layout, rank))
-    slices = list(_shared("coarse slices", it.sizes.slices, layout, rank))
-    halves = layout.served[rank]
-    sums = Item("sums", it.sizes.sums * len(halves))
-    # A thread that works for both halves in turn has a workspace for each.
-    n_workspaces = layout.n_threads * len(halves)
+    references = list(_shared("references", it.sizes.references, (layout, degrees), rank))
+    slices = list(_shared("coarse slices", it.sizes.slices, (layout, degrees), rank))
+    sums = list(sums_of(it.sizes.sums, layout, degrees, rank))
+    # A thread that works for both halves at a time has a workspace for each.
+    n_workspaces = layout.n_threads * (1 if degrees.in_turn else len(layout.served[rank]))
+    grid = _grid_bytes(it.volumes.sphere, job.options.n_classes, degrees.n_slabs)
     work = [
-        Item("grids of units", it.sizes.grid * n_workspaces),
+        Item("grids of units", grid * n_workspaces),
         Item("work of threads", it.cost.thread_bytes * layout.n_threads),
     ]
     alone = [item for item in references if not item.shared]
     phases = {
         START: [Item("reading tables and maps", 0 if rank else max(0, base.start - base.both))],
         "preparation": [*references, Item("transforming maps", it.maps.transform_bytes)],
-        "expectation": [*references, *slices, sums, *work],
-        "maximisation": [*alone, sums, *_making(job, layout, it, rank)],
+        "expectation": [*references, *slices, *sums, *work],
+        "maximisation": [*alone, *sums, *_making(job, layout, it, rank)],
     }
     return [Moment(number, name, (*always, *items)) for name, items in phases.items()]
 
@@ -160,9 +164,48 @@ def _maps(layout: Layout, sizes: Sizes, rank: int) -> Iterator[Item]:
         yield Item("maps", n * sizes.maps)
 
 
-def _shared(name: str, n_bytes: int, layout: Layout, rank: int) -> Iterator[Item]:
+def stretch_of(job: Job, layout: Layout, it: Iteration, node: int) -> Stretch:
+    """Return how far the run itself will stretch the memory of a node."""
+    ranks = [rank for rank, place in enumerate(layout.node) if place == node]
+    workers = tuple(
+        sum(half in layout.served[rank] for rank in ranks) for half in range(layout.n_halves)
+    )
+    load = NodeLoad(workers, len(ranks), layout.n_threads)
+    budget = GB * job.options.memory_GB or MARGIN * layout.node_bytes
+    degrees = _degrees(load, it.volumes, budget)
+    return Stretch(degrees, (), _node_bytes(load, it.volumes, degrees), budget)
+
+
+def stretch_text(job: Job, layout: Layout, iterations: Sequence[Iteration]) -> str:
+    """Say from when on the run does with less memory, and how; empty if it need not."""
+    for it in iterations:
+        for node in range(layout.n_nodes):
+            text = stretch_of(job, layout, it, node).text
+            if text:
+                return f"from iteration {it.schedule.iteration} on, {text}"
+    return ""
+
+
+_degrees = lru_cache(maxsize=4096)(degrees_within)
+_node_bytes = lru_cache(maxsize=4096)(n_bytes_of_node)
+_grid_bytes = lru_cache(maxsize=4096)(n_bytes_of_unit_grid)
+"""They are asked for each rank of each plan that is considered."""
+
+
+def sums_of(n_bytes: int, layout: Layout, degrees: Degrees, rank: int) -> Iterator[Item]:
+    """Yield the sums that a rank adds to; in files they are no memory that anyone must have."""
+    for half in layout.served[rank] if not degrees.on_disc else ():
+        beside, n_copies = layout.beside(rank, half), degrees.n_copies[half]
+        copy = beside.index(rank) * n_copies // len(beside)
+        is_shared = n_copies < len(beside)
+        yield Item("sums", n_bytes, f"sums of half {half}, {copy}" if is_shared else "")
+
+
+def _shared(name: str, n_bytes: int, how: tuple[Layout, Degrees], rank: int) -> Iterator[Item]:
     """Yield what the ranks of a half share on a node."""
-    for half in layout.served[rank] if n_bytes else ():
+    layout, degrees = how
+    served = layout.served[rank][: 1 if degrees.in_turn else None]
+    for half in served if n_bytes else ():
         is_shared = len(layout.beside(rank, half)) > 1
         yield Item(name, n_bytes, f"{name} of half {half}" if is_shared else "")
 
