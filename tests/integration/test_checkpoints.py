@@ -12,6 +12,7 @@ import pytest
 from .conftest import Launch, run_program
 from .test_exactness import assert_equal, of_any_command, results
 
+STOPPED = 75
 UNITS_OF_SECOND = (13, 24)
 """Of a worker alone with one set of particles; it computes 12 in each iteration."""
 COMMON = (
@@ -134,6 +135,7 @@ def test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks(
     n_units = n_units or SystemRandom().randint(*UNITS_OF_SECOND)
     ended = interrupted(folder, (what, rank, n_units), *words, ranks=course.ranks)
     assert ended.returncode != 0, f"after {n_units} units"
+    assert (ended.returncode == STOPPED) == (what != "SIGKILL")
     assert parts(folder), ended.stderr
     assert not (folder / "out" / "run_it002_data.star").exists()
 
