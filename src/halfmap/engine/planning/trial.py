@@ -187,17 +187,20 @@ class Trials:
             self._run(search, workspace, WARM_UP, first=how[0])
             workspace.add_to(sums)
             self._is_warm = True
-        few = self._particles(search, FEW, first=how[0])
+        tried = self._particles(search, FEW, first=how[0])
         before = begin_peak()
-        seconds, coarse_s, result = self._timed(search, workspace, clock, few)
-        thread_bytes, n = resident().peak - before, len(few[0])
-        unit = self.unit
-        if n < unit and seconds * unit / n < limit_s:
-            workspace.add_to(sums)
-            whole_unit = self._particles(search, unit, first=how[0])
+        seconds, *_ = self._timed(search, workspace, clock, tried)
+        thread_bytes = resident().peak - before
+        workspace.add_to(sums)
+        if seconds * self.unit / FEW < limit_s:  # a whole unit shares slices
+            tried = self._particles(search, self.unit, first=how[0])
             before = begin_peak()
-            seconds, coarse_s, result = self._timed(search, workspace, clock, whole_unit)
-            thread_bytes, n = max(thread_bytes, resident().peak - before), unit
+            self._timed(search, workspace, clock, tried)
+            thread_bytes = max(thread_bytes, resident().peak - before)
+            workspace.add_to(sums)
+        # Once more: the first unit pays for the pages of its memory, later ones do not.
+        seconds, coarse_s, result = self._timed(search, workspace, clock, tried)
+        n = len(tried[0])
         start = time.thread_time()
         workspace.add_to(sums)
         unit_s = time.thread_time() - start
