@@ -5,6 +5,8 @@
 #   HALFMAP_HOME      checkout of halfmap (else: the folder you submit from)
 #   HALFMAP_VENV      its virtual environment (else: $HALFMAP_HOME/.venv, if it is there; without
 #                     one, `halfmap` has to be on the PATH: a module, a container)
+#   HALFMAP_PROGRAM   what halfmap is called (else: halfmap), such as
+#                     'apptainer run --bind /scratch /software/halfmap.sif'
 #   HALFMAP_LAUNCHER  what starts the ranks, with its options:
 #       Open MPI:                mpirun (the default), or 'srun --mpi=pmix'
 #       MPICH, Intel MPI, ...:   'srun --mpi=pmi2'
@@ -23,6 +25,7 @@ set -euo pipefail
 ATTEMPTS=${HALFMAP_ATTEMPTS:-3}
 SECONDS_TO_ANSWER=${HALFMAP_SECONDS_TO_ANSWER:-30}  # of a node
 SECONDS_TO_END=${HALFMAP_SECONDS_TO_END:-30}        # of a launcher, when the run is over
+read -ra program <<< "${HALFMAP_PROGRAM:-halfmap}"
 launched=     # process id of the launcher
 code=1        # with which it has ended
 warned=       # whether Slurm has asked to stop
@@ -115,7 +118,7 @@ start_ranks() {  # start_ranks WORDS...: run halfmap on the nodes that answer; s
     SLURM_JOB_NODELIST=$(joined "${good_nodes[@]}") SLURM_NODELIST=$(joined "${good_nodes[@]}") \
         SLURM_JOB_NUM_NODES=${#good_nodes[@]} SLURM_NNODES=${#good_nodes[@]} \
         SLURM_TASKS_PER_NODE=$(joined "${good_tasks[@]}") SLURM_NTASKS=$(total "${good_tasks[@]}") \
-        "${launcher[@]}" halfmap "$@" &
+        "${launcher[@]}" "${program[@]}" "$@" &
     launched=$!
     [ -z "$warned" ] || kill -s USR1 "$launched"
     end_with_the_run "$launched" &
@@ -208,8 +211,8 @@ activate() {  # the environment that has halfmap, and one thread for libraries t
     local venv=${HALFMAP_VENV:-${HALFMAP_HOME:-$SLURM_SUBMIT_DIR}/.venv}
     if [ -r "$venv/bin/activate" ]; then
         source "$venv/bin/activate"
-    elif ! command -v halfmap > /dev/null; then
-        say "found no halfmap: neither $venv nor a program on the PATH. Set HALFMAP_VENV"
+    elif ! command -v "${program[0]}" > /dev/null; then
+        say "found no ${program[0]}: neither in $venv nor on the PATH. Set HALFMAP_VENV"
         exit 2
     fi
     export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1  # threads are halfmap's own
@@ -229,5 +232,5 @@ run_job() {  # run_job [PRESET.yaml] OPTIONS...: what every template calls
     [ -n "$(value_of --j "$@")" ] || words+=(--j "${SLURM_CPUS_PER_TASK:-1}")
     [ -z "$scratch" ] || words+=(--scratch_dir "$scratch")
     run_until_finished "${words[@]}"
-    halfmap report "$root" || say "no report could be made; the results are complete"
+    "${program[@]}" report "$root" || say "no report could be made; the results are complete"
 }

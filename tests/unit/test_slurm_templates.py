@@ -16,11 +16,11 @@ PROGRAMS = {
             for dead in $DEAD; do case "$*" in *"--nodelist=$dead "*) exit 1;; esac; done; exit 0;;
         esac
         echo "srun $SLURM_JOB_NODELIST $SLURM_TASKS_PER_NODE: $*"
-        while [ "$1" != halfmap ]; do shift; done; exec "$@" """,
+        while ! command -v "$1" > /dev/null; do shift; done; exec "$@" """,
     "mpirun": """
         [ "$1" != --version ] || { echo "mpirun (Open MPI) 5.0.8"; exit; }
         echo "mpirun $SLURM_JOB_NODELIST $SLURM_TASKS_PER_NODE: $*"
-        while [ "$1" != halfmap ]; do shift; done; exec "$@" """,
+        while ! command -v "$1" > /dev/null; do shift; done; exec "$@" """,
     "ompi_info": 'echo "          FT MPI support: yes"',
     "scontrol": """
         if [ "$1" = requeue ]; then echo "scontrol $*"; touch requeued; kill -TERM 0; sleep 9; fi
@@ -137,6 +137,17 @@ def test_threads_and_scratch_can_be_chosen(project: Path) -> None:
     assert starts(lines) == [
         "halfmap refine em.yaml --i in.star --o out/run --j 2 --scratch_dir /local disc --resume"
     ]
+
+
+def test_halfmap_may_be_in_a_container(project: Path) -> None:
+    (project / ".venv" / "bin" / "apptainer").write_text(
+        '#!/bin/sh\necho "apptainer $*"\nshift 2\nexec halfmap "$@"\n', encoding="utf-8"
+    )
+    (project / ".venv" / "bin" / "apptainer").chmod(0o755)
+    _, lines = submit(project, HALFMAP_PROGRAM="apptainer run my.sif")
+
+    assert any(" apptainer run my.sif refine em.yaml" in line for line in lines)
+    assert "apptainer run my.sif report out/run" in lines
 
 
 def test_an_environment_elsewhere_can_be_named(project: Path) -> None:
