@@ -28,7 +28,7 @@ def undisturbed(
         pytest.param(1, "engine.node_search.fourier_reference", 1, id="a half root, projecting"),
         pytest.param(3, "engine.expectation.run_unit", 1, id="a worker, in a unit"),
         pytest.param(0, "engine.expectation.lead", 1, id="the leader, leasing"),
-        pytest.param(2, "engine.maximisation.reduce_sums", 2, id="a half root, reducing"),
+        pytest.param(2, "engine.reduction.reduce_sums", 2, id="a half root, reducing"),
         pytest.param(1, "engine.meeting.half_map_fsc", 1, id="a half root, meeting the other"),
         pytest.param(2, "engine.solving.reconstruct", 2, id="a half root, making its map"),
         pytest.param(1, "engine.results.write_half", 3, id="a half root, writing its map"),
