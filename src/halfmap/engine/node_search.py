@@ -15,7 +15,7 @@ from halfmap.model.half_model import HalfModel
 from halfmap.model.projection import fourier_reference, reference_sphere
 from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
-from halfmap.parallel.collectives import hand_over, share
+from halfmap.parallel.collectives import hand_over, share, wait_for_all
 from halfmap.parallel.node_memory import NodeArrays
 from halfmap.steps.search import Search, make_search
 from halfmap.steps.search_plan import SearchPlan, SearchRules
@@ -117,7 +117,7 @@ def projected(
                     if halves != stretch.turns[0]:
                         made[half].vacate()
             if in_turn:
-                job.ranks.world.Barrier()
+                wait_for_all(job.ranks.world)
         yield made
 
 

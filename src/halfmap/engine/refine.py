@@ -21,6 +21,7 @@ from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.model.half_model import HalfModel
 from halfmap.model.schedule import Schedule
+from halfmap.parallel.collectives import wait_for_all
 
 
 def refine(job: Job, state: State) -> State:
@@ -55,7 +56,7 @@ def iterated(job: Job, state: State) -> State:
     with prepared(job, state, schedule, watch) as (schedule, models, search):
         found = expectation(job, state.poses, search, schedule, watch)
     with watch.phase("waiting"):
-        job.ranks.world.Barrier()
+        wait_for_all(job.ranks.world)
     with watch.phase("maximisation"):
         made = maximisation(job, schedule, models, found)
         state = conclude(job, schedule, state.poses, found, made)

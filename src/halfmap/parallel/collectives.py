@@ -13,7 +13,7 @@ from numpy import ndarray as Array
 
 from halfmap.errors import CollectiveError, HalfmapError
 
-POLL_SECONDS = 0.02
+SHORTEST_PAUSE, POLL_SECONDS = 1e-4, 0.02
 CHUNK_BYTES = 16 * 2**20
 """Messages are cut: smaller pieces pipeline better, and counts stay far below 2^31."""
 
@@ -94,17 +94,22 @@ def all_or_none(comm: MPI.Intracomm, what: str, *, asleep: bool = False) -> Iter
         error = caught
     report = None if error is None else describe(error)
     if asleep:
-        _sleep_until_all_are_here(comm)
+        wait_for_all(comm)
     failed = {rank: r for rank, r in enumerate(comm.allgather(report)) if r}
     if failed:
         rank, report = next(iter(failed.items()))
         raise failure_of(what, rank if comm.size > 1 else None, report) from error
 
 
-def _sleep_until_all_are_here(comm: MPI.Intracomm) -> None:
-    arrived = comm.Ibarrier()
+def wait_for_all(comm: MPI.Intracomm) -> None:
+    """Wait until all ranks are here, and leave the cores to those that are not. Collective.
+
+    For where one rank may work for long while others wait: a barrier of MPI would keep them busy.
+    """
+    arrived, pause = comm.Ibarrier(), SHORTEST_PAUSE
     while not arrived.Test():
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(2.0 * pause, POLL_SECONDS)
 
 
 def describe(error: Exception) -> tuple[str, int]:

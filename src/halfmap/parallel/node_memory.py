@@ -18,7 +18,7 @@ from mpi4py import MPI
 from numpy import ndarray as Array
 from numpy.typing import DTypeLike
 
-from halfmap.parallel.collectives import broadcast, share
+from halfmap.parallel.collectives import broadcast, share, wait_for_all
 
 
 class NodeArrays:
@@ -110,9 +110,9 @@ class NodeArrays:
 
     def complete(self, array: Array, root: int) -> None:
         """Wait until an array of `empty` that one rank has filled is there on all. Collective."""
+        wait_for_all(self.node)
         if not self.shares(array):  # each rank has its own
             broadcast(array, self.node, root)
-        self.node.Barrier()
 
     def _mapped(self, n_bytes: int) -> mmap.mmap | None:
         """Return memory that all ranks of the node see; None if any cannot. Collective."""
