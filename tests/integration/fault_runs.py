@@ -65,10 +65,15 @@ def launched(*words: str, n: int, program: str, survives: bool = True) -> list[s
 
 
 def refined_without(
-    folder: Path, *cues: str, n: int = 4, words: tuple[str, ...] = REFINE, survives: bool = True
+    folder: Path,
+    *cues: str,
+    words: tuple[str, ...] = REFINE,
+    survives: bool = True,
+    prelude: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Refine on ranks of which some die."""
-    command = launched(",".join(cues), *words, n=n, program=DYING, survives=survives)
+    """Refine on four ranks of which some die; ``prelude`` is what the program does before."""
+    program = prelude + DYING
+    command = launched(",".join(cues), *words, n=4, program=program, survives=survives)
     return run_program(command, folder, SECONDS)
 
 

@@ -93,3 +93,32 @@ def test_several_ranks_may_die(
     assert done.returncode == 0, done.stderr
     assert left in done.stdout
     assert found(folder) == undisturbed
+
+
+LOOKING = """
+import gc, halfmap.engine.survival as survival
+
+class Looking:
+    @staticmethod
+    def collect():
+        gc.collect()
+        kinds = [type(thing).__name__ for thing in gc.get_objects()]
+        held = [kind for kind in kinds if kind in ("Job", "HalfSums", "NodeArrays", "State")]
+        print("of the lost world:", held, flush=True)
+
+survival.gc = Looking
+"""
+
+
+def test_nothing_of_a_lost_world_stays_in_memory(tmp_path: Path, tiny_particles: Path) -> None:
+    folder = prepared(tmp_path / "run", tiny_particles)
+    cues = (
+        cue(3, "engine.expectation.run_unit"),
+        cue(2, "engine.node_search.fourier_reference", 2),
+    )
+
+    done = refined_without(folder, *cues, prelude=LOOKING)
+
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stdout.splitlines() if line.startswith("of the lost world")]
+    assert said == ["of the lost world: []"] * 5  # three survivors, then two
