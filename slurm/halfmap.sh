@@ -173,9 +173,12 @@ progress() {  # what the run has written: another text when it has come further
 stop_here() {  # after a warning: queue again, or say how to go on
     if [ "${HALFMAP_REQUEUE:-no}" = yes ]; then
         say "queued again; the run goes on from its checkpoint"
-        trap - USR1 TERM
-        scontrol requeue "$SLURM_JOB_ID"
-        while :; do sleep 60; done  # until Slurm ends this script
+        # Slurm ends all that the job runs, this script and scontrol too. Who leaves by itself, with
+        # an exit code, makes it a job that has failed.
+        trap '' USR1 TERM
+        if scontrol requeue "$SLURM_JOB_ID"; then
+            while :; do sleep 60; done
+        fi
     fi
     say "stopped; the same sbatch line goes on from the checkpoint"
     exit 75

@@ -13,6 +13,7 @@ from .slurm import Slurm
 
 MPICH = Path("/usr/lib/x86_64-linux-gnu/libmpich.so.12")
 THREE_NODES = "--nodes=3 --ntasks-per-node=1"
+TWO_NODES = "--nodes=2 --ntasks-per-node=1"
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -114,14 +115,18 @@ def test_a_host_that_is_switched_off_is_left_out(
 def test_a_job_that_has_to_make_room_goes_on_later(
     job: Job, undisturbed: tuple[Path, dict[str, bytes]]
 ) -> None:
-    job.submit("preemptible", *REFINE, "--o", "out/run", sbatch=THREE_NODES)
+    job.submit("preemptible", *REFINE, "--o", "out/run", sbatch=TWO_NODES)
     job.wait_for_iteration(2)
+    (rank,) = ranks(job, "n2")
+    os.kill(rank, signal.SIGSTOP)  # the run does not end before Slurm's scheduler has looked
     urgent = job.slurm.run(
         *("sbatch", "--parsable", "--partition=urgent", "--nodes=3", "--exclusive"),
         *("--output=/dev/null", "--wrap", "true"),
     )
-    job.slurm.start_now(job.number)
+    job.slurm.wait_for(lambda: "Slurm asks to stop" in job.log(), "the warning")
+    os.kill(rank, signal.SIGCONT)
     assert job.slurm.wait_until_over(urgent)["JobState"] == "COMPLETED"
+    job.slurm.start_now(job.number)  # not before its first start is quite over
 
     log = job.finish()
     assert "Slurm asks to stop" in log
@@ -147,13 +152,13 @@ def test_ranks_of_mpich_are_started_by_pmi2_and_again_when_one_is_killed(
     (job.folder / "libmpi.so.12").symlink_to(MPICH)  # its name on all other systems
     job.submit(
         *("many_nodes", *REFINE, "--o", "out/run"),
-        sbatch=THREE_NODES,
+        sbatch=TWO_NODES,
         HALFMAP_LAUNCHER="srun --mpi=pmi2",
         LD_LIBRARY_PATH=str(job.folder),
         MPI4PY_LIBMPI=str(job.folder / "libmpi.so.12"),
     )
     job.wait_for_iteration(2)
-    os.kill(ranks(job, "n3")[0], signal.SIGKILL)
+    os.kill(ranks(job, "n2")[0], signal.SIGKILL)
 
     job.finish()
     assert job.starts() == 2
