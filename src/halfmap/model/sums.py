@@ -5,7 +5,7 @@ gives the same bits. Fixed point, with scales (`halfmap.model.exact`) chosen at 
 start of an iteration; converted to floating point once, when everything is summed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -101,25 +101,19 @@ class FourierSums:
 
     def signal_planes(self, z: slice) -> Complex128[Array, "slab y x"]:
         """Return the numerator of some planes of constant z."""
-        return _frozen(self._complex(planes, z))
+        real, imaginary = (planes(self.values[:, i], self.sphere, z) for i in (0, 1))
+        both = np.empty(real.shape, np.complex128)
+        both.real, both.imag = real, imaginary
+        return _frozen(both)
 
     def weight_planes(self, z: slice) -> Float64[Array, "slab y x"]:
         """Return the weight of some planes of constant z."""
         return _frozen(planes(self.values[:, 2], self.sphere, z))
 
-    def signal_columns(self, x: slice) -> Complex128[Array, "z y slab"]:
-        """Return the numerator of some planes of constant x."""
-        return _frozen(self._complex(columns, x))
-
-    def weight_columns(self, x: slice) -> Float64[Array, "z y slab"]:
-        """Return the weight of some planes of constant x."""
-        return _frozen(columns(self.values[:, 2], self.sphere, x))
-
-    def _complex(self, part: Callable[[Array, PaddedSphere, slice], Array], where: slice) -> Array:
-        real, imaginary = (part(self.values[:, i], self.sphere, where) for i in (0, 1))
-        both = np.empty(real.shape, np.complex128)
-        both.real, both.imag = real, imaginary
-        return both
+    def columns(self, x: slice) -> tuple[Complex128[Array, "z y slab"], Float64[Array, "z y slab"]]:
+        """Return numerator and weight of some planes of constant x."""
+        both = columns(self.values, self.sphere, x)
+        return both[..., :2].view(np.complex128)[..., 0], both[..., 2]
 
 
 def _frozen(copy: Array) -> Array:

@@ -76,17 +76,17 @@ def planes(
 
 
 def columns(
-    values: Shaped[Array, " voxel"], sphere: PaddedSphere, x: slice
-) -> Shaped[Array, "z y slab"]:
+    values: Shaped[Array, "voxel ..."], sphere: PaddedSphere, x: slice
+) -> Shaped[Array, "z y slab ..."]:
     """Unpack some planes of constant x."""
     starts = row_starts(sphere)
     length = np.diff(starts)
     along_x = range(*x.indices(sphere.shape[2]))
-    dense = np.zeros((len(length), len(along_x)), values.dtype)
+    dense = np.zeros((len(length), len(along_x), *values.shape[1:]), values.dtype)
     for column, position in enumerate(along_x):
         rows = np.flatnonzero(length > position)
-        dense[rows, column] = values[starts[rows] + position]
-    return dense.reshape(*sphere.shape[:2], len(along_x))
+        dense[rows, column] = values.take(starts[rows] + position, axis=0)
+    return dense.reshape(*sphere.shape[:2], *dense.shape[1:])
 
 
 def packed(dense: Shaped[Array, "z y x"], sphere: PaddedSphere) -> Shaped[Array, " voxel"]:

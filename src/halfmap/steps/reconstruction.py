@@ -101,9 +101,10 @@ class _Posterior:
     def values(self, x: slice) -> Complex128[Array, "z y slab"]:
         """Return the posterior mean of some planes of constant x."""
         square = self.sphere.squared_radius(x=x)
-        precision = self._precision(self.sums.weight_columns(x), square)
+        signal, weight = self.sums.columns(x)
+        precision = self._precision(weight, square)
         np.maximum(precision, self.floor[square], out=precision)
-        signal = self.sums.signal_columns(x) * (square <= self.sphere.reach**2)
+        signal = signal * (square <= self.sphere.reach**2)
         np.divide(signal, precision, out=signal, where=precision > 0.0)
         return np.asarray(signal)
 
@@ -114,7 +115,7 @@ class _Posterior:
             square = self.sphere.squared_radius(z=z)
             precision[z] = self._precision(self.sums.weight_planes(z), square)
         weights = gridding_weights(precision, self.sphere, padded, n_iterations)
-        return lambda x: self.sums.signal_columns(x) * weights[:, :, x]
+        return lambda x: self.sums.columns(x)[0] * weights[:, :, x]
 
     def _precision(self, weight: Array, square: Array) -> Float[Array, "..."]:
         prior = self.prior[square]
