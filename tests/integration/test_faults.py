@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Launch
-from .fault_runs import REFINE, cue, found, prepared, refined_without
+from .conftest import Launch, run_program
+from .fault_runs import REFINE, SECONDS, cue, found, launched, prepared, refined_without
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +122,30 @@ def test_nothing_of_a_lost_world_stays_in_memory(tmp_path: Path, tiny_particles:
     assert done.returncode == 0, done.stderr
     said = [line for line in done.stdout.splitlines() if line.startswith("of the lost world")]
     assert said == ["of the lost world: []"] * 5  # three survivors, then two
+
+
+FAILING = """
+import sys
+import halfmap.engine.progress as progress
+from halfmap.errors import DataError
+
+def fail(*_):
+    raise DataError("gone")
+
+progress.keep_times = fail
+from halfmap.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_error_that_one_rank_alone_knows_of_ends_all_once(
+    tmp_path: Path, tiny_particles: Path
+) -> None:
+    folder = prepared(tmp_path / "run", tiny_particles)
+
+    done = run_program(launched(*REFINE, n=3, program=FAILING), folder, SECONDS)
+
+    assert done.returncode == 3
+    assert done.stderr.count("halfmap: rank 0: gone") == 1
+    assert "was lost" not in done.stdout
+    assert not (folder / "out/run_finished.txt").exists()
