@@ -64,7 +64,7 @@ def test_a_slice_is_what_an_image_of_that_grid_shows(name: str) -> None:
     search = search_of(GEOMETRIES[name])
     assert search.candidates is not None
     row = search.candidates[slice(77, 78)]
-    axes = coarse_axes(search, row)
+    axes = coarse_axes(search, row.direction, row.psi)
     cut = np.zeros((1, search.disc.width), np.float32)
     project_classes(search, row.class_index, axes, (search.pixels, cut))
 
@@ -79,7 +79,9 @@ def _matrix_of(search: Search) -> Array:
     assert search.candidates is not None
     row = search.candidates[slice(77, 78)]
     plain = replace(search.plan.images, geometry=GEOMETRIES["own grid"])
-    axes = coarse_axes(replace(search, plan=replace(search.plan, images=plain)), row)
+    axes = coarse_axes(
+        replace(search, plan=replace(search.plan, images=plain)), row.direction, row.psi
+    )
     x, y = axes.reshape(2, 3) / search.sphere.padding
     return np.stack([x, y, np.cross(x, y)])
 

@@ -218,3 +218,27 @@ def test_relaxed_symmetry_turns_psi_with_the_direction() -> None:
         np.sort(chosen, axis=0), np.sort([PRIOR, [-33.0, 116.0, 301.0]], axis=0), atol=2.0
     )
     np.testing.assert_allclose(np.exp(found.log_prior), 0.5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"sigma_deg": (0.5, 0.5, 0.2)},  # of which some particles keep the nearest alone
+        {"sigma_deg": (0.0, 3.0, 0.0)},
+        {"sigma_deg": (3.0, 0.0, 3.0), "bimodal_psi": True},
+        {"relaxed_symmetry": "C2"},
+    ],
+)
+def test_several_particles_get_what_each_gets_alone(changes: dict[str, Any]) -> None:
+    priors = np.array([PRIOR, [-120.0, 91.0, 359.0], [10.0, 1.0, -20.0]])
+    wanted = {"sigma_deg": (3.0, 3.0, 3.0), **changes}
+
+    together, _, _ = search(prior=priors, **wanted)
+
+    for particle, prior in enumerate(priors):
+        alone, _, _ = search(prior=prior, **wanted)
+        own = together.particle == particle
+        np.testing.assert_array_equal(together.direction[own], alone.direction)
+        np.testing.assert_array_equal(together.psi[own], alone.psi)
+        np.testing.assert_array_equal(together.log_prior[own], alone.log_prior)

@@ -11,10 +11,12 @@ operator of its group (`halfmap.model.symmetry`). Two groups count here:
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.model.orientations import direction_pixels, psi_angles_deg
@@ -45,17 +47,44 @@ class LocalGrid:
 
 @dataclass(frozen=True, slots=True)
 class LocalOrientations:
-    """The orientations around one particle's prior.
+    """The orientations around the priors of some particles, one particle after the other.
 
-    Directions outer, psi inner. Unperturbed, as the prior is.
+    Directions outer, psi inner. Unperturbed, as the priors are.
     """
 
+    first: Int[Array, " particle_and_1"]
+    """Where those of each particle begin, and the end."""
     direction: Int[Array, " pair"]
     """Index into `direction_pixels` (not the HEALPix pixel)."""
     psi: Int[Array, " pair"]
     """Index into `psi_angles_deg`."""
     log_prior: Float[Array, " pair"]
     """Natural logarithm of the prior; the priors of a particle sum to 1."""
+
+    @property
+    def particle(self) -> Int[Array, " pair"]:
+        """Which particle each is of."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
+
+    @property
+    def relative_log_prior(self) -> Float32[Array, " pair"]:
+        """The logarithm of the prior over the mean of the particle's own."""
+        mean = np.logaddexp.reduceat(self.log_prior, self.first[:-1]) - np.log(np.diff(self.first))
+        relative = self.log_prior - np.repeat(mean, np.diff(self.first))
+        return np.asarray(relative.astype(np.float32))
+
+
+class _Ragged(NamedTuple):
+    """Some of a list, with a number each, for each of several rows; none is empty."""
+
+    first: Int[Array, " row_and_1"]
+    member: Int[Array, " n"]
+    value: Float[Array, " n"]
+
+    @property
+    def counts(self) -> Int[Array, " row"]:
+        """How many each row has."""
+        return np.diff(self.first)
 
 
 def local_grid(sampling: Sampling) -> LocalGrid:
@@ -109,8 +138,10 @@ def _mate_psi_deg(
     return shifts
 
 
-def local_orientations(grid: LocalGrid, prior_angles_deg: Float[Array, " 3"]) -> LocalOrientations:
-    """Select the orientations within three sigma of a particle's prior, with their log-prior.
+def local_orientations(
+    grid: LocalGrid, prior_angles_deg: Float[Array, "*particle 3"]
+) -> LocalOrientations:
+    """Select the orientations within three sigma of each particle's prior, with their log-prior.
 
     Direction and psi are independent. With sigmas for rot and tilt the prior is a Gaussian of the
     larger one in the angle between directions; with one of them, in the distance from the meridian
@@ -119,97 +150,132 @@ def local_orientations(grid: LocalGrid, prior_angles_deg: Float[Array, " 3"]) ->
     Parameters
     ----------
     prior_angles_deg
-        rot, tilt, psi at the centre of the prior.
+        rot, tilt, psi at the centre of the prior: of one particle, or of several.
     """
-    prior = np.asarray(prior_angles_deg)
+    priors = np.asarray(prior_angles_deg).reshape(-1, 3)
     if grid.mate_psi_deg is not None:
-        return _at_all_mates(grid, grid.mate_psi_deg, prior)
-    direction, log_direction = _near_directions(grid, grid.operators, prior[:2])
-    psi, log_psi = _within_cutoff(_psi_away(grid, grid.psi_deg, prior[2]), grid.sigma_deg[2])
+        return _joined([_at_all_mates(grid, grid.mate_psi_deg, prior) for prior in priors])
+    directions = _near_directions(grid, grid.operators, priors[:, :2])
+    away = _psi_away(grid, grid.psi_deg, priors[:, 2:])
+    return _pairs(directions, _within_cutoff(_whole_rows(away), grid.sigma_deg[2]))
+
+
+def _pairs(directions: _Ragged, psis: _Ragged) -> LocalOrientations:
+    """Combine each direction of a particle with each of its in-plane angles."""
+    n_psi = np.repeat(psis.counts, directions.counts)
+    end = np.cumsum(n_psi)
+    # of each pair: its place in ``psis``, which starts anew with every direction
+    restart = np.repeat(psis.first[:-1], directions.counts) - (end - n_psi)
+    psi = np.arange(n_psi.sum()) + np.repeat(restart, n_psi)
     return LocalOrientations(
-        direction=np.repeat(direction, len(psi)),
-        psi=np.tile(psi, len(direction)),
-        log_prior=(log_direction[:, None] + log_psi).ravel(),
+        first=np.concatenate([[0], np.cumsum(directions.counts * psis.counts)]),
+        direction=np.repeat(directions.member, n_psi),
+        psi=psis.member[psi],
+        log_prior=np.repeat(directions.value, n_psi) + psis.value[psi],
+    )
+
+
+def _joined(found: Sequence[LocalOrientations]) -> LocalOrientations:
+    """Return those of single particles as one list."""
+    return LocalOrientations(
+        first=np.cumsum([0, *(len(own.psi) for own in found)]),
+        direction=np.concatenate([own.direction for own in found]),
+        psi=np.concatenate([own.psi for own in found]),
+        log_prior=np.concatenate([own.log_prior for own in found]),
     )
 
 
 def _at_all_mates(
     grid: LocalGrid, mate_psi_deg: Float[Array, "operator direction"], prior: Float[Array, " 3"]
 ) -> LocalOrientations:
-    """Select around the prior and all its mates; where their cones overlap, priors add up."""
+    """Select around a prior and all its mates; where their cones overlap, priors add up."""
     n_psi = len(grid.psi_deg)
     pairs, priors = [], []
     for operator, turn in zip(grid.operators, mate_psi_deg, strict=True):
-        direction, log_direction = _near_directions(grid, operator[None], prior[:2])
+        _, direction, log_direction = _near_directions(grid, operator[None], prior[None, :2])
         away = _psi_away(grid, grid.psi_deg + turn[direction, None], prior[2])
-        log_psi = _log_priors(away, grid.sigma_deg[2])
-        row, psi = np.nonzero(np.isfinite(log_psi))
-        pairs.append(direction[row] * n_psi + psi)
-        priors.append(np.exp(log_direction[row] + log_psi[row, psi]))
+        psi = _within_cutoff(_whole_rows(away), grid.sigma_deg[2])
+        pairs.append(np.repeat(direction, psi.counts) * n_psi + psi.member)
+        priors.append(np.exp(np.repeat(log_direction, psi.counts) + psi.value))
     found, place = np.unique(np.concatenate(pairs), return_inverse=True)
     total = np.bincount(place, np.concatenate(priors)) / len(grid.operators)
-    return LocalOrientations(found // n_psi, found % n_psi, np.log(total))
+    return LocalOrientations(
+        np.array([0, len(found)]), found // n_psi, found % n_psi, np.log(total)
+    )
 
 
 def _near_directions(
-    grid: LocalGrid, operators: Float[Array, "operator 3 3"], prior_deg: Float[Array, " 2"]
-) -> tuple[Array, Array]:
+    grid: LocalGrid,
+    operators: Float[Array, "operator 3 3"],
+    priors_deg: Float[Array, "particle 2"],
+) -> _Ragged:
     """Select directions by their nearest mate under some operators."""
     sigma_rot, sigma_tilt, _ = grid.sigma_deg
     if sigma_rot > 0.0 and sigma_tilt > 0.0:
-        return _in_cone(grid, operators, prior_deg, max(sigma_rot, sigma_tilt))
+        widest = max(sigma_rot, sigma_tilt)
+        return _within_cutoff(_cones(grid, operators, priors_deg, widest), widest)
     if sigma_rot > 0.0:
-        off_meridian = direction_vectors(np.array([prior_deg[0] + 90.0, 90.0]))
+        on_equator = np.full(len(priors_deg), 90.0)
+        off_meridian = direction_vectors(np.column_stack([priors_deg[:, 0] + 90.0, on_equator]))
         # operators act on the direction: d' = D d, so v · d' = (v D) · d
-        sines = np.abs(off_meridian @ operators @ grid.directions).min(axis=0)
-        return _within_cutoff(np.degrees(np.arcsin(np.minimum(sines, 1.0))), sigma_rot)
-    cosines = np.clip(operators[:, 2] @ grid.directions, -1.0, 1.0)
-    tilt = np.degrees(np.arccos(cosines))
-    away = np.abs(tilt - prior_deg[1])
+        sines = [np.abs(v @ operators @ grid.directions).min(axis=0) for v in off_meridian]
+        away = np.degrees(np.arcsin(np.minimum(sines, 1.0)))
+        return _within_cutoff(_whole_rows(away), sigma_rot)
+    tilt = np.degrees(np.arccos(np.clip(operators[:, 2] @ grid.directions, -1.0, 1.0)))
     if grid.bimodal:
-        away = np.minimum(away, np.abs(180.0 - tilt - prior_deg[1]))
-    return _within_cutoff(away.min(axis=0), sigma_tilt)
+        tilt = np.concatenate([tilt, 180.0 - tilt])
+    away = np.array([np.abs(tilt - prior).min(axis=0) for prior in priors_deg[:, 1]])
+    return _within_cutoff(_whole_rows(away), sigma_tilt)
 
 
-def _in_cone(
+def _cones(
     grid: LocalGrid,
     operators: Float[Array, "operator 3 3"],
-    prior_deg: Float[Array, " 2"],
+    priors_deg: Float[Array, "particle 2"],
     sigma_deg: float,
-) -> tuple[Array, Array]:
-    """Select by the angle to the prior; most directions are dismissed by their cosine alone."""
-    each = direction_vectors(prior_deg) @ operators @ grid.directions
-    cosines = (np.abs(each) if grid.bimodal else each).max(axis=0)
-    cutoff_deg = min(CUTOFF_SIGMA * sigma_deg, 180.0)
-    near = np.flatnonzero(cosines >= math.cos(math.radians(cutoff_deg)))
-    if len(near) == 0:
-        near = np.array([cosines.argmax()])
-    angle = np.degrees(np.arccos(np.clip(cosines[near], -1.0, 1.0)))
-    kept, log_prior = _within_cutoff(angle, sigma_deg)
-    return near[kept], log_prior
+) -> _Ragged:
+    """Return angles to each prior; most directions are dismissed by their cosine alone."""
+    least = math.cos(math.radians(min(CUTOFF_SIGMA * sigma_deg, 180.0)))
+    near, cosines = [], []
+    for vector in direction_vectors(priors_deg):
+        each = vector @ operators @ grid.directions
+        cosine = (np.abs(each) if grid.bimodal else each).max(axis=0)
+        (own,) = np.nonzero(cosine >= least)
+        near.append(own if len(own) else cosine.argmax(keepdims=True))
+        cosines.append(cosine[near[-1]])
+    angles = np.degrees(np.arccos(np.clip(np.concatenate(cosines), -1.0, 1.0)))
+    return _Ragged(np.cumsum([0, *map(len, near)]), np.concatenate(near), angles)
 
 
-def _psi_away(grid: LocalGrid, psi_deg: Float[Array, "*row psi"], prior_deg: float) -> Array:
+def _psi_away(
+    grid: LocalGrid, psi_deg: Float[Array, "*row psi"], prior_deg: float | Float[Array, "row 1"]
+) -> Float[Array, "row psi"]:
     """Return how far in-plane angles are from the prior, the short way round."""
     period = 180.0 if grid.bimodal else 360.0
     turn = np.abs(psi_deg - prior_deg) % period
     return np.asarray(np.minimum(turn, period - turn))
 
 
-def _within_cutoff(deviation_deg: Float[Array, " n"], sigma_deg: float) -> tuple[Array, Array]:
-    """Return the indices within the cutoff, or the nearest one, and their normalised log-prior."""
-    log_prior = _log_priors(deviation_deg[None], sigma_deg)[0]
-    kept = np.flatnonzero(np.isfinite(log_prior))
-    return kept, log_prior[kept]
+def _whole_rows(values: Float[Array, "row n"]) -> _Ragged:
+    """Return whole rows as lists of some."""
+    n_rows, n = values.shape
+    return _Ragged(np.arange(n_rows + 1) * n, np.tile(np.arange(n), n_rows), values.ravel())
 
 
-def _log_priors(deviation_deg: Float[Array, "row n"], sigma_deg: float) -> Float[Array, "row n"]:
-    """Return the normalised log-prior of each row: -inf beyond the cutoff, but for the nearest."""
+def _within_cutoff(deviation_deg: _Ragged, sigma_deg: float) -> _Ragged:
+    """Select of each row what is within the cutoff, or the nearest; return the log-priors.
+
+    Those of a row sum to 1.
+    """
+    first, index, away = deviation_deg
     if sigma_deg <= 0.0:
-        return np.full(deviation_deg.shape, -math.log(deviation_deg.shape[1]))
-    log_prior = -0.5 * (deviation_deg / sigma_deg) ** 2
-    log_prior[deviation_deg >= CUTOFF_SIGMA * sigma_deg] = -np.inf
-    empty = log_prior.max(axis=1) == -np.inf
-    if empty.any():
-        log_prior[empty, deviation_deg[empty].argmin(axis=1)] = 0.0
-    return np.asarray(log_prior - np.logaddexp.reduce(log_prior, axis=1, keepdims=True))
+        even = -np.log(deviation_deg.counts)
+        return _Ragged(first, index, np.repeat(even, deviation_deg.counts))
+    kept = away < CUTOFF_SIGMA * sigma_deg
+    for row in np.flatnonzero(np.minimum.reduceat(away, first[:-1]) >= CUTOFF_SIGMA * sigma_deg):
+        kept[first[row] + away[first[row] : first[row + 1]].argmin()] = True
+    n_kept = np.add.reduceat(kept, first[:-1], dtype=np.int64)
+    start = np.concatenate([[0], np.cumsum(n_kept)])
+    log_prior = -0.5 * (away[kept] / sigma_deg) ** 2
+    log_total = np.logaddexp.reduceat(log_prior, start[:-1])
+    return _Ragged(start, index[kept], log_prior - np.repeat(log_total, n_kept))

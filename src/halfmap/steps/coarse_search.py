@@ -1,13 +1,14 @@
 """First pass: compare images with coarse slices at coarse shifts; keep what is significant."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
-from halfmap.kernels.protocol import Samples, Spectra
-from halfmap.model.local_orientations import LocalOrientations, local_orientations
+from halfmap.kernels.protocol import Spectra
+from halfmap.model.local_orientations import LocalOrientations, allowed_share, local_orientations
 from halfmap.model.orientations import psi_angles_deg
 from halfmap.steps.prepare_images import PreparedImages
 from halfmap.steps.search import Candidates, Search
@@ -70,34 +71,35 @@ def global_search(
     log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
     if search.local is None:
         return significant(scores, norms, search.candidates, log_shift, search)
-    priors = [_relative_prior(local_orientations(search.local, p), search) for p in prior_deg]
+    priors = _dense_priors(local_orientations(search.local, prior_deg), search)
     _add_priors(scores, norms, priors, search)
     found = significant(scores, norms, search.candidates, log_shift, search)
-    groups, image = found.groups, np.repeat(np.arange(n), np.diff(found.samples.first_group))
-    own = np.stack(priors)[image, groups.direction, groups.psi]
+    groups = found.groups
+    own = priors[found.image_of_group, groups.direction, groups.psi]
     return replace(found, groups=replace(groups, log_prior=own))
 
 
-def _relative_prior(allowed: LocalOrientations, search: Search) -> Float32[Array, "direction psi"]:
+def _dense_priors(
+    allowed: LocalOrientations, search: Search
+) -> Float32[Array, "image direction psi"]:
     """Return the log-prior of every orientation, relative to the mean of those allowed."""
-    n_psi = len(psi_angles_deg(search.plan.sampling))
-    relative = np.full((search.n_directions, n_psi), NEVER, np.float32)
-    mean = np.logaddexp.reduce(allowed.log_prior) - np.log(len(allowed.log_prior))
-    relative[allowed.direction, allowed.psi] = allowed.log_prior - mean
-    return relative
+    shape = search.n_directions, len(psi_angles_deg(search.plan.sampling))
+    dense = np.full((len(allowed.first) - 1, *shape), NEVER, np.float32)
+    dense[allowed.particle, allowed.direction, allowed.psi] = allowed.relative_log_prior
+    return dense
 
 
 def _add_priors(
     scores: Float32[Array, "image shift row"],
     norms: Float32[Array, "image row"],
-    priors: list[Float32[Array, "direction psi"]],
+    priors: Float32[Array, "image direction psi"],
     search: Search,
 ) -> None:
     """Subtract each image's log-priors from what is subtracted anyway.
 
     By correlation priors do not count, but what they forbid stays forbidden.
     """
-    by_pair = norms.reshape(len(norms), -1, *priors[0].shape)
+    by_pair = norms.reshape(len(norms), -1, *priors.shape[1:])
     for i, relative in enumerate(priors):
         if search.plan.rules.cross_correlation:
             forbidden = np.tile((relative == NEVER).ravel(), by_pair.shape[1])
@@ -109,85 +111,66 @@ def _add_priors(
 def local_search(
     images: PreparedImages, prior_deg: Float[Array, "image 3"], search: Search
 ) -> CoarseResult:
-    """Search, for each image, the orientations around the centre of its prior."""
-    searched = search.searched_classes
-    near = [_local_candidates(prior, searched, search) for prior in prior_deg]
-    ends = np.cumsum([0, *(len(candidates) for candidates in near)])
-    axes = coarse_axes(search, joined(near))
-    shifts, disc = search.shifts, search.disc
-    copies = np.empty((len(images), len(shifts.coarse_A), disc.coarse_width), np.float32)
-    masked, power = coarse_spectra(images.compared, search)
-    search.kernels.shifted(masked, shifts.coarse_ramps, copies)
+    """Search, for each image, the orientations around the centre of its prior.
+
+    Row r of an image is one of its orientations in one class; the images with few orientations
+    have rows that are forbidden. Class priors are not used.
+    """
+    assert search.local is not None
+    near, searched = local_orientations(search.local, prior_deg), search.searched_classes
+    log_prior, n_rows = near.relative_log_prior, int(np.diff(near.first).max())
+    scores, norms = _cone_scores(images.compared, near, n_rows, search)
+    if not search.plan.rules.cross_correlation:
+        norms[near.particle, :, _place_in_cone(near)] -= log_prior[:, None]
     log_shift = log_shift_prior(images.applied_A - images.prior_offset_A, search)
-    found = []
-    for i, candidates in enumerate(near):
-        own = axes[ends[i] : ends[i + 1]].reshape(len(searched), -1, 6)
-        scores = _cone_scores(power[i], copies[i], (searched, own), search)
-        found.append(significant(*scores, candidates, log_shift[i : i + 1], search))
-    return _merged(found)
+    row = np.arange(n_rows * len(searched))
+    rows = Candidates(np.repeat(searched, n_rows), row, row, np.zeros(len(row), np.float32))
+    n = len(images)
+    found = significant(
+        scores.reshape(n, -1, len(row)), norms.reshape(n, -1), rows, log_shift, search
+    )
+    own = near.first[found.image_of_group] + found.samples.orientation % n_rows
+    class_index = found.groups.class_index
+    groups = Candidates(class_index, near.direction[own], near.psi[own], log_prior[own])
+    return replace(found, groups=groups)
+
+
+def n_local_rows(search: Search) -> int:
+    """Return roughly how many rows the local search of an image has."""
+    assert search.local is not None
+    n_psi = len(psi_angles_deg(search.plan.sampling))
+    every = len(search.searched_classes) * search.n_directions * n_psi
+    return round(allowed_share(search.local) * every)
+
+
+def _place_in_cone(near: LocalOrientations) -> Int[Array, " pair"]:
+    """Return the number of each orientation among those of its particle."""
+    return np.asarray(np.arange(len(near.psi)) - near.first[near.particle])
 
 
 def _cone_scores(
-    power: Float32[Array, " pixel"],
-    copies: Float32[Array, "shift coarse_width"],
-    cones: tuple[Int[Array, " searched"], Float32[Array, "searched orientation 6"]],
-    search: Search,
-) -> tuple[Float32[Array, "1 shift row"], Float32[Array, "1 row"]]:
-    """Compare an image with one cone of slices (class, axes) after the other."""
-    n_classes, n = cones[1].shape[:2]
-    scores = np.empty((len(copies), n_classes, n), np.float32)
-    norms = np.empty((n_classes, n), np.float32)
-    part = np.empty((len(copies), n), np.float32)
-    for i, (k, axes) in enumerate(zip(*cones, strict=True)):
-        slices_of = (search.volumes[k], search.coarse_pixels)
-        search.kernels.cone_scores(slices_of, axes, copies, power, (part, norms[i]))
-        scores[:, i] = part
-    return scores.reshape(1, len(copies), -1), norms.reshape(1, -1)
-
-
-def joined(candidates: list[Candidates]) -> Candidates:
-    """Return several lists of orientations as one."""
-    names = ("class_index", "direction", "psi", "log_prior")
-    return Candidates(*(np.concatenate([getattr(c, name) for c in candidates]) for name in names))
-
-
-def _merged(found: list[CoarseResult]) -> CoarseResult:
-    """Return the results of single images as the result of all of them."""
-    samples = [result.samples for result in found]
-    n_samples = np.concatenate([np.diff(s.first_sample) for s in samples])
-    return CoarseResult(
-        samples=Samples(
-            first_group=np.cumsum([0, *(len(s.orientation) for s in samples)]),
-            orientation=np.concatenate([s.orientation for s in samples]),
-            first_sample=np.concatenate([[0], np.cumsum(n_samples)]),
-            shift=np.concatenate([s.shift for s in samples]),
-        ),
-        groups=joined([result.groups for result in found]),
-        log_shift=np.concatenate([result.log_shift for result in found]),
-        n_significant=np.concatenate([result.n_significant for result in found]),
-        weights=np.concatenate([result.weights for result in found]),
-        peak=np.concatenate([result.peak for result in found]),
-        total=np.concatenate([result.total for result in found]),
-    )
-
-
-def _local_candidates(
-    prior_deg: Float[Array, " 3"], searched: Int[Array, " searched"], search: Search
-) -> Candidates:
-    """List the orientations near the prior, once for each class that is searched.
-
-    Class priors are not used.
-    """
-    assert search.local is not None
-    near = local_orientations(search.local, prior_deg)
-    mean = np.logaddexp.reduce(near.log_prior) - np.log(len(near.log_prior))
-    log_prior = (near.log_prior - mean).astype(np.float32)
-    return Candidates(
-        class_index=np.repeat(searched, len(near.psi)),
-        direction=np.concatenate([near.direction] * len(searched)),
-        psi=np.concatenate([near.psi] * len(searched)),
-        log_prior=np.concatenate([log_prior] * len(searched)),
-    )
+    compared: Spectra, near: LocalOrientations, n_rows: int, search: Search
+) -> tuple[
+    Float32[Array, "image shift searched row"],
+    Float32[Array, "image searched row"],
+]:
+    """Compare each image with one cone of slices of each class; unused rows are forbidden."""
+    axes = coarse_axes(search, near.direction, near.psi)
+    masked, power = coarse_spectra(compared, search)
+    ramps, searched = search.shifts.coarse_ramps, search.searched_classes
+    copies = np.empty((len(masked), *ramps.shape), np.float32)
+    search.kernels.shifted(masked, ramps, copies)
+    scores = np.full((len(masked), len(ramps), len(searched), n_rows), NEVER)
+    norms = np.ones((len(masked), len(searched), n_rows), np.float32)
+    for i, (first, last) in enumerate(pairwise(near.first)):
+        part = np.empty((len(ramps), last - first), np.float32)
+        for j, k in enumerate(searched):
+            slices_of, out = (search.volumes[k], search.coarse_pixels), norms[i, j, : last - first]
+            search.kernels.cone_scores(
+                slices_of, axes[first:last], copies[i], power[i], (part, out)
+            )
+            scores[i, :, j, : last - first] = part
+    return scores, norms
 
 
 def coarse_spectra(

@@ -11,9 +11,9 @@ from halfmap.model.particles import Particles, Poses
 from halfmap.model.rotations import euler_angles
 from halfmap.steps.accumulate import ImageSums, accumulate
 from halfmap.steps.batch import Batch, make_batch
-from halfmap.steps.coarse_search import global_search, local_search
+from halfmap.steps.coarse_search import global_search, local_search, n_local_rows
 from halfmap.steps.faults import NO_WEIGHT, find_faults
-from halfmap.steps.fine_search import FineResult, fine_search
+from halfmap.steps.fine_search import TABLE_BYTES, FineResult, fine_search
 from halfmap.steps.fixed_search import fixed_batch_size, fixed_search
 from halfmap.steps.prepare_images import PreparedImages, prepare_images
 from halfmap.steps.pruning import needs_pruning, pruned
@@ -26,8 +26,9 @@ COARSE_BYTES = 64 * 2**20
 """Coarse scores that are held at a time; more particles are cut into batches, always alike."""
 FINE_BYTES = 64 * 2**20
 """The same of fine scores."""
-LOCAL_BATCH = 8
-"""Particles whose fine slices are held at a time in a local search: hardly any are shared."""
+LOCAL_BATCH = 16
+"""Particles of a local search that are compared together. They share hardly any slices, so more
+would save little and take the slices out of the cache."""
 
 __all__ = ["UnitResult", "Workspace", "run_unit"]
 
@@ -130,25 +131,39 @@ def batch_size(search: Search) -> int:
     """Return how many particles are searched together; it depends on the search alone."""
     if search.plan.sampling.fixed_angles:
         return fixed_batch_size(search)
-    if search.candidates is None:
-        return LOCAL_BATCH
-    scores = len(search.candidates) * len(search.shifts.coarse_A)
-    return max(1, COARSE_BYTES // (4 * max(scores, 1)))
+    shared = search.candidates
+    n_rows = n_local_rows(search) if shared is None else len(shared)
+    scores = n_rows * len(search.shifts.coarse_A)
+    fitting = max(1, COARSE_BYTES // (4 * max(scores, 1)))
+    return min(fitting, LOCAL_BATCH) if shared is None else fitting
 
 
 def fine_batches(coarse: CoarseResult, search: Search) -> Iterator[Bool[Array, " image"]]:
-    """Cut images into batches whose fine scores fit into memory; lost images are left out."""
-    samples = coarse.samples
-    n_samples = np.diff(samples.first_sample[samples.first_group])
-    sampling = search.plan.sampling
-    bytes_each = 4 * n_samples * sampling.n_child_orientations * sampling.n_child_shifts
+    """Cut images into batches whose fine search fits into memory; lost images are left out."""
+    share = _share_of_memory(coarse, search)
     kept = np.flatnonzero(~coarse.lost)
     while len(kept):
-        n = max(1, int(np.searchsorted(np.cumsum(bytes_each[kept]), FINE_BYTES, side="right")))
+        n = max(1, int(np.searchsorted(np.cumsum(share[kept]), 1.0, side="right")))
         batch = np.zeros(len(coarse.total), np.bool_)
         batch[kept[:n]] = True
         yield batch
         kept = kept[n:]
+
+
+def _share_of_memory(coarse: CoarseResult, search: Search) -> Float[Array, " image"]:
+    """Return which part of the memory for fine scores, or for fine slices, an image takes.
+
+    Slices count in local searches: in others images share them.
+    """
+    samples, sampling = coarse.samples, search.plan.sampling
+    n_children = sampling.n_child_orientations
+    n_samples = np.diff(samples.first_sample[samples.first_group])
+    of_scores = 4 * n_samples * n_children * sampling.n_child_shifts / FINE_BYTES
+    if search.candidates is not None or sampling.fixed_angles:
+        return np.asarray(of_scores)
+    n_groups = np.diff(samples.first_group)
+    of_slices = 4 * n_groups * n_children * search.disc.width / TABLE_BYTES
+    return np.asarray(np.maximum(of_scores, of_slices))
 
 
 def _coarse_search(

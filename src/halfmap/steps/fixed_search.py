@@ -98,6 +98,6 @@ def _own_slices(n: int, search: Search) -> Float32[Array, "slot 1 width"]:
         log_prior=np.zeros(len(slots), np.float32),
     )
     slices = np.empty((len(rows), search.disc.coarse_width), np.float32)
-    axes = coarse_axes(search, rows)
+    axes = coarse_axes(search, rows.direction, rows.psi)
     project_classes(search, rows.class_index, axes, (search.coarse_pixels, slices))
     return slices[:, None]

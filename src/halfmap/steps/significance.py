@@ -34,6 +34,12 @@ class CoarseResult:
     """Logarithm of the weight of fine states that were left out beforehand, if any were."""
 
     @property
+    def image_of_group(self) -> Int[Array, " group"]:
+        """Which image each group is of."""
+        per_image = np.diff(self.samples.first_group)
+        return np.repeat(np.arange(len(per_image)), per_image)
+
+    @property
     def lost(self) -> Bool[Array, " image"]:
         """Which images have no state of any weight: all are forbidden, or not a number."""
         found = np.isfinite(self.total) & (self.total > 0.0) & (self.peak > 0.5 * NEVER)

@@ -49,7 +49,7 @@ def fill_coarse_slices(search: Search, out: Float32[Array, "row float"], block: 
     rows = search.candidates[block]
     width = search.disc.coarse_width
     own = out[block]
-    axes = coarse_axes(search, rows)
+    axes = coarse_axes(search, rows.direction, rows.psi)
     project_classes(search, rows.class_index, axes, (search.coarse_pixels, own[:, :width]))
     search.kernels.half_power(own[:, :width], own[:, width:])
 
@@ -68,14 +68,15 @@ def project_classes(
             search.kernels.project(volume, axes[first:last], pixels, out[first:last])
 
 
-def coarse_axes(search: Search, rows: Candidates) -> Float32[Array, "row 6"]:
+def coarse_axes(
+    search: Search, direction: Int[Array, " row"], psi: Int[Array, " row"]
+) -> Float32[Array, "row 6"]:
     """Return where kx and ky of each coarse slice point, in padded voxels."""
     sampling = search.plan.sampling
     if search.given_deg is not None:
-        return slice_axes(search, euler_matrices(search.given_deg[rows.direction]))
+        return slice_axes(search, euler_matrices(search.given_deg[direction]))
     _, directions = direction_pixels(sampling)
-    psi = psi_angles_deg(sampling)[rows.psi]
-    angles = np.column_stack([directions[rows.direction], psi])
+    angles = np.column_stack([directions[direction], psi_angles_deg(sampling)[psi]])
     return slice_axes(search, perturbed_matrices(angles, sampling))
 
 

@@ -95,7 +95,7 @@ def formulas(picture: Array, row: int, those: Particles, made: Search) -> dict[s
     fine = Pixels(kx[disc].astype(np.float32), ky[disc].astype(np.float32))
     assert made.candidates is not None
     slices = np.empty((len(made.candidates), 2 * disc.sum()), np.float32)
-    axes = coarse_axes(made, made.candidates)
+    axes = coarse_axes(made, made.candidates.direction, made.candidates.psi)
     for k, volume in enumerate(made.volumes):
         own = made.candidates.class_index == k
         slices[own] = projected(volume, axes[own], fine)
