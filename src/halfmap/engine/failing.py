@@ -7,7 +7,7 @@ number of ranks.
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -52,20 +52,25 @@ def computed_without_failing(
     Raises
     ------
     Exception
-        Where the unit fails but none of its particles does, and what concerns not a particle but
-        the run: a lack of memory, a stack that is gone.
+        Where the unit fails but none of its particles does, or all of them do: then it is the
+        program that fails. And what concerns not a particle but the run: a lack of memory, a
+        stack that is gone.
     """
     try:
         return attempt(rows)
     except Exception as error:
         if not _is_of_particle(error):
             raise
-    fault = np.zeros(len(rows), np.uint8)
-    for i in range(len(rows)):
-        fault[i] = _fault_of(attempt, rows[i : i + 1], name)
+        errors = [_error_of(attempt, rows[i : i + 1]) for i in range(len(rows))]
+        if _all_fail_alike(errors):
+            raise
+    fault = np.array([_fault_of(found) for found in errors], np.uint8)
     good = np.flatnonzero(fault == 0)
     if len(good) == len(rows):
         return attempt(rows)  # the error is gone, or it is not one of a particle
+    for row, found in zip(rows.tolist(), errors, strict=True):
+        if found is not None:
+            _say(name(row), found)
     if len(good) == 0:
         return _with_faults(UnitResult.empty(0, n_classes), good, fault), None
     result, workspace = attempt(rows[good])
@@ -77,16 +82,26 @@ def _is_of_particle(error: Exception) -> bool:
     return isinstance(error, UnreadableError) or not of_run
 
 
-def _fault_of(attempt: Attempt, row: Rows, name: Callable[[int], str]) -> int:
-    """Return why a particle fails, 0 if it does not."""
+def _error_of(attempt: Attempt, row: Rows) -> Exception | None:
+    """Return how a particle fails alone, None if it does not."""
     try:
         attempt(row)
     except Exception as error:
         if not _is_of_particle(error):
             raise
-        _say(name(int(row[0])), error)
-        return UNREADABLE if isinstance(error, UnreadableError) else FAILED
-    return 0
+        return error
+    return None
+
+
+def _all_fail_alike(errors: Sequence[Exception | None]) -> bool:
+    """Whether several particles were computed and not one could be, though all were read."""
+    return len(errors) > 1 and all(_fault_of(error) == FAILED for error in errors)
+
+
+def _fault_of(error: Exception | None) -> int:
+    if error is None:
+        return 0
+    return UNREADABLE if isinstance(error, UnreadableError) else FAILED
 
 
 def _say(name: str, error: Exception) -> None:
