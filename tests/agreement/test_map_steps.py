@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from halfmap.cli.main import main
-from halfmap.engine.console import Console
-from halfmap.engine.map_masks import MaskFile, fitted_masks
+from halfmap.engine.starting.map_masks import MaskFile, fitted_masks
+from halfmap.engine.telling.console import Console
 from halfmap.io.local_symmetry_star import read_local_symmetry, read_region_mask
 from halfmap.io.model_reading import read_model_star
 from halfmap.io.mrc import read_map, write_map

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from halfmap.config.command_line import parse
-from halfmap.engine.prior_worker import read_arrays, read_header
+from halfmap.engine.helping.prior_worker import read_arrays, read_header
 from halfmap.io.aberration_columns import read_detector
 from halfmap.io.coordinates import read_atoms
 from halfmap.io.cryosparc.files import write_cs

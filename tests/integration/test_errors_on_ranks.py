@@ -74,10 +74,12 @@ GONE = 'DataError("gone")'
 @pytest.mark.parametrize(
     ("rank", "place", "name", "phrase"),
     [
-        pytest.param(0, "engine.start", "read_inputs", "halfmap: gone", id="reading the inputs"),
+        pytest.param(
+            0, "engine.starting.start", "read_inputs", "halfmap: gone", id="reading the inputs"
+        ),
         pytest.param(
             0,
-            "engine.first_noise",
+            "engine.starting.first_noise",
             "find_faults",
             "first images failed on rank 0: gone",
             id="measuring the first noise",
@@ -99,7 +101,9 @@ GONE = 'DataError("gone")'
             "writing the maps failed on rank 2: gone",
             id="writing a half",
         ),
-        pytest.param(0, "engine.progress", "keep_times", "rank 0: gone", id="keeping the times"),
+        pytest.param(
+            0, "engine.telling.progress", "keep_times", "rank 0: gone", id="keeping the times"
+        ),
     ],
 )
 def test_an_error_on_one_rank_ends_all(

@@ -22,8 +22,12 @@ def undisturbed(
 @pytest.mark.parametrize(
     ("rank", "place", "number"),
     [
-        pytest.param(0, "engine.start.read_inputs", 1, id="the leader, reading the inputs"),
-        pytest.param(2, "engine.start.first_noise_variance", 1, id="a half root, first images"),
+        pytest.param(
+            0, "engine.starting.start.read_inputs", 1, id="the leader, reading the inputs"
+        ),
+        pytest.param(
+            2, "engine.starting.start.first_noise_variance", 1, id="a half root, first images"
+        ),
         pytest.param(0, "engine.results.write_shared", 1, id="the leader, writing the start"),
         pytest.param(1, "engine.node_search.fourier_reference", 1, id="a half root, projecting"),
         pytest.param(3, "engine.expectation.run_unit", 1, id="a worker, in a unit"),
@@ -33,7 +37,9 @@ def undisturbed(
         pytest.param(2, "engine.solving.reconstruct", 2, id="a half root, making its map"),
         pytest.param(1, "engine.results.write_half", 3, id="a half root, writing its map"),
         pytest.param(0, "engine.results.write_shared", 3, id="the leader, writing the end"),
-        pytest.param(0, "engine.progress.keep_times", 1, id="the leader, keeping the times"),
+        pytest.param(
+            0, "engine.telling.progress.keep_times", 1, id="the leader, keeping the times"
+        ),
         pytest.param(0, "engine.attempt.finish", 1, id="the leader, after the end"),
     ],
 )
@@ -71,7 +77,7 @@ def test_a_rank_that_dies_in_any_phase_changes_nothing(
         pytest.param(
             (
                 cue(0, "engine.results.write_shared", 2),
-                cue(1, "engine.progress.keep_times"),
+                cue(1, "engine.telling.progress.keep_times"),
                 cue(2, "engine.expectation.run_unit", 1),
             ),
             "the one that is left goes on",
@@ -96,7 +102,7 @@ def test_several_ranks_may_die(
 
 
 LOOKING = """
-import gc, halfmap.engine.survival as survival
+import gc, halfmap.engine.surviving.survival as survival
 
 class Looking:
     @staticmethod
@@ -126,7 +132,7 @@ def test_nothing_of_a_lost_world_stays_in_memory(tmp_path: Path, tiny_particles:
 
 FAILING = """
 import sys
-import halfmap.engine.progress as progress
+import halfmap.engine.telling.progress as progress
 from halfmap.errors import DataError
 
 def fail(*_):

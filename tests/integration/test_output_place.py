@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from halfmap.engine.job import Job
-from halfmap.engine.progress import report_iteration
 from halfmap.engine.state import State
+from halfmap.engine.telling.progress import report_iteration
 
 from .tiny_project import STACK, Run, Said, assert_one_message, assert_ran, refine, set_pixels
 

@@ -10,7 +10,7 @@ import pytest
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from halfmap.engine import start
+from halfmap.engine.starting import start
 from halfmap.io.model_reading import read_model_star
 from halfmap.io.mrc import read_map
 from halfmap.io.star import read_star, write_star

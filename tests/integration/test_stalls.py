@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from halfmap.engine import pulse
-from halfmap.engine.sentinel import innermost
+from halfmap.engine.surviving import pulse
+from halfmap.engine.surviving.sentinel import innermost
 
 from .conftest import Launch, run_program
 from .fault_runs import REFINE, SECONDS, cue, found, launched, prepared, refined_without
@@ -91,7 +91,7 @@ def test_ranks_end_when_mpi_waits_for_one_that_died_before_it_was_up(
 def test_the_place_is_that_of_the_thread_that_computes() -> None:
     stacks = (
         "Current thread 0x1 (most recent call first):\n"
-        '  File "/x/halfmap/engine/pulse.py", line 9 in b'
+        '  File "/x/halfmap/engine/surviving/pulse.py", line 9 in b'
         '\n\nThread 0x2 (most recent call first):\n  File "/x/numpy/core.py", line 3 in dot\n'
         '  File "/x/halfmap/io/stacks.py", line 88 in read\n'
         '  File "/x/halfmap/engine/summing.py", line 5 in compute\n\n'
@@ -109,7 +109,7 @@ def test_who_waits_in_the_exchange_of_messages_is_not_stuck_and_who_computes_may
         return place["here"]()
 
     assert pulse.waits(called_by("halfmap.parallel.leases"))
-    assert pulse.waits(called_by("halfmap.engine.helper_program"))
+    assert pulse.waits(called_by("halfmap.engine.helping.helper_program"))
     assert not pulse.waits(called_by("halfmap.engine.solving"))
     assert not pulse.waits(called_by("halfmap.io.stacks"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.reference_files import reference_files
+from halfmap.engine.starting.reference_files import reference_files
 from halfmap.io.star import TEXT, write_star
 from halfmap.model.half_model import HalfModel
 from halfmap.steps.statistics_update import with_equal_classes

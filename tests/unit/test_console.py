@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from halfmap.engine.class_text import ClassSummary, classes_text
-from halfmap.engine.console import Console
-from halfmap.engine.console_text import (
+from halfmap.engine.telling.class_text import ClassSummary, classes_text
+from halfmap.engine.telling.console import Console
+from halfmap.engine.telling.console_text import (
     COLUMNS_EVERY,
     Ending,
     IterationLine,
@@ -18,7 +18,7 @@ from halfmap.engine.console_text import (
     paragraph,
     progress_text,
 )
-from halfmap.engine.pace import Pace
+from halfmap.engine.telling.pace import Pace
 from halfmap.model.schedule import NO_CHANGES_YET, Changes
 
 THIRD = IterationLine(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from halfmap.engine.digest import digest
+from halfmap.engine.keeping.digest import digest
 
 
 @dataclass

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.console import Console
-from halfmap.engine.map_masks import MapMasks, fitted_masks, read_masks, write_resampled
+from halfmap.engine.starting.map_masks import MapMasks, fitted_masks, read_masks, write_resampled
+from halfmap.engine.telling.console import Console
 from halfmap.errors import DataError
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.problems import Problems

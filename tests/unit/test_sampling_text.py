@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from halfmap.engine.first_sampling import NEAREST_ONLY_DEG
-from halfmap.engine.sampling_text import (
+from halfmap.engine.starting.first_sampling import NEAREST_ONLY_DEG
+from halfmap.engine.telling.sampling_text import (
     absent_poses_text,
     priors_text,
     sampling_text,

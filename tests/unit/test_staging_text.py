@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from halfmap.engine.staging_text import (
+from halfmap.engine.telling.staging_text import (
     NodeReport,
     broken_lines,
     of_nodes,

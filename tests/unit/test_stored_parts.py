@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from halfmap.engine.flushing import Flushing, Place, stacked
-from halfmap.engine.stored_parts import StoredPart, Wanted, disjoint, find_stored
+from halfmap.engine.keeping.flushing import Flushing, Place, stacked
+from halfmap.engine.keeping.stored_parts import StoredPart, Wanted, disjoint, find_stored
 from halfmap.engine.summing import HalfSums
 from halfmap.errors import DataError
 from halfmap.io import parts

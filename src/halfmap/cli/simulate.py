@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from halfmap import __version__
-from halfmap.engine.console import Console
 from halfmap.engine.simulation.options import (
     Declaration,
     SimulateOptions,
@@ -17,6 +16,7 @@ from halfmap.engine.simulation.options import (
     problems,
 )
 from halfmap.engine.simulation.simulate import simulate
+from halfmap.engine.telling.console import Console
 from halfmap.errors import OptionError
 
 NOUNS = {int: "a whole number", float: "a number", Path: "a file name", str: "a word"}

@@ -9,17 +9,17 @@ from mpi4py import MPI
 from threadpoolctl import threadpool_limits
 
 from halfmap.config.command_line import Request
-from halfmap.engine.console import Console
-from halfmap.engine.continuation import continued_run
 from halfmap.engine.job import Job
-from halfmap.engine.map_masks import write_resampled
 from halfmap.engine.plan import dry_run
-from halfmap.engine.progress import announce, finish
 from halfmap.engine.refine import refine
 from halfmap.engine.results import write_iteration
-from halfmap.engine.resumption import mark_finished, taken_up, unmark
 from halfmap.engine.single_expectation import locate_particles
-from halfmap.engine.start import new_run
+from halfmap.engine.starting.continuation import continued_run
+from halfmap.engine.starting.map_masks import write_resampled
+from halfmap.engine.starting.resumption import mark_finished, taken_up, unmark
+from halfmap.engine.starting.start import new_run
+from halfmap.engine.telling.console import Console
+from halfmap.engine.telling.progress import announce, finish
 from halfmap.io.run_names import RunNames
 from halfmap.parallel.collectives import all_or_none, from_root
 from halfmap.parallel.halves import LEADER

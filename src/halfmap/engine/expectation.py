@@ -5,14 +5,14 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from halfmap.engine.checkpoints import NOTHING, Kept, checkpointed
 from halfmap.engine.job import Job
+from halfmap.engine.keeping.checkpoints import NOTHING, Kept, checkpointed
+from halfmap.engine.keeping.signals import check_signals
 from halfmap.engine.node_search import Searches, sliced
 from halfmap.engine.particle_results import ParticleResults
-from halfmap.engine.pulse import effort
-from halfmap.engine.signals import check_signals
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.engine.summing import Run, Summing
+from halfmap.engine.surviving.pulse import effort
 from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.schedule import Schedule

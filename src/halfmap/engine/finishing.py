@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
-from halfmap.engine.map_masks import MapMasks
+from halfmap.engine.starting.map_masks import MapMasks
 from halfmap.io.local_symmetry_star import read_region_mask
 from halfmap.model.fourier import low_pass
 from halfmap.model.schedule import Schedule

@@ -8,13 +8,13 @@ from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.console import Console
-from halfmap.engine.digest import data_digest
-from halfmap.engine.map_inputs import MapInputs
-from halfmap.engine.map_masks import MapMasks
-from halfmap.engine.priors import Priors
+from halfmap.engine.helping.priors import Priors
+from halfmap.engine.keeping.digest import data_digest
 from halfmap.engine.quarantine import Quarantine
 from halfmap.engine.staging import Staging
+from halfmap.engine.starting.map_inputs import MapInputs
+from halfmap.engine.starting.map_masks import MapMasks
+from halfmap.engine.telling.console import Console
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.protocol import Kernels

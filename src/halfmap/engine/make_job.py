@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.console import Console
-from halfmap.engine.inputs import Inputs
+from halfmap.engine.helping.priors import Priors
 from halfmap.engine.job import Job
-from halfmap.engine.map_masks import MapMasks
-from halfmap.engine.priors import Priors
 from halfmap.engine.quarantine import Quarantine
 from halfmap.engine.staging import Sourced, Staging, place_of
+from halfmap.engine.starting.inputs import Inputs
+from halfmap.engine.starting.map_masks import MapMasks
+from halfmap.engine.telling.console import Console
 from halfmap.io.image_form import AS_STORED, HALF_PRECISION
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from halfmap.engine.signals import ask_to_stop
+from halfmap.engine.keeping.signals import ask_to_stop
 from halfmap.errors import HalfmapError, SignalledError
 
 SUCCESS, FAILURE, ABORTED = (

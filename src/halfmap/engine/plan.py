@@ -16,10 +16,9 @@ import numpy as np
 from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.continuation import continued_run
 from halfmap.engine.degrees import volumes_at
-from halfmap.engine.flushing import KEPT
 from halfmap.engine.job import Job
+from halfmap.engine.keeping.flushing import KEPT
 from halfmap.engine.planning.advice import Disc, advice, submission
 from halfmap.engine.planning.duration import Fixed, narrowed, phases
 from halfmap.engine.planning.forecast import Forecast, to_json
@@ -46,7 +45,8 @@ from halfmap.engine.process_memory import (
     resident,
     seconds_since_start,
 )
-from halfmap.engine.start import new_run
+from halfmap.engine.starting.continuation import continued_run
+from halfmap.engine.starting.start import new_run
 from halfmap.engine.state import State
 from halfmap.io.atomic import replacing
 from halfmap.io.output import free_bytes, iteration_bytes

@@ -12,11 +12,11 @@ from typing import NoReturn
 from mpi4py import MPI
 
 from halfmap.config.command_line import Request
-from halfmap.engine.console import Console
+from halfmap.engine.keeping.signals import stopping_on_signals
 from halfmap.engine.pipeline_control import mark
-from halfmap.engine.pulse import Pulse
-from halfmap.engine.signals import stopping_on_signals
-from halfmap.engine.survival import Ending, Situation, lost_text, survive
+from halfmap.engine.surviving.pulse import Pulse
+from halfmap.engine.surviving.survival import Ending, Situation, lost_text, survive
+from halfmap.engine.telling.console import Console
 from halfmap.errors import CollectiveError, HalfmapError
 from halfmap.parallel.collectives import out_of_memory
 from halfmap.parallel.faults import Circle

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
-from halfmap.engine.stored_parts import StoredPart
+from halfmap.engine.keeping.stored_parts import StoredPart
 from halfmap.errors import DataError
 from halfmap.io.parts import Part
 from halfmap.io.sealed import DamagedError

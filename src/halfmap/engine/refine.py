@@ -14,11 +14,11 @@ from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
 from halfmap.engine.node_search import Searches, projected, searches
 from halfmap.engine.process_memory import give_back
-from halfmap.engine.progress import report_iteration
 from halfmap.engine.results import write_iteration
 from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
+from halfmap.engine.telling.progress import report_iteration
 from halfmap.model.half_model import HalfModel
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import wait_for_all
@@ -32,8 +32,8 @@ def refine(job: Job, state: State) -> State:
     job
         What is fixed during the run.
     state
-        Where to begin: a new run (`halfmap.engine.start`) or an old one
-        (`halfmap.engine.continuation`).
+        Where to begin: a new run (`halfmap.engine.starting.start`) or an old one
+        (`halfmap.engine.starting.continuation`).
 
     Returns
     -------

@@ -7,8 +7,8 @@ import halfmap
 from halfmap.config.options import lasting, to_mapping
 from halfmap.config.relion_labels import relion_labels
 from halfmap.config.saved import options_file, to_yaml
-from halfmap.engine.checkpoints import remove_parts
 from halfmap.engine.job import Job
+from halfmap.engine.keeping.checkpoints import remove_parts
 from halfmap.engine.maximisation import Maximised
 from halfmap.engine.state import State
 from halfmap.io.atomic import replacing

@@ -1,8 +1,8 @@
 """``--skip_maximize``: where the particles are in the maps at hand, and nothing else."""
 
-from halfmap.engine.checkpoints import remove_parts
 from halfmap.engine.expectation import expectation
 from halfmap.engine.job import Job
+from halfmap.engine.keeping.checkpoints import remove_parts
 from halfmap.engine.refine import prepared
 from halfmap.engine.results import write_quarantine
 from halfmap.engine.schedule import begin

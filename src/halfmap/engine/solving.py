@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from halfmap.engine.external import Reconstructed, externally_reconstructed
 from halfmap.engine.finishing import finished, flattening_steps, shaping_steps
+from halfmap.engine.helping.external import Reconstructed, externally_reconstructed
 from halfmap.engine.job import Job
 from halfmap.model.fourier import low_pass_factor
 from halfmap.model.half_model import HalfModel

@@ -22,8 +22,8 @@ from mpi4py import MPI
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.console import Console
-from halfmap.engine.staging_text import (
+from halfmap.engine.telling.console import Console
+from halfmap.engine.telling.staging_text import (
     NodeReport,
     broken_lines,
     of_nodes,

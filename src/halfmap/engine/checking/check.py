@@ -16,7 +16,7 @@ from halfmap.engine.checking.strict import Verdict, findings_of, judge
 from halfmap.engine.checking.summary import summary
 from halfmap.engine.checking.text import findings_text, summary_text, verdict
 from halfmap.engine.checking.written import convert_table, write_repaired
-from halfmap.engine.console import Console
+from halfmap.engine.telling.console import Console
 from halfmap.errors import DataError
 from halfmap.io.cryosparc.original import is_orphaned, with_original
 from halfmap.io.cryosparc.to_star import unused_effects

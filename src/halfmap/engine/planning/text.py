@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from halfmap.engine.console_text import duration_text
 from halfmap.engine.planning.duration import Phases
 from halfmap.engine.planning.forecast import Forecast
 from halfmap.engine.planning.memory import Iteration, Peak
+from halfmap.engine.telling.console_text import duration_text
 
 Timed = tuple[Iteration, Phases]
 HEADS = ("iterations", "step °", "step Å", "window px", "ms / particle", "time")

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
-from halfmap.engine.console import Console
 from halfmap.engine.simulation.groups import listed_groups, on_grid_of
 from halfmap.engine.simulation.options import SimulateOptions, required
 from halfmap.engine.simulation.source import SourceMap, source_map
@@ -18,6 +17,7 @@ from halfmap.engine.simulation.tables import (
     read_poses,
     truth_block,
 )
+from halfmap.engine.telling.console import Console
 from halfmap.errors import DataError, OptionError
 from halfmap.io.mrc import write_map
 from halfmap.io.output import check_disc_space, check_output, make_room

@@ -6,8 +6,8 @@ from pathlib import Path
 from jaxtyping import Float32
 from numpy import ndarray as Array
 
-from halfmap.engine.console import Console
 from halfmap.engine.simulation.options import SimulateOptions, required
+from halfmap.engine.telling.console import Console
 from halfmap.errors import DataError
 from halfmap.io.coordinates import read_atoms
 from halfmap.io.mrc import read_map

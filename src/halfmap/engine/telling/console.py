@@ -2,7 +2,7 @@
 
 On a terminal a step shows a bar with the time left; in a log it shows a plain line now and
 then. Every other rank makes a console of verbosity 0, which says nothing. All text is made
-by the pure functions of `halfmap.engine.console_text`.
+by the pure functions of `halfmap.engine.telling.console_text`.
 """
 
 import sys
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TextIO
 
-from halfmap.engine.console_text import (
+from halfmap.engine.telling.console_text import (
     COLUMNS_EVERY,
     Ending,
     IterationLine,
@@ -23,7 +23,7 @@ from halfmap.engine.console_text import (
     paragraph,
     progress_text,
 )
-from halfmap.engine.pace import Pace
+from halfmap.engine.telling.pace import Pace
 
 Advance = Callable[[int], None]
 """Call with the number of items just done."""

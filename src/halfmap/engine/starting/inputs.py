@@ -6,9 +6,9 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.console import Console
-from halfmap.engine.map_inputs import MapInputs, read_map_files
-from halfmap.engine.reference_files import reference_files
+from halfmap.engine.starting.map_inputs import MapInputs, read_map_files
+from halfmap.engine.starting.reference_files import reference_files
+from halfmap.engine.telling.console import Console
 from halfmap.errors import DataError
 from halfmap.io.cryosparc.to_star import unused_effects
 from halfmap.io.optimisation_set import read_optimisation_set

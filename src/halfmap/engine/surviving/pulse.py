@@ -22,15 +22,15 @@ import numpy as np
 from mpi4py import MPI
 from numpy import ndarray as Array
 
-import halfmap.engine.sentinel as sentinel
-from halfmap.engine.sentinel import DUMP_SIGNAL, PARTS_OF_LIMIT, Row
+import halfmap.engine.surviving.sentinel as sentinel
+from halfmap.engine.surviving.sentinel import DUMP_SIGNAL, PARTS_OF_LIMIT, Row
 from halfmap.parallel.node_memory import open_on_node
 
 SEEN_BEFORE = 10.0
 """Work may take so many times the longest of its kind."""
 FIRST_OF_ITS_KIND = 6.0
 """Work that has no precedent may take so many times the limit: it compiles, or the box is large."""
-WAITING = ("halfmap.parallel.", "halfmap.engine.helper_program", "halfmap.engine.prior_process")
+WAITING = ("halfmap.parallel.", "halfmap.engine.helping.")
 """Modules where a rank waits for others, or for a program that has a time limit of its own."""
 
 _efforts: dict[int, float] = {}

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from halfmap.engine.class_text import ClassSummary
-from halfmap.engine.console_text import Ending, IterationLine
 from halfmap.engine.expectation import Found
+from halfmap.engine.helping.prior_record import report_priors
 from halfmap.engine.job import Job
-from halfmap.engine.prior_record import report_priors
 from halfmap.engine.results import PROGRAM, keep_times
-from halfmap.engine.sampling_text import priors_text, sampling_text, searched_steps
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
+from halfmap.engine.telling.class_text import ClassSummary
+from halfmap.engine.telling.console_text import Ending, IterationLine
+from halfmap.engine.telling.sampling_text import priors_text, sampling_text, searched_steps
 from halfmap.io.run_names import RunNames
 from halfmap.model.estimated_resolution import estimated_resolution_A
 from halfmap.model.fourier import shell_resolution_A

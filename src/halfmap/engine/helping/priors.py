@@ -8,7 +8,7 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.prior_process import PriorFailure, PriorProcess
+from halfmap.engine.helping.prior_process import PriorFailure, PriorProcess
 from halfmap.errors import OptionError
 from halfmap.io.prior_star import USED
 from halfmap.io.run_names import RunNames

@@ -12,8 +12,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 import halfmap
-from halfmap.engine.digest import digest
 from halfmap.engine.job import Job
+from halfmap.engine.keeping.digest import digest
 from halfmap.model.particles import Poses
 from halfmap.parallel.units import Unit
 from halfmap.steps.search import Search

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.helper_program import run_helper
+from halfmap.engine.helping.helper_program import run_helper
 from halfmap.engine.job import Job
 from halfmap.errors import OptionError
 from halfmap.io.external_reconstruction import (

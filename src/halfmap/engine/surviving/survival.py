@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mpi4py import MPI
 
-from halfmap.engine.pulse import Pulse
+from halfmap.engine.surviving.pulse import Pulse
 from halfmap.errors import CollectiveError, HalfmapError
 from halfmap.parallel.collectives import out_of_memory
 from halfmap.parallel.faults import (

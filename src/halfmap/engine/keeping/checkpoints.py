@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.fingerprint import fingerprint
-from halfmap.engine.flushing import Flushing, Place
 from halfmap.engine.job import Job
-from halfmap.engine.stored_parts import Shapes, Stored, Wanted, find_stored
+from halfmap.engine.keeping.fingerprint import fingerprint
+from halfmap.engine.keeping.flushing import Flushing, Place
+from halfmap.engine.keeping.stored_parts import Shapes, Stored, Wanted, find_stored
 from halfmap.engine.summing import Summing
 from halfmap.errors import DataError, HalfmapError, SignalledError
 from halfmap.io.part_folder import empty_folder, part_folder

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from halfmap.engine.helping.priors import Verdict
 from halfmap.engine.job import Job
-from halfmap.engine.priors import Verdict
 from halfmap.io.prior_star import USED, read_verdicts, write_verdicts
 from halfmap.io.run_names import RunNames
 from halfmap.parallel.halves import LEADER

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from halfmap.engine.class_text import ClassSummary, classes_text, shares_text
+from halfmap.engine.telling.class_text import ClassSummary, classes_text, shares_text
 from halfmap.model.schedule import Changes
 
 COLUMNS_EVERY = 20

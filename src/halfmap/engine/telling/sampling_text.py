@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection
 
-from halfmap.engine.first_sampling import NEAREST_ONLY_DEG
+from halfmap.engine.starting.first_sampling import NEAREST_ONLY_DEG
 from halfmap.model.sampling import Sampling
 
 ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.console import Console
+from halfmap.engine.telling.console import Console
 from halfmap.errors import DataError
 from halfmap.io.mrc import read_map, write_map
 from halfmap.io.problems import Problems

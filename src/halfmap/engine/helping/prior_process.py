@@ -1,7 +1,8 @@
 """A plug-in for the prior as its half sees it: a question, and an answer within a time limit.
 
-The plug-in runs in a process of its own (`halfmap.engine.prior_worker`), because only a process can
-be ended when it hangs. It is started when first needed, kept, and started again after it was ended.
+The plug-in runs in a process of its own (`halfmap.engine.helping.prior_worker`), because only a
+process can be ended when it hangs. It is started when first needed, kept, and started again after
+it was ended.
 """
 
 import os
@@ -18,7 +19,7 @@ from typing import IO
 import numpy as np
 from numpy import ndarray as Array
 
-from halfmap.engine.helper_program import end_group, environment_without_ranks
+from halfmap.engine.helping.helper_program import end_group, environment_without_ranks
 from halfmap.io.frames import Header, read_arrays, read_header, write_frame
 from halfmap.model.prior_input import PriorInput
 
@@ -99,7 +100,7 @@ class PriorProcess:
             log = Path(os.devnull) if self._log is None else self._log
             with log.open("ab") as output:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "halfmap.engine.prior_worker", self._name],
+                    [sys.executable, "-m", "halfmap.engine.helping.prior_worker", self._name],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,

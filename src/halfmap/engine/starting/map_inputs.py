@@ -6,8 +6,8 @@ from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.console import Console
-from halfmap.engine.map_masks import MapMasks, MaskFile, fitted_masks, read_masks
+from halfmap.engine.starting.map_masks import MapMasks, MaskFile, fitted_masks, read_masks
+from halfmap.engine.telling.console import Console
 from halfmap.errors import DataError
 from halfmap.io.local_symmetry_star import read_local_symmetry, read_region_mask
 from halfmap.io.mrc import check_transform_box, read_half_transform

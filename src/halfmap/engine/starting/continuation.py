@@ -7,15 +7,15 @@ from pathlib import Path
 from mpi4py import MPI
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.checkpoints import check_checkpoint_folder
-from halfmap.engine.external import check_program
-from halfmap.engine.first_sampling import check_relaxed_symmetry, resumed_schedule
-from halfmap.engine.inputs import Inputs, read_inputs
+from halfmap.engine.helping.external import check_program
+from halfmap.engine.helping.priors import check_prior
 from halfmap.engine.job import Job
+from halfmap.engine.keeping.checkpoints import check_checkpoint_folder
 from halfmap.engine.make_job import make_job
 from halfmap.engine.model_sharing import from_leader
-from halfmap.engine.priors import check_prior
-from halfmap.engine.start import join_ranks
+from halfmap.engine.starting.first_sampling import check_relaxed_symmetry, resumed_schedule
+from halfmap.engine.starting.inputs import Inputs, read_inputs
+from halfmap.engine.starting.start import join_ranks
 from halfmap.engine.state import State
 from halfmap.errors import DataError
 from halfmap.io.exact_state import read_exact_state

@@ -11,20 +11,20 @@ from mpi4py import MPI
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
-from halfmap.engine.checkpoints import check_checkpoint_folder
-from halfmap.engine.console import Console
-from halfmap.engine.external import check_program
-from halfmap.engine.first_noise import first_noise_variance
-from halfmap.engine.first_references import first_references
-from halfmap.engine.first_sampling import check_relaxed_symmetry, first_sampling
-from halfmap.engine.inputs import Inputs, read_inputs
+from halfmap.engine.helping.external import check_program
+from halfmap.engine.helping.priors import check_prior
 from halfmap.engine.job import Job
+from halfmap.engine.keeping.checkpoints import check_checkpoint_folder
 from halfmap.engine.make_job import make_job
 from halfmap.engine.model_sharing import from_leader
-from halfmap.engine.priors import check_prior
-from halfmap.engine.sampling_text import absent_poses_text
 from halfmap.engine.staging import check_scratch
+from halfmap.engine.starting.first_noise import first_noise_variance
+from halfmap.engine.starting.first_references import first_references
+from halfmap.engine.starting.first_sampling import check_relaxed_symmetry, first_sampling
+from halfmap.engine.starting.inputs import Inputs, read_inputs
 from halfmap.engine.state import State
+from halfmap.engine.telling.console import Console
+from halfmap.engine.telling.sampling_text import absent_poses_text
 from halfmap.io.output import (
     check_disc_space,
     check_output,

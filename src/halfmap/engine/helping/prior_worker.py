@@ -1,4 +1,4 @@
-"""The process of a plug-in for the prior: ``python -m halfmap.engine.prior_worker NAME``.
+"""The process of a plug-in for the prior: ``python -m halfmap.engine.helping.prior_worker NAME``.
 
 It answers frames (`halfmap.io.frames`) on its standard output until its standard input ends. What
 the plug-in prints goes to standard error. One process serves one half; it knows of no other.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray as Array
 
-from halfmap.engine.stored_parts import StoredPart
+from halfmap.engine.keeping.stored_parts import StoredPart
 from halfmap.engine.summing import HalfSums
 from halfmap.io.part_folder import PartFiles, part_files
 from halfmap.io.parts import PartKey, write_part, write_results

@@ -1,0 +1,1 @@
+"""Others who may make a map: a plug-in, or another program."""

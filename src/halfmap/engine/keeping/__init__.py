@@ -1,0 +1,1 @@
+"""What is kept on disc in the middle of an iteration, and taken up again."""
