@@ -167,7 +167,7 @@ def test_what_a_killed_run_left_goes_with_the_next(
 ) -> None:
     code = (
         "import os, signal, sys\n"
-        "from halfmap.engine import progress\n"
+        "from halfmap.engine.telling import progress\n"
         "progress.keep_times = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "from halfmap.cli.main import main\n"
         "main(sys.argv[1:])\n"
