@@ -146,3 +146,18 @@ def test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks(
     print(f"the accident came after {n_units} units")  # noqa: T201
     assert_equal(of_last(folder), undisturbed(course.kind))
     assert not (folder / "out" / "run_parts").exists()
+
+
+def test_a_run_all_of_whose_units_are_kept_goes_on_with_its_maps(
+    data: Path, halfmap: Launch, undisturbed: Callable[[str], dict[str, bytes]]
+) -> None:
+    folder = own_folder(data, "all_kept")
+    last_of_second = UNITS_OF_SECOND[1]
+    ended = interrupted(folder, ("error", 0, last_of_second), *COMMON, *KINDS["classes"], ranks=1)
+    assert ended.returncode == 3, ended.stderr
+    assert parts(folder)
+
+    done = halfmap(folder, "refine", "--continue", "out/run_it001_optimiser.star")
+
+    assert done.returncode == 0, done.stderr
+    assert_equal(of_last(folder), undisturbed("classes"))

@@ -81,6 +81,7 @@ def expectation(
     )
     summing = Summing(job, poses, searches, (run, len(units)))
     keeping = nullcontext(NOTHING) if task else checkpointed(job, schedule, summing, units)
+    watch.add("expectation", 0.0)  # a phase, also where every unit has been kept
     results = ParticleResults(len(job.particles), job.options.n_classes)
     n_particles = sum(len(unit.rows) for unit in units)
     with job.console.progress(n_particles, label) as step, keeping as kept:
