@@ -90,7 +90,7 @@ ELSEWHERE = {
     "checkpoint_minutes": "integration/test_checkpoints.py::"
     "test_a_run_goes_on_in_the_middle_of_an_iteration_on_any_number_of_ranks",
     "reduction": "integration/test_reduction.py::"
-    "test_sums_that_come_together_through_files_give_the_same_bytes",
+    "test_a_part_that_is_spoilt_before_it_is_added_stops_the_run_and_is_computed_again",
     "checkpoint_dir": "integration/test_checkpoint_places.py::test_checkpoints_can_stand_elsewhere",
     "prior": "integration/test_prior_plug_in.py::"
     "test_the_map_is_what_the_plug_in_makes_of_the_ordinary_one",
