@@ -69,7 +69,7 @@ def test_where_the_loss_of_ranks_is_not_reported_the_run_ends_and_says_where_it_
     assert done.returncode != 0
     assert f"rank 2 on {socket.gethostname()} has given no sign of life" in done.stderr
     # It is woken to write its stacks, and computes on for a moment.
-    assert re.search(r"\(in \w+, halfmap/(?!parallel)\S+ line \d+\) and is ended", done.stderr)
+    assert re.search(r"\(in \S+, halfmap/(?!parallel)\S+ line \d+\) and is ended", done.stderr)
     assert "is ended: go on with --resume" in done.stderr
     assert not (folder / "out/run_finished.txt").exists()
 
