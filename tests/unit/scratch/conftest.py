@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from halfmap.io.scratch_store import ScratchStore, disc_room
 from halfmap.io.stacks import ImageSource
 
 BOX, SIZES = 16, (5, 3, 7)
+ONE = np.zeros(5, int), np.arange(5)
+"""The images of the first stack."""
 Store = Callable[..., ScratchStore]
 
 
@@ -91,3 +94,12 @@ def files(scratch: Path) -> list[str]:
 def only(scratch: Path, ending: str) -> Path:
     (found,) = scratch.glob(f"*/*{ending}")
     return found
+
+
+def spoil(path: str) -> None:
+    """Overwrite the pixels of a stack, as if it had not been touched: it must not be read."""
+    status = Path(path).stat()
+    with Path(path).open("r+b") as file:
+        file.seek(1024)
+        file.write(b"\xff" * (status.st_size - 1024))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
