@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from halfmap.io.mrc import write_stack
-from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import ScratchStore, disc_room
+from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import ScratchStore, disc_room
 from halfmap.io.stacks import ImageSource
 
 BOX, N_IMAGES = 256, 4096

@@ -1,7 +1,7 @@
 """Copying the images of a run to a disc of each node, or into its memory, while it goes on.
 
 Each rank has a thread for it. Ranks of a node do not talk to each other about it: what they
-need to know stands in the folder of the copies (`halfmap.io.scratch_store`), where other runs
+need to know stands in the folder of the copies (`halfmap.io.scratch.store`), where other runs
 on the node find it too.
 """
 
@@ -31,10 +31,10 @@ from halfmap.engine.telling.staging_text import (
     staging_lines,
 )
 from halfmap.errors import OptionError
-from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
-from halfmap.io.scratch_folder import ScratchUnusable
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import Room, ScratchStore, disc_room, memory_room, own_folder
+from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch.folder import ScratchUnusable
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import Room, ScratchStore, disc_room, memory_room, own_folder
 from halfmap.io.stacks import ImageSource
 from halfmap.parallel.halves import LEADER
 

@@ -7,9 +7,9 @@ import pytest
 
 from halfmap.io.image_form import AS_STORED, ImageForm
 from halfmap.io.mrc import write_stack
-from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import ScratchStore, disc_room
+from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import ScratchStore, disc_room
 from halfmap.io.stacks import ImageSource
 
 BOX, SIZES = 16, (5, 3, 7)

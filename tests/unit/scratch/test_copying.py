@@ -9,11 +9,11 @@ import mrcfile
 import numpy as np
 import pytest
 
-from halfmap.io import scratch_copying
 from halfmap.io.image_form import HALF_PRECISION
 from halfmap.io.mrc import write_stack
-from halfmap.io.scratch_copy import StackCopy
-from halfmap.io.scratch_copying import wanted_stacks
+from halfmap.io.scratch import copying
+from halfmap.io.scratch.copy import StackCopy
+from halfmap.io.scratch.copying import wanted_stacks
 
 from .conftest import BOX, ONE, Reader, Store, every_image, files, only, spoil
 
@@ -63,7 +63,7 @@ def test_values_are_those_of_the_stack_whatever_their_type(
 def test_many_copy_together_and_no_image_twice(
     paths: list[str], images: np.ndarray, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scratch_copying, "PIECE_BYTES", 2 * BOX * BOX * 4)
+    monkeypatch.setattr(copying, "PIECE_BYTES", 2 * BOX * BOX * 4)
     written = []
     write = StackCopy.write_images
 
@@ -86,7 +86,7 @@ def test_a_piece_is_taken_over_from_one_that_died_with_it(
     paths: list[str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waits as long as the piece is held, and copies it when the lock has gone."""
-    monkeypatch.setattr(scratch_copying, "WAIT_S", 0.01)
+    monkeypatch.setattr(copying, "WAIT_S", 0.01)
     first, second = Reader(store(), paths[:1]), Reader(store(), paths[:1])
     first.copy(np.zeros(1, int), np.zeros(1, int))
     held = first.store.open(first.copied._plans[0])
@@ -109,7 +109,7 @@ def test_a_piece_is_taken_over_from_one_that_died_with_it(
 def test_reading_goes_on_while_copying(
     paths: list[str], images: np.ndarray, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scratch_copying, "PIECE_BYTES", BOX * BOX * 4)
+    monkeypatch.setattr(copying, "PIECE_BYTES", BOX * BOX * 4)
     reader, stop = Reader(store(), paths), threading.Event()
     seen = []
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from halfmap.io import scratch_copying
-from halfmap.io.scratch_copy import StackCopy
-from halfmap.io.scratch_folder import ScratchUnusable
-from halfmap.io.scratch_store import disc_room
+from halfmap.io.scratch import copying
+from halfmap.io.scratch.copy import StackCopy
+from halfmap.io.scratch.folder import ScratchUnusable
+from halfmap.io.scratch.store import disc_room
 
 from .conftest import BOX, ONE, Reader, Store, only
 
@@ -100,7 +100,7 @@ def test_a_stack_that_is_written_to_meanwhile_is_not_copied(
 def test_a_stack_that_shrinks_is_named_and_the_others_are_copied(
     paths: list[str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = scratch_copying.identify
+    begin = copying.identify
 
     def shrink(path: str) -> object:
         found = begin(path)
@@ -108,7 +108,7 @@ def test_a_stack_that_shrinks_is_named_and_the_others_are_copied(
             os.truncate(path, 1024 + 2 * BOX * BOX * 4)
         return found
 
-    monkeypatch.setattr(scratch_copying, "identify", shrink)
+    monkeypatch.setattr(copying, "identify", shrink)
     reader = Reader(store(), paths)
 
     tally = reader.copy_all()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from halfmap.io.scratch_copying import Tally
+from halfmap.io.scratch.copying import Tally
 
 UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 SHOWN = 3

@@ -19,7 +19,7 @@ from numpy import ndarray as Array
 
 from halfmap.io.image_form import ImageForm
 from halfmap.io.mrc import MrcHeader
-from halfmap.io.scratch_folder import ScratchFolder
+from halfmap.io.scratch.folder import ScratchFolder
 from halfmap.io.stack_identity import StackIdentity
 
 MARK = np.dtype("<u8")
