@@ -21,7 +21,8 @@ from halfmap.model.projection import fourier_reference
 from halfmap.model.sums import ExpectationSums
 from halfmap.model.touched_voxels import n_touched
 from halfmap.parallel.units import LARGEST_UNIT
-from halfmap.steps.maximisation import hermitian, spectra
+from halfmap.steps.complete_sums import hermitian
+from halfmap.steps.maximisation import spectra
 from halfmap.steps.reconstruction import reconstruct
 
 TRIED_BOX = 128

@@ -25,8 +25,9 @@ from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.sums import FourierSums
 from halfmap.model.symmetry import point_group
 from halfmap.steps.accuracy import LOG_ODDS, ROTATIONS_DEG, Trials, expected_accuracy
+from halfmap.steps.complete_sums import hermitian
 from halfmap.steps.convergence import pose_changes
-from halfmap.steps.maximisation import hermitian, spectra
+from halfmap.steps.maximisation import spectra
 from halfmap.steps.reconstruction import reconstruct
 from halfmap.steps.resolution import first_schedule, image_sizes
 

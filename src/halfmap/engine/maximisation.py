@@ -1,26 +1,29 @@
 """The maximisation step of all ranks: sums become maps; the halves meet in the FSC."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import scipy.fft
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
+from halfmap.engine.crew import Crew, crew_of, together
 from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
 from halfmap.engine.meeting import meet_halves
 from halfmap.engine.model_sharing import from_roots, maps_at_root
 from halfmap.engine.reduction import reduced
 from halfmap.engine.solving import Solved, Summed, solve
-from halfmap.model.exact import decode
+from halfmap.model.exact import SumScales, decode_totals
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particle_totals import ParticleTotals
 from halfmap.model.schedule import Schedule
-from halfmap.parallel.collectives import all_or_none, share
+from halfmap.model.sums import FourierSums
+from halfmap.parallel.collectives import share
 from halfmap.parallel.halves import LEADER, Team
-from halfmap.steps.maximisation import hermitian, symmetrise
+from halfmap.steps.complete_sums import completed
+from halfmap.steps.phases import Phases
 from halfmap.steps.statistics_update import (
     HalfMaps,
     HalfStatistics,
@@ -52,11 +55,7 @@ def maximisation(
     ranks, totals = job.ranks, share(_totals(job, found), job.ranks.world, LEADER)
     with scipy.fft.set_workers(job.options.n_threads):
         met = meet_halves(job, schedule, sum_up(job, schedule, found))
-        with all_or_none(ranks.world, "making the maps", asleep=job.options.has_helper):
-            solved = {
-                half: solve(job, schedule, models[half], summed, met.fsc)
-                for half, summed in met.sums.items()
-            }
+        solved = solve(job, schedule, models, met.sums, met.fsc)
     halves = range(1 if schedule.converged else ranks.n_halves)
     new, unmasked = {}, {}
     for half in halves:
@@ -83,21 +82,31 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
 
 
 def sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
-    """Sum over the ranks of each half; the result is on those that make its maps."""
+    """Sum over the ranks of each half; the result is on those that make its maps. Collective."""
     sphere = PaddedSphere(schedule.current_size // 2, job.padding, schedule.sampling.flat)
+    totals, crews = reduced(job, found), {}
+    for half in job.ranks.teams:
+        crew = crew_of(job.ranks, half, found.sums[half], job.options.n_classes)
+        if crew is not None:
+            crews[half] = crew
+    fourier = together(
+        job, {h: (c, _completed(job, found.scales[h], sphere, c)) for h, c in crews.items()}
+    )
     summed = {}
-    for half, total in reduced(job, found).items():
-        team = job.ranks.teams[half]
-        mine = team.classes(len(total.volume))
-        if mine:
-            own = replace(total, volume=total.volume[mine.start :: mine.step])
-            fourier, noise, directions = decode(own, found.scales[half], sphere)
-            complete = {
-                k: symmetrise(hermitian(sums), job.group, job.options.n_threads)
-                for k, sums in zip(mine, fourier, strict=True)
-            }
-            summed[half] = Summed(half, complete, noise, directions)
+    for half, crew in crews.items():
+        noise, directions = decode_totals(totals[half], found.scales[half])
+        summed[half] = Summed(half, crew, fourier[half], noise, directions)
     return summed
+
+
+def _completed(
+    job: Job, scales: SumScales, sphere: PaddedSphere, crew: Crew
+) -> Phases[dict[int, FourierSums]]:
+    """Complete the sums of each class of a crew."""
+    made = {}
+    for k, volume in crew.volumes.items():
+        made[k] = yield from completed(volume, scales, sphere, job.group, crew.empty)
+    return made
 
 
 def _collected(team: Team, old: HalfModel, solved: Solved) -> HalfMaps | None:

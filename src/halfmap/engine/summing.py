@@ -22,7 +22,7 @@ from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.sums import ExpectationSums
 from halfmap.parallel.node_memory import NodeArrays
-from halfmap.parallel.node_sums import SharedSums
+from halfmap.parallel.node_sums import SharedSums, copy_of, volumes_of_node
 from halfmap.parallel.units import Unit
 from halfmap.steps.expectation import UnitResult, Workspace
 from halfmap.steps.memory_plan import Degrees
@@ -142,8 +142,10 @@ def _zeros(job: Job, half: int, search: Search, plan: tuple[Degrees, int]) -> Sh
     folder = None
     if degrees.on_disc:
         folder = private_folder(part_folder(options.output_root, options.checkpoint_folder))
-    memory = NodeArrays(_sharing(team.node, degrees.n_copies[half]), folder)
-    return SharedSums(search.shapes_of_sums, n_units, memory, team.comm.rank)
+    n_copies, shapes = degrees.n_copies[half], search.shapes_of_sums
+    volumes = volumes_of_node(shapes[0], n_copies, NodeArrays(team.node, folder))
+    memory = NodeArrays(_sharing(team.node, n_copies), folder)
+    return SharedSums(shapes, n_units, memory, team.comm.rank, volumes)
 
 
 def _sharing(node: MPI.Intracomm, n_copies: int) -> MPI.Intracomm:
@@ -152,4 +154,4 @@ def _sharing(node: MPI.Intracomm, n_copies: int) -> MPI.Intracomm:
         return MPI.COMM_SELF
     if n_copies == 1:
         return node
-    return MPI.Intracomm(node.Split(node.rank * n_copies // node.size, node.rank))
+    return MPI.Intracomm(node.Split(copy_of(node.rank, node.size, n_copies), node.rank))

@@ -11,17 +11,24 @@ Frequencies are those of the padded box, stored as ``[z + half, y + half, x]``, 
 phase origin is the centre of the map, pixel ``box // 2``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Complex, Complex128, Float, Int
+from jaxtyping import Complex128, Float, Int
 from numpy import ndarray as Array
 
 from halfmap.model.fourier import round_half_away
 
 SLAB_BYTES = 2**21
 """Working memory of one slab: larger ones leave the cache and are slower."""
+BLOCK_BYTES = 2**25
+"""Working memory of who transforms a block of x frequencies back."""
+MOST_X = 8
+"""Frequencies of a block: more would leave nothing for others to do."""
 
 
 def padded_box(box: int, padding: float) -> int:
@@ -87,62 +94,103 @@ def forward_slabs(
         yield where, values
 
 
-def inverse_cropped(
-    slab_of: Callable[[slice], Complex[Array, "z y slab"]],
-    half: int,
-    shape: tuple[int, int],
-    padded: int,
-) -> Float[Array, "z y x"]:
-    """Transform back to the central ``box`` of the padded box.
+class Columns(Protocol):
+    """Gives some columns of a transform, ready to be transformed back along z."""
 
-    Parameters
-    ----------
-    slab_of
-        Returns the values of some x frequencies, laid out as in `forward_slabs`.
-    half
-        Largest frequency along each axis; what lies beyond Nyquist is ignored.
-    shape
-        Number of planes and size of the map, px.
-    padded
-        Size of the padded box, px.
+    def __call__(
+        self,
+        block: tuple[int, int],
+        phase: tuple[Complex128[Array, " k"], Complex128[Array, " k"]],
+        out: Complex128[Array, "z y x"],
+    ) -> None:
+        """Fill ``out``.
 
-    Returns
-    -------
-    map
-        The sum over frequencies of F * exp(+2πi k·(r - centre) / padded); not divided by anything.
-        In the memory of the lines that its planes were made from.
+        Parameters
+        ----------
+        block
+            First x and first y of the columns, frequencies.
+        phase
+            Factor on each frequency from -half on, along z and along y.
+        out
+            ``[z, y, x]``, z being the frequency modulo the padded size, Nyquist once; zero where
+            nothing is.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CroppedInverse:
+    """The way back to the central ``box`` of the padded box, in pieces that anyone may do.
+
+    First every block of `blocks` (`fill_lines`), then every plane of the map (`to_plane`).
     """
-    depth, box = shape
-    lines = np.empty((depth, box, max(half, box // 2) + 1), np.complex128)
-    kept = np.arange(-half, half + 1)
-    kept = kept[(-padded < 2 * kept) & (2 * kept <= padded)]  # Nyquist once
-    phase = _centring(kept, box, padded).conj()
-    rows = kept + half
-    for where in slabs(half + 1, 16 * padded * (2 * half + 1)):
-        slab = slab_of(where)[:, rows] * phase[:, None]
-        if depth > 1:
-            slab = _inverse(slab[rows] * phase[:, None, None], kept, padded, 0)[:box]
-        lines[:, :, where] = _inverse(slab, kept, padded, 1)[:, :box]
-    n_x = min(half, padded // 2) + 1
-    phase_x = _centring(np.arange(n_x), box, padded).conj()
-    for plane in lines:
-        whole = scipy.fft.irfft(plane[:, :n_x] * phase_x, n=padded, axis=1, norm="forward")
-        plane.view(np.float64)[:, :box] = whole[:, :box]
-    return np.asarray(lines.view(np.float64)[:, :, :box])
+
+    half: int
+    """Largest frequency along each axis; what lies beyond Nyquist is ignored."""
+    shape: tuple[int, int]
+    """Number of planes and size of the map, px."""
+    padded: int
+    """Size of the padded box, px."""
+
+    @property
+    def lines_shape(self) -> tuple[int, int, int]:
+        """Shape of the complex lines along x, in whose memory the planes will be."""
+        depth, box = self.shape
+        return depth, box, max(self.half, box // 2) + 1
+
+    @property
+    def blocks(self) -> list[slice]:
+        """The x frequencies of each piece."""
+        plane = 16 * self.shape[0] * self.padded
+        step = min(MOST_X, max(1, BLOCK_BYTES // plane))
+        ends = range(0, self._n_x, step)
+        return [slice(first, min(first + step, self._n_x)) for first in ends]
+
+    def fill_lines(self, columns: Columns, x: slice, lines: Complex128[Array, "z y x"]) -> None:
+        """Transform some x frequencies along z and y."""
+        depth, box = self.shape
+        n, long = x.stop - x.start, self.padded if depth > 1 else 1
+        every = np.arange(-self.half, self.half + 1)
+        phase_y = _centring(every, box, self.padded).conj()
+        phase = phase_y if depth > 1 else np.ones(1, np.complex128), phase_y
+        half_done = np.zeros((depth, self.padded, n), np.complex128)
+        for y in self._y_blocks(x.start, 16 * long * n):
+            column = np.empty((long, y.stop - y.start, n), np.complex128)
+            columns((x.start, y.start), phase, column)
+            if depth > 1:
+                column = scipy.fft.ifft(column, axis=0, norm="forward", overwrite_x=True)[:box]
+            first = y.start % self.padded
+            half_done[:, first : first + y.stop - y.start] = column
+        done = scipy.fft.ifft(half_done, axis=1, norm="forward", overwrite_x=True)
+        lines[:, :, x] = done[:, :box]
+
+    def to_plane(self, lines: Complex128[Array, "y x"]) -> Float[Array, "y x"]:
+        """Transform the lines of a plane along x; the plane is in their memory.
+
+        It is the sum over frequencies of F * exp(+2πi k·(r - centre) / padded), not divided by
+        anything.
+        """
+        box = self.shape[1]
+        phase = _centring(np.arange(self._n_x), box, self.padded).conj()
+        turned = lines[:, : self._n_x] * phase
+        plane = lines.view(np.float64)[:, :box]
+        plane[:] = scipy.fft.irfft(turned, n=self.padded, axis=1, norm="forward")[:, :box]
+        return np.asarray(plane)
+
+    @property
+    def _n_x(self) -> int:
+        return min(self.half, self.padded // 2) + 1
+
+    def _y_blocks(self, x: int, row_bytes: int) -> Iterator[slice]:
+        """Yield the y frequencies within the sphere, negative ones apart: they are stored last."""
+        rim = math.isqrt(max(0, self.half**2 - x**2))
+        last = min(rim, self.padded // 2)
+        first = max(-rim, -((self.padded - 1) // 2))  # Nyquist once
+        for start, stop in ((first, 0), (0, last + 1)):
+            for part in slabs(stop - start, row_bytes):
+                yield slice(start + part.start, start + part.stop)
 
 
 def _centring(k: Int[Array, " k"], box: int, padded: int) -> Complex128[Array, " k"]:
     """Phase that moves the origin from the first pixel of the map to its centre."""
     turns = (k * (box // 2) % padded) / padded
     return np.asarray(np.exp(2j * np.pi * turns))
-
-
-def _inverse(
-    slab: Complex128[Array, "..."], kept: Int[Array, " k"], padded: int, axis: int
-) -> Complex128[Array, "..."]:
-    """Inverse transform along one axis, given its frequencies ``kept``; the rest are zero."""
-    shape = list(slab.shape)
-    shape[axis] = padded
-    full = np.zeros(shape, np.complex128)
-    np.moveaxis(full, axis, 0)[kept % padded] = np.moveaxis(slab, axis, 0)
-    return np.asarray(scipy.fft.ifft(full, axis=axis, norm="forward", overwrite_x=True))

@@ -150,7 +150,15 @@ def interpolation_windows(
     """
     depth, box = shape
     squares = (np.arange(box) - box // 2) ** 2
-    radius = np.sqrt(np.arange(3 * squares.max() + 1))
-    of_square = np.sinc(radius / padded_box(box, padding)) ** interpolation.window_power
+    of_square = window_of_square(shape, padding, interpolation)
     for z in (np.arange(depth) - depth // 2) ** 2:
         yield of_square[z + squares[:, None] + squares]
+
+
+def window_of_square(
+    shape: tuple[int, int], padding: float, interpolation: Interpolation = LINEAR
+) -> Float[Array, " square"]:
+    """Return what `interpolation_windows` consists of, by squared radius, px²."""
+    box = shape[1]
+    radius = np.sqrt(np.arange(3 * (box // 2) ** 2 + 1))
+    return np.asarray(np.sinc(radius / padded_box(box, padding)) ** interpolation.window_power)

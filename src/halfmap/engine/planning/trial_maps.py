@@ -8,14 +8,16 @@ import numpy as np
 from halfmap.engine.job import Job
 from halfmap.engine.process_memory import begin_peak, resident
 from halfmap.io.star_text import table_text
-from halfmap.model.exact import decode, sum_scales
+from halfmap.model.exact import sum_scales
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.projection import fourier_reference
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
 from halfmap.model.touched_voxels import n_touched
-from halfmap.steps.maximisation import hermitian, spectra, symmetrise
+from halfmap.steps.complete_sums import completed
+from halfmap.steps.maximisation import spectra
+from halfmap.steps.phases import alone
 from halfmap.steps.reconstruction import reconstruct
 
 LARGEST_BOX = 96
@@ -64,8 +66,8 @@ def _map(
     job: Job, model: HalfModel, summed: tuple[ExpectationSums, PaddedSphere], box: int
 ) -> None:
     """Do what `halfmap.engine.maximisation` does for one class."""
-    fourier, _, _ = decode(summed[0], sum_scales(model, len(job.particles)), summed[1])
-    complete = symmetrise(hermitian(fourier[0]), job.group, 1)
+    scales = sum_scales(model, len(job.particles))
+    complete = alone(completed(summed[0].volume[0], scales, summed[1], job.group))
     estimate = spectra(complete, box, np.ones(box // 2 + 1), 1.0)
     reconstruct(complete, box, estimate.signal_variance, 1.0, job.inversion)
 
