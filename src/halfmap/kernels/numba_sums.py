@@ -158,32 +158,56 @@ def posterior_columns(volume, block, inversion, phase, out):
     out
         ``[z, y, x]`` complex: z is the frequency modulo the length, other frequencies are zero.
     """
-    values, rows, half = volume
-    reach, prior, floor, factors = inversion
+    rows, half = volume[1], volume[2]
     n_y = 2 * half + 1
     half_z = (rows.shape[0] - 1) // n_y // 2
     padded = out.shape[0]
+    n_used = np.zeros(out.shape[1], np.int64)
+    own = np.empty((out.shape[1], out.shape[2], 4))
     out[:] = 0.0
     for z in range(-half_z, half_z + 1):
-        if (2 * z <= -padded and z < 0) or 2 * z > padded:  # Nyquist once
-            continue
-        for j in range(out.shape[1]):
-            y = block[1] + j
-            begin = np.int64(rows[(z + half_z) * n_y + y + half])
-            turn = phase[0][z + half_z] * phase[1][y + half]
-            square = z * z + y * y
-            for i in range(out.shape[2]):
-                x = block[0] + i
-                k2 = square + x * x
-                if k2 > reach * reach:
-                    break
-                v = begin + x
-                if factors.shape[0] > 0:
-                    factor = factors[v]
-                else:
-                    below = max(_precision(values[v, 2], prior[k2]), floor[k2])
-                    factor = 1.0 / below if below > 0.0 else 0.0
-                out[z % padded, j, i] = turn * complex(values[v, 0] * factor, values[v, 1] * factor)
+        if not (2 * z <= -padded and z < 0 or 2 * z > padded):  # Nyquist once
+            row = (z + half_z) * n_y + block[1] + half
+            _copy_columns(volume, row, (z * z, block), (inversion, n_used), own)
+            for j in range(out.shape[1]):
+                y = block[1] + j
+                turn = phase[0][z + half_z] * phase[1][y + half]
+                for i in range(n_used[j]):
+                    factor = own[j, i, 3]
+                    if factor < 0.0:
+                        factor = _inverse(
+                            own[j, i, 2], z * z + y * y + (block[0] + i) ** 2, inversion
+                        )
+                    out[z % padded, j, i] = turn * complex(
+                        own[j, i, 0] * factor, own[j, i, 1] * factor
+                    )
+
+
+@njit(inline="always", **EXACT)
+def _inverse(weight, square, inversion):
+    below = max(_precision(weight, inversion[1][square]), inversion[2][square])
+    return 1.0 / below if below > 0.0 else 0.0
+
+
+@njit(**EXACT)
+def _copy_columns(volume, first_row, where, how, own):
+    """Copy some voxels of a few rows: so tight a loop waits for the memory of many at a time."""
+    values, rows, half = volume
+    square_z, block = where
+    inversion, n_used = how
+    reach, factors = inversion[0], inversion[3]
+    for j in range(own.shape[0]):
+        y = block[1] + j
+        left = reach * reach - square_z - y * y
+        n_used[j] = 0
+        if left >= block[0] * block[0]:
+            n_used[j] = min(own.shape[1], int(np.sqrt(left)) - block[0] + 1)
+            begin = np.int64(rows[first_row + j]) + block[0]
+            for i in range(n_used[j]):
+                own[j, i, 0] = values[begin + i, 0]
+                own[j, i, 1] = values[begin + i, 1]
+                own[j, i, 2] = values[begin + i, 2]
+                own[j, i, 3] = factors[begin + i] if factors.shape[0] > 0 else -1.0
 
 
 @njit(**EXACT)
