@@ -166,7 +166,7 @@ def posterior_columns(volume, block, inversion, phase, out):
     own = np.empty((out.shape[1], out.shape[2], 4))
     out[:] = 0.0
     for z in range(-half_z, half_z + 1):
-        if not (2 * z <= -padded and z < 0 or 2 * z > padded):  # Nyquist once
+        if -padded < 2 * z <= padded:  # Nyquist once
             row = (z + half_z) * n_y + block[1] + half
             _copy_columns(volume, row, (z * z, block), (inversion, n_used), own)
             for j in range(out.shape[1]):
@@ -192,7 +192,7 @@ def _inverse(weight, square, inversion):
 @njit(**EXACT)
 def _copy_columns(volume, first_row, where, how, own):
     """Copy some voxels of a few rows: so tight a loop waits for the memory of many at a time."""
-    values, rows, half = volume
+    values, rows, _ = volume
     square_z, block = where
     inversion, n_used = how
     reach, factors = inversion[0], inversion[3]
