@@ -14,7 +14,8 @@
 #                     job's own SLURM_TMPDIR where the cluster makes one; empty: no copies)
 #   HALFMAP_REQUEUE   yes: when Slurm warns that the time is up, or that the nodes are wanted by
 #                     others, checkpoint and queue again; no: checkpoint and end with code 75
-#   HALFMAP_ATTEMPTS  how often to start the ranks without any progress in between (else: 3)
+#   HALFMAP_ATTEMPTS  how often to start the ranks without any progress in between, also when the
+#                     job is queued again in between (else: 3)
 #
 # The ranks are started again, on the nodes that answer, until the run is over. Whether it is
 # over says the file that halfmap writes last, ROOT_finished.txt: exit codes of launchers do not
@@ -30,6 +31,7 @@ launched=     # process id of the launcher
 code=1        # with which it has ended
 warned=       # whether Slurm has asked to stop
 old_marker=   # of a run that was over before
+starts=()     # how far the run had come at each start, also of this job before it was queued again
 good_nodes=() # the nodes that answer, and how many ranks each of them has
 good_tasks=()
 
@@ -53,6 +55,13 @@ value_of() {  # value_of --o WORDS...: what follows an option, the last time it 
 words_of_line() {  # words_of_line N FILE: the words of a line, quotes understood, nothing executed
     sed -n "${1}p" "$2" | xargs -r -n 1 printf '%s\n'
 }
+
+job_name() {  # of this task, where the number alone may stand for all tasks of an array
+    local array=${SLURM_ARRAY_JOB_ID:-}
+    [ -z "$array" ] && echo "$SLURM_JOB_ID" || echo "${array}_$SLURM_ARRAY_TASK_ID"
+}
+
+job_state() { squeue --noheader --jobs="$(job_name)" --format=%T || true; }
 
 # --- nodes
 
@@ -167,16 +176,56 @@ finished() {  # the marker is new, or halfmap has found an old one to be right
 progress() {  # what the run has written: another text when it has come further
     local parts=${checkpoints:-${root}_parts}
     find "$(dirname "$root")" -maxdepth 1 -name "$(basename "$root")_it*_optimiser.star" -printf '%f\n' | sort
-    [ ! -d "$parts" ] || find "$parts" -type f -printf '%p %s %T@\n' | sort
+    # Not what a part is called until it is whole.
+    [ ! -d "$parts" ] || find "$parts" -type f ! -name '.*' -printf '%p %s %T@\n' | sort
+}
+
+remember_starts() {  # of this job, when Slurm has queued it again; not of an earlier one
+    local file=${root}_starts.txt
+    if [ "${SLURM_RESTART_COUNT:-0}" != 0 ] && [ -r "$file" ]; then
+        mapfile -t starts < "$file"
+    else
+        rm -f "$file"
+    fi
+}
+
+note_start() {  # in a file too: Slurm may end this script without a warning
+    starts+=("$(progress | cksum)")
+    printf '%s\n' "${starts[@]}" 2> /dev/null > "${root}_starts.txt" || true
+}
+
+idle_starts() {  # how many starts have brought the run no further than it is
+    local here start n=0
+    here=$(progress | cksum)
+    for start in "${starts[@]}"; do
+        [ "$start" != "$here" ] || n=$((n + 1))
+    done
+    echo "$n"
+}
+
+give_up_when_idle() {  # another start would end like those before
+    local idle
+    idle=$(idle_starts)
+    [ "$idle" -ge "$ATTEMPTS" ] || return 0
+    if [ -n "$warned" ] || [ "${SLURM_RESTART_COUNT:-0}" != 0 ]; then
+        say "the time of a start is too short for any of the work: give the job more (sbatch --time)," \
+            "let Slurm's warning come later (sbatch --signal=B:USR1@SECONDS, far fewer than --time" \
+            "has), or have checkpoints written more often (--checkpoint_minutes)"
+    fi
+    say "$idle attempts without progress: given up"
+    rm -f "${root}_starts.txt"
+    exit 1
 }
 
 stop_here() {  # after a warning: queue again, or say how to go on
-    if [ "${HALFMAP_REQUEUE:-no}" = yes ]; then
+    give_up_when_idle
+    # A job that was cancelled would come back.
+    if [ "${HALFMAP_REQUEUE:-no}" = yes ] && [ "$(job_state)" = RUNNING ]; then
         say "queued again; the run goes on from its checkpoint"
         # Slurm ends all that the job runs, this script and scontrol too. Who leaves by itself, with
         # an exit code, makes it a job that has failed.
         trap '' USR1 TERM
-        if scontrol requeue "$SLURM_JOB_ID"; then
+        if scontrol requeue "$(job_name)"; then
             while :; do sleep 60; done
         fi
     fi
@@ -185,28 +234,26 @@ stop_here() {  # after a warning: queue again, or say how to go on
 }
 
 run_until_finished() {  # run_until_finished refine WORDS...
-    local before after idle=0
     old_marker=$(marker)
+    remember_starts
     while :; do
+        give_up_when_idle
+        note_start
         find_good_nodes
         [ "${#good_nodes[@]}" -gt 0 ] || { say "no node answers"; exit 1; }
-        before=$(progress)
+        [ -z "$warned" ] || stop_here
         start_ranks "$@" --resume
         finished && break
         [ -z "$warned" ] || stop_here
-        after=$(progress)
-        idle=$([ "$before" = "$after" ] && echo $((idle + 1)) || echo 0)
         # Launchers know these codes too, so that only the second of them in a row counts.
-        if [ "$idle" -gt 1 ] && { [ "$code" = 2 ] || [ "$code" = 3 ]; }; then
+        if { [ "$code" = 2 ] || [ "$code" = 3 ]; } && [ "$(idle_starts)" -gt 1 ]; then
             say "code $code: halfmap refuses its options or its data, see its message above"
             exit "$code"
         fi
-        if [ "$idle" -ge "$ATTEMPTS" ]; then
-            say "$idle attempts without progress: given up"
-            exit 1
-        fi
+        give_up_when_idle
         say "the ranks ended (code $code) before the run was over; they are started again"
     done
+    rm -f "${root}_starts.txt"
     say "the run is over: ${root}_finished.txt"
 }
 

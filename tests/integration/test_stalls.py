@@ -13,8 +13,8 @@ import pytest
 from halfmap.engine.surviving import pulse
 from halfmap.engine.surviving.sentinel import innermost
 
-from .conftest import Launch, run_program
-from .fault_runs import REFINE, SECONDS, cue, found, launched, prepared, refined_without
+from .conftest import Launch
+from .fault_runs import REFINE, cue, found, prepared, refined_without
 
 LIMIT = ("--stall_seconds", "8")
 """Far longer than a rank of a busy machine is silent; what it works at may take six times that."""
@@ -72,20 +72,6 @@ def test_where_the_loss_of_ranks_is_not_reported_the_run_ends_and_says_where_it_
     assert re.search(r"\(in \S+, halfmap/(?!parallel)\S+ line \d+\) and is ended", done.stderr)
     assert "is ended: go on with --resume" in done.stderr
     assert not (folder / "out/run_finished.txt").exists()
-
-
-def test_ranks_end_when_mpi_waits_for_one_that_died_before_it_was_up(
-    tmp_path: Path, tiny_particles: Path
-) -> None:
-    folder = prepared(tmp_path / "run", tiny_particles)
-    dies = "import os\nif os.environ['OMPI_COMM_WORLD_RANK'] == '1': os.kill(os.getpid(), 9)\n"
-    starts = "import sys\nfrom halfmap.cli.main import main\nsys.exit(main())"
-    words = (*REFINE, "--stall_seconds", "20")  # on a busy machine the start takes many
-
-    done = run_program(launched(*words, n=3, program=dies + starts), folder, SECONDS)
-
-    assert "Timeout (0:00:20)!" in done.stderr
-    assert not (folder / "out").exists()
 
 
 def test_the_place_is_that_of_the_thread_that_computes() -> None:

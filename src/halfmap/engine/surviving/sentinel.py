@@ -70,7 +70,7 @@ def watch(rows: Rows, orders: Orders) -> None:
         now = time.monotonic()
         missed += max(0.0, now - last - 2.0 * interval)  # all were stopped, this process too
         last = now
-        alive = [row for row in rows if not row[Row.LEFT] and _runs(int(row[Row.PROCESS]))]
+        alive = [row for row in rows if not row[Row.LEFT] and runs(int(row[Row.PROCESS]))]
         if not alive:
             return
         for row in alive:
@@ -83,7 +83,8 @@ def watch(rows: Rows, orders: Orders) -> None:
             missed = 0.0
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Whether a process is there and has not ended."""
     return _state(process) not in ("", "Z", "X")
 
 
