@@ -5,7 +5,9 @@
 First the rate of copying a stack, by one process and by four together, beside that of ``dd`` on the
 same disc, in turn; each time until the data are on the disc, from a stack that is not in memory.
 Then the share of copying in the first iteration on four ranks: the processor time of the copying
-threads beside that of all threads that compute. FOLDER is on the disc in question.
+threads beside that of all threads that compute. At last the time of an expectation on one thread
+from a source that makes each image wait, with units read ahead and without. FOLDER is on the disc
+in question.
 """
 
 import csv
@@ -21,16 +23,26 @@ from pathlib import Path
 
 import numpy as np
 
+from halfmap.cli.main import main
+from halfmap.engine.reading_ahead import ReadingAhead
 from halfmap.io.mrc import write_stack
 from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
 from halfmap.io.scratch.reading import CopiedImages
 from halfmap.io.scratch.store import ScratchStore, disc_room
-from halfmap.io.stacks import ImageSource
+from halfmap.io.stacks import ImageSource, OpenStack
 
 BOX, N_IMAGES = 256, 4096
 """1 GiB."""
 REPEATS = 5
 MIB = 2**20
+
+
+N_SEARCHED = 2000
+SEARCH = (
+    *("--i", "particles/particles.star", "--ref", "particles/start.mrc", "--o", "out/run"),
+    *("--ini_high", "30", "--offset_range", "5", "--offset_step", "2", "--iter", "1"),
+    *("--ctf", "--zero_mask", "--random_seed", "1", "--verb", "0", "--overwrite"),
+)
 
 
 def evict(path: Path) -> None:
@@ -123,7 +135,7 @@ def rates(folder: Path) -> None:
 def share(folder: Path) -> None:
     """Print the share of copying in the first iteration of two searches on four ranks."""
     program = [sys.executable, "-m", "halfmap.cli.main"]
-    simulated = ["--phantom", "--n", "2000", "--box", "128", "--angpix", "2.5", "--snr", "0.3"]
+    simulated = f"--phantom --n {N_SEARCHED} --box 128 --angpix 2.5 --snr 0.3".split()
     subprocess.run(
         [*program, "simulate", *simulated, "--o", "particles"],
         cwd=folder,
@@ -132,9 +144,7 @@ def share(folder: Path) -> None:
     )
     mpirun = [str(Path(sys.prefix, "bin", "mpirun")), "-n", "4"]
     words = [
-        *("--i", "particles/particles.star", "--ref", "particles/start.mrc", "--o", "out/run"),
-        *("--ini_high", "30", "--offset_range", "5", "--offset_step", "2", "--iter", "1"),
-        *("--ctf", "--zero_mask", "--random_seed", "1", "--verb", "0", "--overwrite"),
+        *SEARCH,
         *("--scratch_dir", str(folder / "scratch"), "--keep_free_scratch", "0"),
     ]
     for order in ("1", "2"):
@@ -147,6 +157,35 @@ def share(folder: Path) -> None:
             f"HEALPix order {order}: {seconds['copying']:.2f} s of {seconds['units']:.0f} s, "
             f"{part:.2%}; 131 MB copied"
         )
+
+
+def overlap(folder: Path) -> None:
+    """Print what reading ahead gains where each image takes as long to come as to be computed."""
+    os.chdir(folder)
+    announce, fill = ReadingAhead.announce, OpenStack.fill
+    wait_s = 0.0
+
+    def slow(stack: OpenStack, first: int, raw: np.ndarray) -> None:
+        time.sleep(wait_s * len(raw))
+        fill(stack, first, raw)
+
+    def run(*, ahead: bool) -> dict[str, float]:
+        ReadingAhead.announce = announce if ahead else lambda *_: None
+        assert main(["refine", *SEARCH, "--healpix_order", "1"]) == 0
+        return by_phase(Path("out/run_timing.csv"))
+
+    OpenStack.fill = slow
+    run(ahead=True)  # compiles
+    wait_s = run(ahead=False)["expectation"] / N_SEARCHED
+    found: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(REPEATS):
+        for ahead, seconds in found.items():
+            seconds.append(run(ahead=ahead)["expectation"])
+    without, with_it = (statistics.median(found[ahead]) for ahead in (False, True))
+    print(
+        f"a source of {1e3 * wait_s:.1f} ms an image: {without:.1f} s, read ahead {with_it:.1f} s, "
+        f"{with_it / without:.0%}"
+    )
 
 
 def by_phase(timing: Path) -> dict[str, float]:
@@ -163,4 +202,5 @@ if __name__ == "__main__":
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         rates(Path(name))
         share(Path(name))
+        overlap(Path(name))
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

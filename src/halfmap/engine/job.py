@@ -172,6 +172,10 @@ class Job:
             reference_without_ctf=self.reference_has_ctf(iteration),
         )
 
+    def inserts_others(self, schedule: Schedule) -> bool:
+        """Whether other images than the compared ones make the map: in the last iteration."""
+        return schedule.converged and self.inserted_source is not None
+
     def reference_has_ctf(self, iteration: int) -> bool:
         """Whether the reference was not corrected: only the starting map, and only if told so."""
         return self.options.reference_not_ctf_corrected and iteration == 1
@@ -207,6 +211,11 @@ class Job:
         """Divide rows of the particle table by geometry, keeping their order."""
         geometry = self.geometry[self.particles.optics_group[rows]]
         return [(rows[geometry == g], self.images[g]) for g in np.unique(geometry)]
+
+    @cached_property
+    def largest_unit_bytes(self) -> int:
+        """Bytes of the images of the largest unit."""
+        return max(4 * len(u.rows) * self.images[u.geometry].box ** 2 for u in self.units)
 
     @cached_property
     def data_digest(self) -> str:

@@ -182,7 +182,7 @@ def sliced(
 
 def _rules(job: Job, schedule: Schedule) -> SearchRules:
     """Return the rules of an iteration; in the last one other images may make the map."""
-    others = schedule.converged and job.inserted_source is not None
+    others = job.inserts_others(schedule)
     return replace(job.search_rules_at(schedule.iteration), inserts_others=others)
 
 

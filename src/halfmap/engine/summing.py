@@ -15,6 +15,7 @@ from numpy import ndarray as Array
 from halfmap.engine.failing import computed_without_failing
 from halfmap.engine.job import Job
 from halfmap.engine.node_search import Searches
+from halfmap.engine.reading_ahead import ReadingAhead
 from halfmap.errors import DataError
 from halfmap.io.part_folder import part_folder
 from halfmap.io.private_folder import private_folder
@@ -83,6 +84,7 @@ class Summing:
             half: HalfSums(_zeros(job, half, search, (self.degrees, n_units)), search.scales)
             for half, search in self.any_search.items()
         }
+        self.ahead = ReadingAhead(self._read)
         self.busy_seconds = 0.0
         self._lock = threading.Lock()
         self._idle: dict[int, list[Workspace]] = {half: [] for half in searches.of}
@@ -91,7 +93,7 @@ class Summing:
         """Run one unit; called by several threads at once."""
         start = time.thread_time()
         half, name = unit.half, self.job.particles.name
-        attempt, n_classes = partial(self._attempt, half), self.job.options.n_classes
+        attempt, n_classes = partial(self._attempt, unit), self.job.options.n_classes
         result, workspace = computed_without_failing(attempt, unit.rows, name, n_classes)
         if workspace is None:
             workspace = self._workspace(half)  # there is nothing to add
@@ -104,13 +106,19 @@ class Summing:
             self.busy_seconds += time.thread_time() - start
         return result
 
-    def _attempt(self, half: int, rows: Int[Array, " particle"]) -> tuple[UnitResult, Workspace]:
-        """Compute some particles in a workspace of their own; after an error it is given up."""
+    def _attempt(self, unit: Unit, rows: Int[Array, " particle"]) -> tuple[UnitResult, Workspace]:
+        """Compute particles of a unit in a workspace of their own; after an error it is given up.
+
+        All of them first: these may have been read ahead.
+        """
+        half = unit.half
         search = self.searches[half]
         with self._lock:
             workspace = self._idle[half].pop() if self._idle[half] else None
         workspace = workspace or self._workspace(half)
-        images = self._read(half, rows)
+        images = self.ahead.take(unit) if rows is unit.rows else None
+        if images is None:
+            images = self._read(half, rows)
         particles, poses = self.job.particles, self.poses[rows]
         return self.run(images, rows, particles, poses, search, workspace), workspace
 

@@ -48,6 +48,8 @@ class Volumes:
     n_classes: int
     slices: int = 0
     """Bytes of the coarse slices of a global search."""
+    images: int = 0
+    """Bytes of the images of a unit: each worker reads one unit ahead."""
 
     @property
     def depth(self) -> int:
@@ -101,7 +103,10 @@ def n_bytes_of_node(load: NodeLoad, volumes: Volumes, degrees: Degrees) -> int:
     always = load.n_ranks * PROCESS_BYTES + load.n_halves * volumes.maps
     phases = (
         at_once * volumes.references + load.n_halves * volumes.lines,
-        sums + at_once * (volumes.references + volumes.slices) + n_units * (grid + THREAD_BYTES),
+        sums
+        + at_once * (volumes.references + volumes.slices)
+        + n_units * (grid + THREAD_BYTES)
+        + load.n_ranks * volumes.images,
         sums + load.n_halves * (volumes.lines + 2 * volumes.maps),
     )
     return always + max(phases)

@@ -146,6 +146,7 @@ def moments(job: Job, layout: Layout, base: Base, it: Iteration, rank: int) -> l
     work = [
         Item("grids of units", grid * n_workspaces),
         Item("work of threads", it.cost.thread_bytes * layout.n_threads),
+        Item("images read ahead", it.volumes.images),
     ]
     alone = [item for item in references if not item.shared]
     phases = {
