@@ -116,6 +116,8 @@ ELSEWHERE = {
     "keep_scratch": "integration/scratch/test_copies.py::test_three_ranks_make_and_read_one_copy",
     "preread_images": "integration/scratch/test_copies.py::test_images_can_be_held_in_memory",
     "no_parallel_disc_io": "integration/scratch/test_copies.py::test_stacks_can_be_read_in_turn",
+    "scratch_crop_A": "integration/scratch/test_cut_copies.py::"
+    "test_results_do_not_depend_on_where_images_are_read",
     "overwrite": "integration/test_output_place.py::test_overwrite_leaves_nothing_of_a_longer_run",
 }
 

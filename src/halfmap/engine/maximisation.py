@@ -66,7 +66,11 @@ def maximisation(
             if made is not None:
                 sums = met.sums[half]
                 found_here = HalfStatistics(
-                    sums.noise, job.noise_pixels, sums.directions, totals[half]
+                    sums.noise,
+                    job.noise_pixels,
+                    sums.directions,
+                    totals[half],
+                    job.measures_noise_at(schedule),
                 )
                 new[half] = _updated(job, schedule, old, found_here, made)
             if plain is not None:

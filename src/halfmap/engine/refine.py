@@ -19,6 +19,7 @@ from halfmap.engine.schedule import begin, conclude, is_finished, update_samplin
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.engine.telling.progress import report_iteration
+from halfmap.engine.telling.staging_text import beyond_cut_text
 from halfmap.model.half_model import HalfModel
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import wait_for_all
@@ -79,6 +80,11 @@ def prepared(
             stretch = stretched(job, schedule)
             if stretch.text:
                 job.console.notice(stretch.text)
+            grown = beyond_cut_text(
+                job.options.scratch_crop_A, job.cut_size, state.schedule, schedule
+            )
+            if grown:
+                job.console.notice(grown)
             size = schedule.current_size
             transforms = stack.enter_context(projected(job, state.models, size, stretch))
             references = {half: own.references for half, own in transforms.items()}

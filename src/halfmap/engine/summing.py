@@ -127,8 +127,9 @@ class Summing:
 
     def _read(self, half: int, rows: Int[Array, " particle"]) -> Float32[Array, "particle ..."]:
         plan = self.searches[half].plan
-        read = self.job.read_pairs if plan.rules.inserts_others else self.job.read_images
-        return read(rows, plan.images)
+        if plan.rules.inserts_others:
+            return self.job.read_pairs(rows, plan.images)
+        return self.job.read_images(rows, plan.images, plan.current_size)
 
     def _too_bright(self, unit: Unit, result: UnitResult, error: DataError) -> DataError:
         """Name the brightest image of a unit that cannot be added."""

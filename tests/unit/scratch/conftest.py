@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from halfmap.io.image_form import AS_STORED, ImageForm
+from halfmap.io.image_form import ImageForm
 from halfmap.io.mrc import write_stack
 from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
 from halfmap.io.scratch.reading import CopiedImages
 from halfmap.io.scratch.store import ScratchStore, disc_room
-from halfmap.io.stacks import ImageSource
+from halfmap.io.stacks import AS_IS, ImageSource
 
 BOX, SIZES = 16, (5, 3, 7)
 ONE = np.zeros(5, int), np.arange(5)
@@ -21,7 +21,7 @@ Store = Callable[..., ScratchStore]
 class Reader:
     """A process that copies and reads."""
 
-    def __init__(self, store: ScratchStore, paths: list[str], form: ImageForm = AS_STORED) -> None:
+    def __init__(self, store: ScratchStore, paths: list[str], form: ImageForm = AS_IS) -> None:
         self.store, self.source, self.tally = store, ImageSource(paths, form=form), Tally()
         self.copied = CopiedImages(store)
         self.source.copies = self.copied

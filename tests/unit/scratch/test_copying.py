@@ -9,13 +9,15 @@ import mrcfile
 import numpy as np
 import pytest
 
-from halfmap.io.image_form import HALF_PRECISION
+from halfmap.io.image_form import ImageForm
 from halfmap.io.mrc import write_stack
 from halfmap.io.scratch import copying
 from halfmap.io.scratch.copy import StackCopy
 from halfmap.io.scratch.copying import wanted_stacks
 
 from .conftest import BOX, ONE, Reader, Store, every_image, files, only, spoil
+
+HALF_PRECISION = ImageForm(rounds=True)
 
 
 def test_images_come_from_the_copies(paths: list[str], images: np.ndarray, store: Store) -> None:

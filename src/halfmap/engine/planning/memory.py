@@ -44,10 +44,14 @@ class Base:
 
 
 def image_bytes(job: Job) -> int:
-    """Return what all images take, as they are copied."""
+    """Return what all images take when they are copied, from stacks of single precision."""
     group = job.particles.optics_group
     counts = np.bincount(group, minlength=len(job.optics))
-    return sum(4 * int(n) * optics.box**2 for n, optics in zip(counts, job.optics, strict=True))
+    form, each = job.source.form, np.dtype(np.float32)
+    return sum(
+        form.stored(each, optics.box).itemsize * int(n) * form.box(optics.box) ** 2
+        for n, optics in zip(counts, job.optics, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

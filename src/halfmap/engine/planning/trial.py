@@ -215,7 +215,7 @@ class Trials:
     ) -> tuple[float, float, UnitResult]:
         rows, images, poses = prepared
         clock.seconds, start = 0.0, time.thread_time()
-        self.job.read_images(rows, search.plan.images)
+        self.job.read_images(rows, search.plan.images, search.plan.current_size)
         result = run_unit(images, rows, self.job.particles, poses, search, workspace)
         return time.thread_time() - start, clock.seconds, result
 
@@ -229,7 +229,7 @@ class Trials:
         rows = self.rows[np.linspace(0, len(self.rows) - 1, n).astype(np.int64)]
         poses = self.poses[rows]
         if first:
-            images = self.job.read_images(rows, search.plan.images)
+            images = self.job.read_images(rows, search.plan.images, search.plan.current_size)
         else:
             truth = drawn_truth(search, len(rows), poses, np.random.default_rng(len(rows)))
             images = planted(rows, truth, self.job, search)

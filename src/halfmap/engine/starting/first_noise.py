@@ -96,7 +96,7 @@ def _read(
 ) -> tuple[Float32[Array, "image y x"], UInt8[Array, " image"]]:
     """Read images, and say what is wrong with them; those that the disc cannot read are NaN."""
     try:
-        images = job.read_images(rows, settings)
+        images = job.read_images(rows, settings, None)
     except UnreadableError:
         if len(rows) == 1:
             return np.full((1, settings.box, settings.box), np.nan, np.float32), _UNREADABLE
