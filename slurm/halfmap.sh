@@ -17,14 +17,14 @@
 #   HALFMAP_ATTEMPTS  how often to start the ranks without any progress in between, also when the
 #                     job is queued again in between (else: 3)
 #
-# The ranks are started again, on the nodes that answer, until the run is over. Whether it is
+# The ranks are started again, on the nodes that start halfmap, until the run is over. Whether it is
 # over says the file that halfmap writes last, ROOT_finished.txt: exit codes of launchers do not
 # tell (Open MPI's mpirun ends with 0 when a node is lost).
 
 set -euo pipefail
 
 ATTEMPTS=${HALFMAP_ATTEMPTS:-3}
-SECONDS_TO_ANSWER=${HALFMAP_SECONDS_TO_ANSWER:-30}  # of a node
+SECONDS_TO_ANSWER=${HALFMAP_SECONDS_TO_ANSWER:-60}  # of a node
 SECONDS_TO_END=${HALFMAP_SECONDS_TO_END:-30}        # of a launcher, when the run is over
 read -ra program <<< "${HALFMAP_PROGRAM:-halfmap}"
 launched=     # process id of the launcher
@@ -73,22 +73,35 @@ tasks_of_nodes() {  # the number of ranks of each node of the job: 2(x3),1 is 2 
     done
 }
 
-find_good_nodes() {  # ask every node at once for an answer; leave out those that give none
+# What a node has to do: to have room where Open MPI keeps its files, and to start halfmap.
+# shellcheck disable=SC2016  # it is the other shell that replaces the names
+trial='file=$(mktemp) && echo room > "$file" && rm "$file" && exec "$@" --version'
+
+ask_node() {  # ask_node NODE: what goes wrong there goes to the log
+    timeout "$SECONDS_TO_ANSWER" srun --nodes=1 --ntasks=1 --nodelist="$1" --overlap --mpi=none \
+        --input=none --quiet bash -c "$trial" bash "${program[@]}" 2>&1 > /dev/null |
+        sed "s/^/halfmap.sh: $1: /" >&2
+}
+
+find_good_nodes() {  # ask all nodes at once; leave out those that give no answer, or none that is good
     local nodes tasks i
     local -A asked=()
     mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
     mapfile -t tasks < <(tasks_of_nodes)
     good_nodes=() good_tasks=()
+    if [ "${#nodes[@]}" = 1 ]; then  # there is no other: what is wrong will be seen
+        good_nodes=("${nodes[@]}") good_tasks=("${tasks[@]}")
+        return
+    fi
     for i in "${!nodes[@]}"; do
-        timeout "$SECONDS_TO_ANSWER" srun --nodes=1 --ntasks=1 --nodelist="${nodes[i]}" --overlap \
-            --mpi=none --input=none --quiet true > /dev/null 2>&1 &
+        ask_node "${nodes[i]}" &
         asked[$i]=$!
     done
     for i in "${!nodes[@]}"; do
-        if [ "${#nodes[@]}" = 1 ] || wait_for "${asked[$i]}"; then
+        if wait_for "${asked[$i]}"; then
             good_nodes+=("${nodes[i]}") good_tasks+=("${tasks[i]}")
         else
-            say "node ${nodes[i]} does not answer and is left out"
+            say "node ${nodes[i]} does not start halfmap and is left out"
         fi
     done
 }
@@ -174,7 +187,11 @@ finished() {  # the marker is new, or halfmap has found an old one to be right
 }
 
 progress() {  # what the run has written: another text when it has come further
-    local parts=${checkpoints:-${root}_parts}
+    local parts=${root}_parts mark
+    if [ -n "$checkpoints" ]; then  # a folder that other runs may use, too
+        mark=$(printf %s "$(realpath -m -- "$root")" | sha256sum)
+        parts=$checkpoints/$(basename "$root")_parts_${mark:0:8}
+    fi
     find "$(dirname "$root")" -maxdepth 1 -name "$(basename "$root")_it*_optimiser.star" -printf '%f\n' | sort
     # Not what a part is called until it is whole.
     [ ! -d "$parts" ] || find "$parts" -type f ! -name '.*' -printf '%p %s %T@\n' | sort
@@ -240,7 +257,7 @@ run_until_finished() {  # run_until_finished refine WORDS...
         give_up_when_idle
         note_start
         find_good_nodes
-        [ "${#good_nodes[@]}" -gt 0 ] || { say "no node answers"; exit 1; }
+        [ "${#good_nodes[@]}" -gt 0 ] || { say "no node starts halfmap"; exit 1; }
         [ -z "$warned" ] || stop_here
         start_ranks "$@" --resume
         finished && break

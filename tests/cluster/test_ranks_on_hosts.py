@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from integration import fault_runs
 from integration.fault_runs import DYING, SECONDS, cue, found, launched
+from integration.test_birth import DYING_AT_IMPORT
 
 from .hosts import Hosts
 from .jobs import halfmap_here, results
@@ -30,18 +31,19 @@ def undisturbed(hosts: Hosts) -> Path:
 
 
 def run_on_hosts(
-    hosts: Hosts, folder: Path, *words: str, particles: Path, survives: bool = True
+    hosts: Hosts, folder: Path, *words: str, program: str = DYING, survives: bool = True
 ) -> str:
     """Refine on four ranks of three hosts, in a new folder; return what is said."""
     folder.mkdir()
-    (folder / "particles").symlink_to(particles)
-    mpirun, *rest = launched(*words, n=4, program=DYING, survives=survives)
+    (folder / "particles").symlink_to(hosts.folder / "undisturbed" / "particles")
+    mpirun, *rest = launched(*words, n=4, program=program, survives=survives)
     agent = ("--prtemca", "plm_ssh_agent", str(hosts.folder / "agent"))
     known = [name for name in ("PYTHONPATH", "NUMBA_CACHE_DIR") if name in os.environ]
     passed = [word for name in known for word in ("-x", name)]
     network = ("--mca", "pml", "ob1", "--mca", "btl", "self,sm,tcp")
     return hosts.on(
         "n1",
+        *("sh", "-c", 'exec "$@" 2>&1', "sh"),
         *(mpirun, *agent, *ON_HOSTS, *network, *passed, *rest),
         cwd=folder,
         timeout_s=SECONDS,
@@ -61,17 +63,30 @@ def test_ranks_of_other_hosts_are_lost_and_named(
     folder = hosts.folder / f"{how}{rank}"
     dies = cue(rank, "engine.expectation.run_unit", how=how)
 
-    said = run_on_hosts(hosts, folder, dies, *REFINE, particles=undisturbed / "particles")
+    said = run_on_hosts(hosts, folder, dies, *REFINE)
 
     assert f"rank {rank} on {host} was lost: the other 3 go on" in said
     assert found(folder) == found(undisturbed)
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_a_host_that_lacks_a_library_is_named_before_mpi_is_up(hosts: Hosts) -> None:
+    folder = hosts.folder / "lacking"
+    program = DYING_AT_IMPORT.format(rank=3, how="raise ImportError('no such library')")
+
+    said = run_on_hosts(hosts, folder, *REFINE, program=program)
+
+    assert "no such library" in said
+    assert said.count("before MPI was up") == 1
+    assert "rank 3 on n3 ended before MPI was up" in said
+    assert not (folder / "out").exists()
 
 
 def test_hosts_that_share_a_disc_add_up_through_it(hosts: Hosts, undisturbed: Path) -> None:
     folder = hosts.folder / "through_the_disc"
     words = ("", *REFINE, "--reduction", "scratch")
 
-    run_on_hosts(hosts, folder, *words, particles=undisturbed / "particles", survives=False)
+    run_on_hosts(hosts, folder, *words, survives=False)
 
     assert results(folder / "out") == results(undisturbed / "out")
     rows = [r.split(",") for r in (folder / "out" / "run_timing.csv").read_text().splitlines()]

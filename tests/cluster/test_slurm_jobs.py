@@ -62,6 +62,7 @@ def test_a_job_on_one_node_finishes(job: Job, undisturbed: tuple[Path, dict[str,
         *("one_node", *REFINE, "--o", "out/run", "--keep_free_scratch", "0"),
         sbatch="--ntasks=3",
         HALFMAP_SCRATCH=str(disc),
+        WITH_PAGE="yes",
     ).finish()
 
     assert job.starts() == 1
@@ -104,7 +105,7 @@ def test_a_host_that_is_switched_off_is_left_out(
     job.wait_for_iteration(2)
     hosts.power_off("n3")
     try:
-        assert "node n3 does not answer and is left out" in job.finish()
+        assert "node n3 does not start halfmap and is left out" in job.finish()
     finally:
         hosts.boot("n3")
         job.slurm.start_node("n3")

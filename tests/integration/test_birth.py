@@ -18,7 +18,7 @@ import os, signal, sys
 class Dying:
     @staticmethod
     def find_spec(name, *_):
-        if name == "mpi4py.MPI" and os.environ["OMPI_COMM_WORLD_RANK"] == "1":
+        if name == "mpi4py.MPI" and os.environ["OMPI_COMM_WORLD_RANK"] == "{rank}":
             {how}
 
 sys.meta_path.insert(0, Dying)
@@ -27,19 +27,17 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("how", ["os.kill(os.getpid(), 9)", "raise ImportError('no such library')"])
 def test_a_rank_that_dies_before_mpi_is_up_is_named_and_ends_the_others(
-    tmp_path: Path, tiny_particles: Path, how: str
+    tmp_path: Path, tiny_particles: Path
 ) -> None:
     folder = prepared(tmp_path / "run", tiny_particles)
-    program = DYING_AT_IMPORT.format(how=how)
+    program = DYING_AT_IMPORT.format(rank=1, how="os.kill(os.getpid(), 9)")
 
     start = time.monotonic()
     done = run_program(launched(*REFINE, n=3, program=program), folder, SECONDS)
 
     assert done.stderr.count("before MPI was up") == 1
     assert f"rank 1 on {socket.gethostname()} ended before MPI was up" in done.stderr
-    assert ("no such library" in done.stderr) == ("ImportError" in how)
     assert done.returncode != 0
     assert time.monotonic() - start < 60  # --stall_seconds is 600
     assert not (folder / "out").exists()

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from halfmap.io.part_folder import part_folder
+
 SLURM = Path(__file__).parents[2] / "slurm"
 PROGRAMS = {
     "activate": 'export PATH="$(dirname "${BASH_SOURCE[0]}"):$PATH"',
     "srun": """
-        case " $* " in *" true ")
-            for dead in $DEAD; do case "$*" in *"--nodelist=$dead "*) exit 1;; esac; done; exit 0;;
-        esac
+        for dead in $DEAD; do case "$*" in *"--nodelist=$dead --overlap"*) exit 1;; esac; done
+        case "$*" in *"--nodelist=${SPOILT%% *} --overlap"*) export "${SPOILT#* }";; esac
         echo "srun $SLURM_JOB_NODELIST $SLURM_TASKS_PER_NODE: $*"
         while ! command -v "$1" > /dev/null; do shift; done; exec "$@" """,
     "mpirun": """
@@ -32,6 +33,7 @@ PROGRAMS = {
         read -r act code < <(sed -n 1p acts); sed -i 1d acts
         case $act in
             finish) touch out/run_finished.txt;;
+            part) report_part;;
             hang) touch out/run_finished.txt; exec sleep 60;;
             advance) touch "out/run_it00$(ls out | wc -l)_optimiser.star";;
             wait) trap 'echo checkpoint; exit 75' USR1; touch waiting
@@ -122,7 +124,7 @@ def test_every_rank_gets_cores_for_its_threads(project: Path, launcher: str, exp
 def test_a_node_that_does_not_answer_is_left_out(project: Path) -> None:
     _, lines = submit(project, DEAD="n1")
 
-    assert "halfmap.sh: node n1 does not answer and is left out" in lines
+    assert "halfmap.sh: node n1 does not start halfmap and is left out" in lines
     assert any(line.startswith("mpirun n2 3: -n 3 ") for line in lines)
 
 
@@ -130,7 +132,25 @@ def test_without_a_node_that_answers_nothing_is_started(project: Path) -> None:
     code, lines = submit(project, DEAD="n1 n2")
 
     assert code == 1
-    assert lines[-1] == "halfmap.sh: no node answers"
+    assert lines[-1] == "halfmap.sh: no node starts halfmap"
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        pytest.param("TMPDIR=/nowhere", "/nowhere/", id="no room for temporary files"),
+        pytest.param("PATH=/usr/bin:/bin", "halfmap: not found", id="no halfmap"),
+    ],
+)
+def test_a_node_that_cannot_start_halfmap_says_why_and_is_left_out(
+    project: Path, spoilt: str, said: str
+) -> None:
+    _, lines = submit(project, SPOILT=f"n2 {spoilt}")
+
+    told = [line for line in lines if line.startswith("halfmap.sh: n2: ")]
+    assert any(said in line for line in told)
+    assert "halfmap.sh: node n2 does not start halfmap and is left out" in lines
+    assert any(line.startswith("mpirun n1 2: -n 2 ") for line in lines)
 
 
 def test_threads_and_scratch_can_be_chosen(project: Path) -> None:
@@ -272,6 +292,24 @@ def test_a_job_that_is_queued_again_and_again_without_progress_gives_up(
     assert "too short for any of the work: give the job more (sbatch --time)" in lines[-2]
     assert lines[-1] == "halfmap.sh: 2 attempts without progress: given up"
     assert not (project / "out" / "run_starts.txt").exists()
+
+
+@pytest.mark.parametrize(("whose", "n_starts"), [("out/run", 3), ("other/run", 2)])
+def test_parts_elsewhere_are_progress_if_they_are_of_this_run(
+    project: Path, whose: str, n_starts: int
+) -> None:
+    parts = part_folder(project / whose, project / "fast")
+    parts.mkdir(parents=True)
+    (project / ".venv/bin/report_part").write_text(
+        f"#!/bin/sh\n[ -e '{parts}/half1_sums.h5' ] || touch '{parts}/half1_sums.h5'\n",
+        encoding="utf-8",
+    )
+    (project / ".venv/bin/report_part").chmod(0o755)
+    words = (*WORDS, "--checkpoint_dir", "fast")
+
+    _, lines = submit(project, *words, acts="part 1, die 1, die 1", HALFMAP_ATTEMPTS="2")
+
+    assert len(starts(lines)) == n_starts
 
 
 def test_a_job_that_is_submitted_anew_counts_anew(project: Path) -> None:
