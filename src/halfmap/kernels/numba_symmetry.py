@@ -24,6 +24,8 @@ THINNEST = 2
 """Padded voxels: more than a cell's diagonal."""
 MOST_SHELLS = 16
 """Of about as many voxels: two of them are held besides the sums."""
+VOXEL_BYTES, ROW_BYTES = 3 * 8, 64
+"""Of a row, with what finding its voxels takes for a while."""
 
 
 def shell_radii(sphere: PaddedSphere) -> list[int]:
@@ -46,6 +48,12 @@ def largest_shell(sphere: PaddedSphere) -> int:
     radii = np.array(shell_radii(sphere), np.float64)
     balls = (radii[:-1] + 1.0) ** 3 - np.maximum(radii[1:] - 1.0, 0.0) ** 3
     return int(2.0 * np.pi / 3.0 * balls.max() + np.pi * (sphere.reach + 1.0) ** 2) + 1
+
+
+def n_bytes_of_symmetrising(sphere: PaddedSphere) -> int:
+    """Return what `ShellsInPlace` takes besides the sums: two shells, and where their rows are."""
+    n_z, n_y, _ = sphere.shape
+    return 2 * VOXEL_BYTES * largest_shell(sphere) + ROW_BYTES * n_z * n_y
 
 
 class _Spans(NamedTuple):

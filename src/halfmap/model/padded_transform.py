@@ -140,10 +140,25 @@ class CroppedInverse:
     @property
     def blocks(self) -> list[slice]:
         """The x frequencies of each piece."""
-        plane = 16 * self.shape[0] * self.padded
-        step = min(MOST_X, max(1, BLOCK_BYTES // plane))
+        step = min(MOST_X, max(1, BLOCK_BYTES // self._plane_bytes))
         ends = range(0, self._n_x, step)
         return [slice(first, min(first + step, self._n_x)) for first in ends]
+
+    @property
+    def lines_bytes(self) -> int:
+        """Memory of the lines."""
+        depth, box, length = self.lines_shape
+        return 16 * depth * box * length
+
+    @property
+    def block_bytes(self) -> int:
+        """Memory of who transforms a block, about."""
+        first = self.blocks[0]
+        return int(first.stop - first.start) * self._plane_bytes + 2 * SLAB_BYTES
+
+    @property
+    def _plane_bytes(self) -> int:
+        return 16 * self.shape[0] * self.padded
 
     def fill_lines(self, columns: Columns, x: slice, lines: Complex128[Array, "z y x"]) -> None:
         """Transform some x frequencies along z and y."""

@@ -68,15 +68,30 @@ def phases(job: Job, layout: Layout, it: Iteration, fixed: Fixed) -> Phases:
     for half in halves:
         near = min(len(layout.beside(rank, half)) for rank in layout.team(half))
         preparation += it.maps.transform_s * -(-n_classes // near) + it.cost.slices_s / near
-        making += it.maps.map_s * -(-n_classes // len(layout.team(half)))
+        making = max(making, _making(layout, half, n_classes) * it.maps.map_s)
     if layout.n_halves == 2 and len(set(layout.roots)) == 2:  # side by side
-        preparation, making = ACCURACY_S + (preparation - ACCURACY_S) / 2.0, making / 2.0
+        preparation = ACCURACY_S + (preparation - ACCURACY_S) / 2.0
     if layout.n_halves == 2 and it.schedule.converged:
         making *= 2.0  # unfiltered half maps besides
     map_bytes = it.sizes.maps * layout.n_halves
     return Phases(
         preparation, expectation(job, layout, it), making, fixed.table_s + map_bytes / WRITE_BYTES_S
     )
+
+
+def _making(layout: Layout, half: int, n_classes: int) -> float:
+    """Return how long the maps of a half take, if one takes 1 on one thread.
+
+    The threads of a node share each map; a rank of both halves gives half of its own to each.
+    """
+    longest = 0.0
+    for node in {layout.node[rank] for rank in layout.team(half)}:
+        ranks = [rank for rank in layout.team(half) if layout.node[rank] == node]
+        n_own = [layout.n_own_classes(rank, half, n_classes) for rank in ranks]
+        threads = layout.threads_at_once(node) * sum(1 / len(layout.served[r]) for r in ranks)
+        at_once = max(1, sum(n > 0 for n in n_own))
+        longest = max(longest, -(-sum(n_own) // at_once) * at_once / threads)
+    return longest
 
 
 def expectation(job: Job, layout: Layout, it: Iteration) -> float:

@@ -60,11 +60,18 @@ class Layout:
     @property
     def n_working_threads(self) -> int:
         """Threads that compute at a time: no more than there are cores."""
-        total = 0
-        for node in range(self.n_nodes):
-            workers = [r for r, n in enumerate(self.node) if n == node and not self.leads_only(r)]
-            total += min(self.cores, self.n_threads * len(workers))
+        total = sum(self._n_at_once(node) for node in range(self.n_nodes))
         return max(1, total)
+
+    def threads_at_once(self, node: int) -> float:
+        """Return how many threads of each working rank of a node compute at a time."""
+        return self._n_at_once(node) / self._n_workers(node)
+
+    def _n_at_once(self, node: int) -> int:
+        return min(self.cores, self.n_threads * self._n_workers(node))
+
+    def _n_workers(self, node: int) -> int:
+        return sum(n == node and not self.leads_only(rank) for rank, n in enumerate(self.node))
 
 
 def asked_layout(

@@ -216,19 +216,16 @@ def _shared(name: str, n_bytes: int, how: tuple[Layout, Degrees], rank: int) -> 
 
 
 def _making(job: Job, layout: Layout, it: Iteration, rank: int) -> Iterator[Item]:
-    """Yield what making maps takes besides the sums."""
-    served, n_classes = layout.served[rank], job.options.n_classes
-    own = sum(layout.n_own_classes(rank, half, n_classes) for half in served)
-    if own == 0:
-        return
-    of_class, halves = it.sizes.sums // n_classes, len(served)
-    if layout.n_halves == 2 and it.schedule.converged:  # those of the other half, and of both
-        yield Item("sums of the other half and of both", (3 - halves) * of_class)
-    elif layout.n_halves == 2 and job.options.join_halves_resolution_A > 0.0:
-        yield Item("joined sums", halves * of_class)
-    elif len(job.group.right) and own > 1:
-        yield Item("symmetrised sums", (own - 1) * of_class)
-    yield Item("making a map", it.maps.map_bytes)
+    """Yield what making maps takes besides the sums: ranks that make one together share it."""
+    n_copies = stretch_of(job, layout, it, layout.node[rank]).degrees.n_copies
+    for half in layout.served[rank]:
+        beside = layout.beside(rank, half)
+        n_own = [layout.n_own_classes(each, half, job.options.n_classes) for each in beside]
+        at_once = min(n_copies[half], sum(n > 0 for n in n_own))
+        if at_once:
+            crew = beside.index(rank) % at_once
+            name = f"map {crew} of half {half}" if at_once < len(beside) else ""
+            yield Item("making a map", it.maps.map_bytes, name)
 
 
 @dataclass(frozen=True, slots=True)
