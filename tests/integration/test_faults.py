@@ -33,7 +33,7 @@ def undisturbed(
         pytest.param(3, "engine.expectation.run_unit", 1, id="a worker, in a unit"),
         pytest.param(0, "engine.expectation.lead", 1, id="the leader, leasing"),
         pytest.param(1, "engine.meeting.half_map_fsc", 1, id="a half root, meeting the other"),
-        pytest.param(2, "engine.solving.reconstruct", 2, id="a half root, making its map"),
+        pytest.param(3, "engine.solving.reconstruction", 2, id="a helper, making a map"),
         pytest.param(1, "engine.results.write_half", 3, id="a half root, writing its map"),
         pytest.param(0, "engine.results.write_shared", 3, id="the leader, writing the end"),
         pytest.param(
