@@ -213,5 +213,5 @@ def test_ranks_that_were_launched_are_those_of_the_forecast(halfmap: Launch) -> 
     plan = json.loads(Path("plan.json").read_text())
     assert plan["ranks"] == 3
     leader, *workers = plan["memory_of_ranks"]
-    assert "sums" in workers[0]["items"] or "sums" in workers[1]["items"]
-    assert "sums" not in leader["items"]
+    assert all("references" in worker["items"] for worker in workers)
+    assert "references" not in leader["items"]
