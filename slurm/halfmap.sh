@@ -243,7 +243,8 @@ stop_here() {  # after a warning: queue again, or say how to go on
         # an exit code, makes it a job that has failed.
         trap '' USR1 TERM
         if scontrol requeue "$(job_name)"; then
-            while :; do sleep 60; done
+            trap 'exit 75' TERM  # now it is known: nobody need wait until Slurm kills
+            while :; do sleep 1; done
         fi
     fi
     say "stopped; the same sbatch line goes on from the checkpoint"
