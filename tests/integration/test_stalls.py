@@ -88,6 +88,22 @@ def test_the_place_is_that_of_the_thread_that_computes() -> None:
     assert innermost("") == ""
 
 
+def test_who_waits_for_images_is_not_where_a_rank_hangs_but_who_reads_them() -> None:
+    stacks = (
+        "Thread 0x2 (most recent call first):\n"
+        '  File "/x/concurrent/futures/_base.py", line 451 in result\n'
+        '  File "/x/halfmap/engine/reading_ahead.py", line 67 in take\n'
+        '  File "/x/halfmap/engine/summing.py", line 5 in compute\n\n'
+        "Thread 0x3 (most recent call first):\n"
+        '  File "/x/halfmap/io/stacks.py", line 66 in fill\n'
+        '  File "/x/halfmap/engine/summing.py", line 7 in _read\n'
+        '  File "/x/halfmap/engine/reading_ahead.py", line 73 in _timed\n\n'
+        "Thread 0x4 (most recent call first):\n"
+        '  File "/x/halfmap/parallel/leases.py", line 7 in work\n'
+    )
+    assert innermost(stacks) == "fill, halfmap/io/stacks.py line 66"
+
+
 def test_who_waits_in_the_exchange_of_messages_is_not_stuck_and_who_computes_may_be() -> None:
     def called_by(module: str) -> FrameType:
         place: dict[str, Any] = {"__name__": module, "sys": sys}
