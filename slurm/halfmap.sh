@@ -16,6 +16,8 @@
 #                     others, checkpoint and queue again; no: checkpoint and end with code 75
 #   HALFMAP_ATTEMPTS  how often to start the ranks without any progress in between, also when the
 #                     job is queued again in between (else: 3)
+#   HALFMAP_SECONDS_TO_ANSWER  how long a node may take to start halfmap before it is left out, which
+#                     takes a while where Python comes from a busy disc (else: 60)
 #
 # The ranks are started again, on the nodes that start halfmap, until the run is over. Whether it is
 # over says the file that halfmap writes last, ROOT_finished.txt: exit codes of launchers do not

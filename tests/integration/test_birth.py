@@ -44,8 +44,11 @@ def test_a_rank_that_dies_before_mpi_is_up_is_named_and_ends_the_others(
 
 
 RANK = """
-import sys, time
+import os, sys, time
+import halfmap.engine.surviving.birth as module
 from halfmap.engine.surviving.birth import watched_birth
+from halfmap.errors import DataError
+module.SECONDS_TO_FOLLOW, module.SECONDS_TO_LEAVE = 0.3, 60.0
 with watched_birth((3, 1)) as birth:
     birth.within(float(sys.argv[1]))
     {what}
@@ -54,28 +57,33 @@ print("up", flush=True)
 time.sleep(0.7)
 """
 LAUNCHER = """
-import subprocess, sys
+import subprocess, sys, time
 open("/proc/self/comm", "w").write("prted")
 subprocess.run([sys.executable, "-c", *sys.argv[1:]])
+time.sleep(float(sys.argv[3]))
 sys.exit(7)
 """
 
 
 @pytest.mark.parametrize(
-    ("what", "limit_s", "code", "said"),
+    ("what", "limit_s", "ends_s", "said"),
     [
-        pytest.param("pass", 0.3, 7, "", id="up, and then for longer than the limit"),
-        pytest.param("time.sleep(60)", 0.3, -signal.SIGTERM, "has waited 0.3 s", id="late"),
-        pytest.param("sys.exit(1)", 60, 7, "", id="the launcher has ended"),
+        pytest.param("pass", 0.3, 0, "", id="up, and then for longer than the limit"),
+        pytest.param("time.sleep(60)", 0.3, 60, "has waited 0.3 s", id="late"),
+        pytest.param("os._exit(1)", 60, 60, "ended before MPI was up", id="dead"),
+        pytest.param("os._exit(1)", 60, 0, "", id="the launcher ends, too"),
+        pytest.param("raise DataError('gone')", 60, 1, "", id="others say the same and end, too"),
     ],
 )
 def test_a_launcher_that_goes_on_without_a_rank_is_ended(
-    what: str, limit_s: float, code: int, said: str
+    what: str, limit_s: float, ends_s: float, said: str
 ) -> None:
-    program = [sys.executable, "-c", LAUNCHER, RANK.format(what=what), str(limit_s)]
+    times = map(str, (limit_s, ends_s))
+    program = [sys.executable, "-c", LAUNCHER, RANK.format(what=what), *times]
     done = subprocess.run(program, capture_output=True, text=True, timeout=60)
 
-    assert (done.returncode, said in done.stderr) == (code, True)
+    assert done.returncode == (-signal.SIGTERM if said else 7)
+    assert said in done.stderr
     assert ("MPI was up" in done.stderr) == bool(said)
     assert ("up" in done.stdout) == (what == "pass")
 
