@@ -86,6 +86,11 @@ def test_slurm_is_asked_for_margins() -> None:
     ]
 
 
+def test_a_disc_has_room_for_copies_and_for_what_is_left_free() -> None:
+    disc = replace(DISC, scratch=3 * GIB, kept_free=10 * GIB)
+    assert submission(layout(3), GIB, 60.0, disc).tmp_GiB == 13
+
+
 def test_ranks_that_share_sums_have_one_copy_of_each_name() -> None:
     asked = layout(9)  # ranks 1, 3, 5, 7 and 2, 4, 6, 8
     own, shared, on_disc = (

@@ -106,12 +106,17 @@ class Staging:
 
     Outside the context, and wherever anything is wrong with the copies, images are read from
     their stacks.
+
+    Attributes
+    ----------
+    sourced
+        What is copied.
     """
 
     def __init__(
         self, place: Place | None, world: MPI.Intracomm, console: Console, of: Sequence[Sourced]
     ) -> None:
-        self._place, self._world, self._console, self._of = place, world, console, of
+        self._place, self._world, self._console, self.sourced = place, world, console, of
         self._tally = Tally()
         self._copied: list[CopiedImages] = []
         self._store: ScratchStore | None = None
@@ -194,7 +199,7 @@ class Staging:
         _step_back()
         try:
             self._store.sweep()
-            for sourced in self._of:
+            for sourced in self.sourced:
                 copied = CopiedImages(self._store)
                 self._copied.append(copied)
                 sourced.source.copies = copied

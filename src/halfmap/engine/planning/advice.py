@@ -25,6 +25,8 @@ class Disc:
     """On each node."""
     free: int
     """Where the results go."""
+    kept_free: int = 0
+    """On each node's disc, beside the copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def submission(layout: Layout, node_peak: int, seconds: float, disc: Disc) -> Su
         cpus_per_task=layout.n_threads,
         mem_GiB=math.ceil(node_peak * (1.0 + MARGIN) / GIBIBYTE),
         minutes=minutes,
-        tmp_GiB=math.ceil(disc.scratch / GIBIBYTE),
+        tmp_GiB=math.ceil((disc.scratch + disc.kept_free) / GIBIBYTE),
     )
 
 

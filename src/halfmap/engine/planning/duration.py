@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from halfmap.engine.job import Job
+from halfmap.engine.planning.cost import Cost
 from halfmap.engine.planning.layout import Layout
 from halfmap.engine.planning.memory import Iteration
-from halfmap.engine.planning.trial import Cost
+from halfmap.engine.planning.scenario import still_undecided
 
-NARROWING = 0.5
-"""Posteriors are broad at first: what that costs more is so much less in each iteration."""
+SOME = 0.1
+"""While so many poses are undecided, there are units that need as much memory as at first."""
 ACCURACY_S = 0.1
 """To estimate how accurate poses can be."""
 WRITE_BYTES_S = 300e6
@@ -42,7 +43,7 @@ class Fixed:
     """To write the particle table."""
 
 
-def narrowed(iterations: list[Iteration], first: Cost, later: Cost) -> list[Iteration]:
+def narrowed(job: Job, iterations: list[Iteration], first: Cost, later: Cost) -> list[Iteration]:
     """Add to the cost of early iterations what their broad posteriors take.
 
     Parameters
@@ -54,9 +55,13 @@ def narrowed(iterations: list[Iteration], first: Cost, later: Cost) -> list[Iter
     """
     excess = max(0.0, first.particle_s - later.particle_s)
     out = []
-    for number, it in enumerate(iterations):
-        particle_s = it.cost.particle_s + (excess * NARROWING**number if number else 0.0)
-        out.append(replace(it, cost=replace(it.cost, particle_s=particle_s)))
+    for it in iterations:
+        share, cost = still_undecided(job, it.schedule.iteration), it.cost
+        if it is not iterations[0]:
+            most = max(cost.thread_bytes, first.thread_bytes if share > SOME else 0)
+            particle_s = cost.particle_s + share * excess
+            cost = replace(cost, particle_s=particle_s, thread_bytes=most)
+        out.append(replace(it, cost=cost))
     return out
 
 

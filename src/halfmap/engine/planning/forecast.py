@@ -48,6 +48,7 @@ def to_json(forecast: Forecast) -> dict[str, Any]:
         "threads": layout.n_threads,
         "cores": layout.cores,
         "node_bytes": layout.node_bytes,
+        "copies_bytes": layout.copies,
         "seconds": forecast.seconds,
         "start_s": forecast.start_s,
         "dry_run_s": forecast.dry_run_s,

@@ -19,6 +19,8 @@ class Layout:
     """Of a node."""
     node_bytes: int
     """Memory of a node."""
+    copies: int = 0
+    """Of it, what copies of the images take."""
 
     @property
     def n_ranks(self) -> int:

@@ -128,7 +128,9 @@ def _searches(job: Job, schedule: Schedule, noise: Float[Array, "optics shell"])
     # Nothing is searched: no coarse slices have to be cut.
     made = [replace(search, candidates=None) for search in made]
     of = dict.fromkeys(job.ranks.teams, lambda geometry: made[geometry])
-    return Searches(of, stretched(job, schedule))
+    # In so small a window sums are small, and there is no folder for files of them yet.
+    stretch = stretched(job, schedule)
+    return Searches(of, stretch._replace(degrees=replace(stretch.degrees, on_disc=False)))
 
 
 def _averages(job: Job, summed: Summed) -> Phases[dict[int, Float32[Array, "z y x"]]]:
