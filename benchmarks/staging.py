@@ -4,10 +4,10 @@
 
 First the rate of copying a stack, by one process and by four together, beside that of ``dd`` on the
 same disc, in turn; each time until the data are on the disc, from a stack that is not in memory.
-Then the share of copying in the first iteration on four ranks: the processor time of the copying
-threads beside that of all threads that compute. At last the time of an expectation on one thread
-from a source that makes each image wait, with units read ahead and without. FOLDER is on the disc
-in question.
+Then the shares of copying and of reduction in the first iteration on four ranks: the processor time
+of the copying threads beside that of all threads that compute, and the wall time of the reduction
+beside that of the iteration. At last the time of an expectation on one thread from a source that
+makes each image wait, with units read ahead and without. FOLDER is on the disc in question.
 """
 
 import csv
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -35,6 +36,9 @@ BOX, N_IMAGES = 256, 4096
 """1 GiB."""
 REPEATS = 5
 MIB = 2**20
+RANKS = 4
+BESIDE = ("units", "copying", "checkpoints")
+"""Not phases of their own: they go on in others."""
 
 
 N_SEARCHED = 2000
@@ -114,7 +118,7 @@ def rates(folder: Path) -> None:
     scratch.mkdir()
     images = np.random.default_rng(1).normal(size=(N_IMAGES // 16, BOX, BOX)).astype(np.float32)
     write_stack(stack, np.tile(images, (16, 1, 1)), 1.0)
-    ways = {
+    ways: dict[str, Callable[[], float]] = {
         "dd": lambda: copied_by_dd(stack, scratch),
         "one process": lambda: copied_by_us(stack, scratch, 1),
         "four processes": lambda: copied_by_us(stack, scratch, 4),
@@ -133,7 +137,7 @@ def rates(folder: Path) -> None:
 
 
 def share(folder: Path) -> None:
-    """Print the share of copying in the first iteration of two searches on four ranks."""
+    """Print the shares of copying and reduction in the first iteration on four ranks."""
     program = [sys.executable, "-m", "halfmap.cli.main"]
     simulated = f"--phantom --n {N_SEARCHED} --box 128 --angpix 2.5 --snr 0.3".split()
     subprocess.run(
@@ -142,7 +146,7 @@ def share(folder: Path) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    mpirun = [str(Path(sys.prefix, "bin", "mpirun")), "-n", "4"]
+    mpirun = [str(Path(sys.prefix, "bin", "mpirun")), "-n", str(RANKS)]
     words = [
         *SEARCH,
         *("--scratch_dir", str(folder / "scratch"), "--keep_free_scratch", "0"),
@@ -153,9 +157,11 @@ def share(folder: Path) -> None:
         )
         seconds = by_phase(folder / "out" / "run_timing.csv")
         part = seconds["copying"] / seconds["units"]
+        wall = sum(s for phase, s in seconds.items() if phase not in BESIDE)
         print(
-            f"HEALPix order {order}: {seconds['copying']:.2f} s of {seconds['units']:.0f} s, "
-            f"{part:.2%}; 131 MB copied"
+            f"HEALPix order {order}: copying {seconds['copying']:.2f} of {seconds['units']:.1f} s, "
+            f"{part:.2%} (131 MB); reduction {seconds['reduction'] / RANKS:.3f} of "
+            f"{wall / RANKS:.2f} s, {seconds['reduction'] / wall:.2%}"
         )
 
 

@@ -12,14 +12,13 @@ from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
 from halfmap.engine.meeting import meet_halves
 from halfmap.engine.model_sharing import from_roots, maps_at_root
-from halfmap.engine.reduction import reduced
 from halfmap.engine.solving import Solved, Summed, solve
 from halfmap.model.exact import SumScales, decode_totals
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particle_totals import ParticleTotals
 from halfmap.model.schedule import Schedule
-from halfmap.model.sums import FourierSums
+from halfmap.model.sums import ExpectationSums, FourierSums
 from halfmap.parallel.collectives import share
 from halfmap.parallel.halves import LEADER, Team
 from halfmap.steps.complete_sums import completed
@@ -49,12 +48,22 @@ class Maximised:
 
 
 def maximisation(
-    job: Job, schedule: Schedule, models: Mapping[int, HalfModel], found: Found
+    job: Job,
+    schedule: Schedule,
+    models: Mapping[int, HalfModel],
+    found: Found,
+    totals: Mapping[int, ExpectationSums],
 ) -> Maximised:
-    """Reduce, compare the halves, reconstruct, and hand the new models to the teams. Collective."""
-    ranks, totals = job.ranks, share(_totals(job, found), job.ranks.world, LEADER)
+    """Compare the halves, reconstruct, and hand the new models to the teams. Collective.
+
+    Parameters
+    ----------
+    totals
+        The sums of `halfmap.engine.reduction.reduced`; their memory is used up.
+    """
+    ranks, statistics = job.ranks, share(_totals(job, found), job.ranks.world, LEADER)
     with scipy.fft.set_workers(job.options.n_threads):
-        met = meet_halves(job, schedule, sum_up(job, schedule, found))
+        met = meet_halves(job, schedule, sum_up(job, schedule, found, totals))
         solved = solve(job, schedule, models, met.sums, met.fsc)
     halves = range(1 if schedule.converged else ranks.n_halves)
     new, unmasked = {}, {}
@@ -69,7 +78,7 @@ def maximisation(
                     sums.noise,
                     job.noise_pixels,
                     sums.directions,
-                    totals[half],
+                    statistics[half],
                     job.measures_noise_at(schedule),
                 )
                 new[half] = _updated(job, schedule, old, found_here, made)
@@ -85,10 +94,12 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
     return tuple(found.results.totals(job.particles, h) for h in range(job.ranks.n_halves))
 
 
-def sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
-    """Sum over the ranks of each half; the result is on those that make its maps. Collective."""
+def sum_up(
+    job: Job, schedule: Schedule, found: Found, totals: Mapping[int, ExpectationSums]
+) -> dict[int, Summed]:
+    """Turn totals into floating point, on the ranks that make the maps. Collective."""
     sphere = PaddedSphere(schedule.current_size // 2, job.padding, schedule.sampling.flat)
-    totals, crews = reduced(job, found), {}
+    crews = {}
     for half in job.ranks.teams:
         crew = crew_of(job.ranks, half, found.sums[half], job.options.n_classes)
         if crew is not None:

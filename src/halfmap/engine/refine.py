@@ -14,6 +14,7 @@ from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
 from halfmap.engine.node_search import Searches, projected, searches
 from halfmap.engine.process_memory import give_back
+from halfmap.engine.reduction import reduced
 from halfmap.engine.results import write_iteration
 from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
 from halfmap.engine.state import State
@@ -58,8 +59,10 @@ def iterated(job: Job, state: State) -> State:
         found = expectation(job, state.poses, search, schedule, watch)
     with watch.phase("waiting"):
         wait_for_all(job.ranks.world)
+    with watch.phase("reduction"):
+        totals = reduced(job, found)
     with watch.phase("maximisation"):
-        made = maximisation(job, schedule, models, found)
+        made = maximisation(job, schedule, models, found, totals)
         state = conclude(job, schedule, state.poses, found, made)
     with watch.phase("writing"):
         write_iteration(job, state, made)

@@ -16,6 +16,7 @@ from halfmap.engine.job import Job
 from halfmap.engine.maximisation import sum_up
 from halfmap.engine.model_sharing import maps_at_root
 from halfmap.engine.node_search import Searches
+from halfmap.engine.reduction import reduced
 from halfmap.engine.solving import Summed
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.model.blobs import blobs_like
@@ -76,7 +77,8 @@ def first_references(
         Task("first averages", insert_as_drawn, tuple(_first_units(job))),
     )
     with scipy.fft.set_workers(job.options.n_threads):
-        averaged = {h: s for h, s in sum_up(job, schedule, found).items() if h == 0}
+        summed = sum_up(job, schedule, found, reduced(job, found))
+        averaged = {h: s for h, s in summed.items() if h == 0}
         averages = together(job, {h: (s.crew, _averages(job, s)) for h, s in averaged.items()})
         made = {
             k: _made_of(job, average, k)
