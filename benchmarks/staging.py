@@ -18,9 +18,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -168,25 +170,25 @@ def share(folder: Path) -> None:
 def overlap(folder: Path) -> None:
     """Print what reading ahead gains where each image takes as long to come as to be computed."""
     os.chdir(folder)
-    announce, fill = ReadingAhead.announce, OpenStack.fill
-    wait_s = 0.0
+    fill, wait_s = OpenStack.fill, 0.0
 
     def slow(stack: OpenStack, first: int, raw: np.ndarray) -> None:
         time.sleep(wait_s * len(raw))
         fill(stack, first, raw)
 
     def run(*, ahead: bool) -> dict[str, float]:
-        ReadingAhead.announce = announce if ahead else lambda *_: None
-        assert main(["refine", *SEARCH, "--healpix_order", "1"]) == 0
+        unannounced = patch.object(ReadingAhead, "announce", lambda *_: None)
+        with nullcontext() if ahead else unannounced:
+            assert main(["refine", *SEARCH, "--healpix_order", "1"]) == 0
         return by_phase(Path("out/run_timing.csv"))
 
-    OpenStack.fill = slow
-    run(ahead=True)  # compiles
-    wait_s = run(ahead=False)["expectation"] / N_SEARCHED
-    found: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(REPEATS):
-        for ahead, seconds in found.items():
-            seconds.append(run(ahead=ahead)["expectation"])
+    with patch.object(OpenStack, "fill", slow):
+        run(ahead=True)  # compiles
+        wait_s = run(ahead=False)["expectation"] / N_SEARCHED
+        found: dict[bool, list[float]] = {False: [], True: []}
+        for _ in range(REPEATS):
+            for ahead, seconds in found.items():
+                seconds.append(run(ahead=ahead)["expectation"])
     without, with_it = (statistics.median(found[ahead]) for ahead in (False, True))
     print(
         f"a source of {1e3 * wait_s:.1f} ms an image: {without:.1f} s, read ahead {with_it:.1f} s, "
