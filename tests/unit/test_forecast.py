@@ -55,6 +55,17 @@ def test_too_many_ranks_for_the_memory_are_replaced_by_threads() -> None:
     assert "Start 4 ranks with --j 5: 60.0 GiB a node, 15 threads at work" in text
 
 
+def test_advice_for_thousands_of_ranks_asks_about_few_plans() -> None:
+    asked: list[Layout] = []
+
+    def counted(ranks: Layout) -> int:
+        asked.append(ranks)
+        return 10**15
+
+    list(advice(layout(2049, 64), counted, DISC, padding=2.0))
+    assert len(asked) < 40  # one less on each node at a time, and some other kinds of plan
+
+
 def test_more_threads_than_cores_are_said_to_wait() -> None:
     (text,) = advice(layout(3, n_threads=16), lambda _: 0, DISC, padding=2.0)
     assert "32 threads would work on the 16 cores" in text

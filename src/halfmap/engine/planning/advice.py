@@ -103,9 +103,9 @@ def advice(layout: Layout, peak_of: NodePeak, disc: Disc, *, padding: float) -> 
 
 
 def _for_memory(layout: Layout, peak_of: NodePeak, padding: float) -> str:
-    """Say what makes a plan fit, most useful first."""
+    """Say what makes a plan fit, most useful first: one rank less of each node at a time."""
     threads = layout.cores
-    for n_ranks in range(layout.n_ranks - 1, 0, -1):
+    for n_ranks in range(layout.n_ranks - 1, 0, -layout.n_nodes):
         n_workers = max(1, n_ranks - 1)
         threads = max(1, layout.cores * layout.n_nodes // n_workers)
         fewer = _with(layout, n_ranks, layout.n_nodes, threads)

@@ -1,7 +1,9 @@
 """Ranks on nodes: what was launched, or what is asked about."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from halfmap.config.options import RefineOptions
 from halfmap.parallel.halves import LEADER, half_roots, halves_served
@@ -35,7 +37,7 @@ class Layout:
     @property
     def served(self) -> tuple[tuple[int, ...], ...]:
         """Halves that each rank works for."""
-        return halves_served(self.n_ranks, self.n_halves)
+        return _served(self.n_ranks, self.n_halves)
 
     @property
     def roots(self) -> tuple[int, ...]:
@@ -48,7 +50,7 @@ class Layout:
 
     def beside(self, rank: int, half: int) -> tuple[int, ...]:
         """Return the ranks of a half on the node of a rank."""
-        return tuple(other for other in self.team(half) if self.node[other] == self.node[rank])
+        return _of_nodes(self.node, self.n_halves)[half, self.node[rank]]
 
     def n_own_classes(self, rank: int, half: int, n_classes: int) -> int:
         """Return of how many classes a rank makes the maps."""
@@ -74,6 +76,19 @@ class Layout:
 
     def _n_workers(self, node: int) -> int:
         return sum(n == node and not self.leads_only(rank) for rank, n in enumerate(self.node))
+
+
+_served = lru_cache(maxsize=64)(halves_served)
+
+
+@lru_cache(maxsize=64)
+def _of_nodes(node: tuple[int, ...], n_halves: int) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Return the ranks of each half on each node: a plan asks for them for every rank."""
+    found: dict[tuple[int, int], tuple[int, ...]] = defaultdict(tuple)
+    for rank, halves in enumerate(_served(len(node), n_halves)):
+        for half in halves:
+            found[half, node[rank]] += (rank,)
+    return found
 
 
 def asked_layout(
