@@ -56,9 +56,11 @@ def fill_outside_mean(
         ``c`` of `soft_circle`.
     """
     x = np.asarray(images, dtype=np.float64)
-    outside = np.sum(background * x, axis=(-2, -1), keepdims=True)
-    mean = outside / max(float(background.sum()), np.finfo(np.float64).tiny)
-    return np.asarray(x + background * (mean - x))
+    outside = np.tensordot(x, background, axes=2)[..., None, None]
+    filled = outside / max(float(background.sum()), np.finfo(np.float64).tiny) - x
+    filled *= background
+    filled += x
+    return np.asarray(filled)
 
 
 def outside_of_square(box: int, radius_px: float, edge_px: float) -> Float64[Array, " square"]:
