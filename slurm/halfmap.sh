@@ -245,8 +245,7 @@ stop_here() {  # after a warning: queue again, or say how to go on
         # an exit code, makes it a job that has failed.
         trap '' USR1 TERM
         if scontrol requeue "$(job_name)"; then
-            trap 'exit 75' TERM  # now it is known: nobody need wait until Slurm kills
-            while :; do sleep 1; done
+            while :; do sleep 60; done
         fi
     fi
     say "stopped; the same sbatch line goes on from the checkpoint"
