@@ -85,7 +85,7 @@ GONE = 'DataError("gone")'
             id="measuring the first noise",
         ),
         pytest.param(
-            1, "engine.node_search", "fourier_reference", "rank 1: gone", id="transforming a map"
+            1, "engine.node_search", "transformed", "rank 1: gone", id="transforming a map"
         ),
         pytest.param(
             1, "engine.schedule", "expected_accuracy", "rank 1: gone", id="estimating the accuracy"

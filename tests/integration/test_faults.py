@@ -29,7 +29,7 @@ def undisturbed(
             2, "engine.starting.start.first_noise_variance", 1, id="a half root, first images"
         ),
         pytest.param(0, "engine.results.write_shared", 1, id="the leader, writing the start"),
-        pytest.param(1, "engine.node_search.fourier_reference", 1, id="a half root, projecting"),
+        pytest.param(1, "engine.node_search.transformed", 1, id="a half root, projecting"),
         pytest.param(3, "engine.expectation.run_unit", 1, id="a worker, in a unit"),
         pytest.param(0, "engine.expectation.lead", 1, id="the leader, leasing"),
         pytest.param(1, "engine.meeting.half_map_fsc", 1, id="a half root, meeting the other"),
@@ -150,7 +150,7 @@ def test_nothing_of_a_lost_world_stays_in_memory(tmp_path: Path, tiny_particles:
     folder = prepared(tmp_path / "run", tiny_particles)
     cues = (
         cue(3, "engine.expectation.run_unit"),
-        cue(2, "engine.node_search.fourier_reference", 2),
+        cue(2, "engine.node_search.transformed", 2),
     )
 
     done = refined_without(folder, *cues, prelude=LOOKING)

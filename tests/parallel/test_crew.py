@@ -21,6 +21,7 @@ from halfmap.steps.half_maps import downsampled_average
 from halfmap.steps.maximisation import KnownSignal, estimated_spectra
 from halfmap.steps.phases import Empty, Phase, Phases, alone, own_memory
 from halfmap.steps.reconstruction import Prior, reconstruction
+from halfmap.steps.references import Transform, transformed
 
 COMM = MPI.COMM_WORLD
 pytestmark = pytest.mark.mpi
@@ -57,14 +58,17 @@ def integers(half: int, k: int) -> np.ndarray:
 
 
 def made(volume: np.ndarray, group: str, empty: Empty = own_memory) -> Phases[list[np.ndarray]]:
-    """Make all that a maximisation makes of a class."""
+    """Make all that a maximisation makes of a class, and the reference that becomes of it."""
     sums = yield from completed(volume, SCALES, SPHERE, point_group(group), empty)
     average = yield from downsampled_average(sums, empty)
     known = KnownSignal(None, 1.0, FSC)
     found = yield from estimated_spectra(sums, BOX, known, empty)
     prior = Prior(found.signal_variance)
     map_ = yield from reconstruction(sums, BOX, prior, empty=empty)
-    return [sums.values, average, found.map_variance, found.fourier_coverage, map_]
+    out = empty(SPHERE.shape, np.complex64)
+    reference = yield from transformed(map_, Transform(BOX, 2.0), out, empty)
+    spectra = found.map_variance, found.fourier_coverage, reference.power
+    return [sums.values, average, *spectra, map_, reference.values]
 
 
 def of_all_classes(crew: Crew, group: str) -> Phases[dict[int, list[np.ndarray]]]:

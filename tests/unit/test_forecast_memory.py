@@ -11,7 +11,6 @@ from halfmap.kernels.numba_symmetry import n_bytes_of_symmetrising
 from halfmap.kernels.registry import make_kernels
 from halfmap.model.exact import sum_scales
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.projection import fourier_reference
 from halfmap.model.reference import FourierReference
 from halfmap.model.sums import ExpectationSums
 from halfmap.model.symmetry import point_group
@@ -20,6 +19,7 @@ from halfmap.steps.complete_sums import completed
 from halfmap.steps.memory_plan import Volumes
 from halfmap.steps.phases import alone
 from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.slices import coarse_shape, n_bytes_of_slices
 from halfmap.steps.unit_grid import n_bytes_of_unit_grid
 from halfmap.steps.workspace import Workspace

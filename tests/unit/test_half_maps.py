@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from dense_transform import dense_transform
 
 from halfmap.model.fourier import frequencies_3d, low_pass, radii
 from halfmap.model.fsc import map_fsc
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.padded_transform import forward_slabs, padded_box
+from halfmap.model.padded_transform import padded_box
 from halfmap.model.sums import FourierSums
 from halfmap.model.touched_voxels import n_touched, packed, planes
 from halfmap.steps.half_maps import (
@@ -123,9 +124,7 @@ def test_the_average_divides_sums_of_padded_voxels() -> None:
 def sums_of_map(volume: np.ndarray) -> FourierSums:
     padded = padded_box(BOX, 2.0)
     sphere = PaddedSphere(BOX // 2, 2.0)
-    signal = np.empty(sphere.shape, complex)
-    for x, slab in forward_slabs(volume, (BOX, BOX), padded, sphere.half):
-        signal[:, :, x] = slab / BOX**2
+    signal = dense_transform(volume, padded, sphere.half) / BOX**2
     inside = sphere.squared_radius() <= sphere.reach**2
     return FourierSums.of(signal * inside, inside.astype(float), BOX // 2, 2.0)
 

@@ -14,7 +14,6 @@ from halfmap.model.disc import make_disc
 from halfmap.model.estimated_resolution import estimated_resolution_A, overall_completeness
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.projection import fourier_reference
 from halfmap.model.reference import FourierReference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sampling import Sampling
@@ -23,6 +22,7 @@ from halfmap.model.symmetry import PointGroup, point_group
 from halfmap.steps.complete_sums import hermitian, symmetrise
 from halfmap.steps.maximisation import spectra
 from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.references import fourier_reference
 
 
 def toy_map() -> np.ndarray:

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
+from dense_transform import dense_transform
 
 from halfmap.kernels.protocol import Pixels, Volume
 from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.fourier import transform_2d
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.padded_transform import Columns, CroppedInverse, forward_slabs, padded_box
-from halfmap.model.projection import fourier_reference, interpolation_windows
+from halfmap.model.padded_transform import Columns, CroppedInverse, padded_box
+from halfmap.model.projection import interpolation_windows
 from halfmap.model.rotations import euler_matrices
+from halfmap.steps.references import fourier_reference
 
 
 def window_of(box: int) -> np.ndarray:
@@ -124,10 +126,7 @@ def test_transforming_to_all_frequencies_and_back_gives_the_map(
     box, padded = 12, padded_box(12, padding)
     volume = rng.normal(size=(depth, box, box))
     half = padded  # so that the sphere around it has the corners of the transform
-    n_axes, n_z = (2, 1) if depth == 1 else (3, 2 * half + 1)
-    whole = np.zeros((n_z, 2 * half + 1, half + 1), complex)
-    for x, values in forward_slabs(volume, (depth, box), padded, half):
-        whole[:, :, x] = values / padded**n_axes
+    whole = dense_transform(volume, padded, half) / padded ** (2 if depth == 1 else 3)
 
     way = CroppedInverse(half, (depth, box), padded)
     lines = np.empty(way.lines_shape, complex)

@@ -6,7 +6,7 @@ step, so that nobody waits for it longer than for its pieces.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from jaxtyping import Int64
@@ -34,6 +34,16 @@ class Crew:
     """To which rank pieces are dealt, in turn: one that has other maps to make gets fewer."""
     volumes: Mapping[int, Int64[Array, "voxel 3"]]
     """The sums of its classes, which all of its ranks see."""
+
+    @classmethod
+    def of(cls, node: MPI.Intracomm, n_crews: int) -> "Crew":
+        """Deal the ranks of a node to some crews in turn, and return this rank's. Collective."""
+        comm = node
+        if n_crews == node.size:
+            comm = MPI.COMM_SELF
+        elif n_crews > 1:
+            comm = MPI.Intracomm(node.Split(node.rank % n_crews, node.rank))
+        return cls(comm, tuple(range(comm.size)), {})
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Return an array that all see, not initialised. Collective."""
@@ -118,6 +128,19 @@ def together(job: Job, crews: Mapping[int, tuple[Crew, Phases[T]]]) -> dict[int,
     return {half: making.made[0] for half, making in makings.items()}
 
 
+def on_node(job: Job, crew: Crew, phases: Phases[T], what: str) -> T:
+    """Run phases of one crew, and return what was made. Collective over the crew."""
+    making = _Making(crew, phases)
+    with all_or_none(crew.comm, what, asleep=True), threads(job.options.n_threads) as run:
+        while making.goes_on:
+            making.advance()
+            making.do_pieces(run)
+            making.wait()
+        if making.error is not None:
+            raise making.error
+    return making.made[0]
+
+
 def crew_of(ranks: Ranks, half: int, shared: SharedSums, n_classes: int) -> Crew | None:
     """Return those with whom this rank makes maps of a half; None if it makes none. Collective.
 
@@ -136,11 +159,7 @@ def crew_of(ranks: Ranks, half: int, shared: SharedSums, n_classes: int) -> Crew
         for k, maker in makers.items()
         if maker % n_crews == node.rank % n_crews
     }
-    comm = node
-    if n_crews == node.size:
-        comm = MPI.COMM_SELF
-    elif n_crews > 1:
-        comm = MPI.Intracomm(node.Split(node.rank % n_crews, node.rank))
     own_loads = loads[node.rank % n_crews :: n_crews]
     turns = [rank for rank, load in enumerate(own_loads) for _ in range(max(own_loads) // load)]
-    return Crew(comm, tuple(turns), own) if own else None
+    crew = Crew.of(node, n_crews)
+    return replace(crew, turns=tuple(turns), volumes=own) if own else None

@@ -211,6 +211,42 @@ def _copy_columns(volume, first_row, where, how, own):
 
 
 @njit(**EXACT)
+def reference_columns(column, block, tables, out, sums):
+    """Store some columns of the transform of a map, and add their power to its shells.
+
+    Parameters
+    ----------
+    column
+        ``[z, y, x]``, z being the frequency modulo the length.
+    block
+        First x and first y, frequencies.
+    tables
+        Shell of each K², the last one being none; factor; centring along z and y.
+    out
+        ``[z, y, x]``, all z and y: those that are within the sphere are written.
+    sums
+        Power and number of voxels of each shell.
+    """
+    shell_of, factor, phase = tables
+    half_z, half, none = out.shape[0] // 2, out.shape[1] // 2, sums.shape[1] - 1
+    padded = column.shape[0]
+    for z in range(-half_z, half_z + 1):
+        if half_z == 0 or abs(2 * z) <= padded:
+            for j in range(column.shape[1]):
+                y = block[1] + j
+                turn = factor * phase[0][z + half_z] * phase[1][y + half]
+                for i in range(column.shape[2]):
+                    x = block[0] + i
+                    shell = shell_of[z * z + y * y + x * x]
+                    if shell == none:
+                        break
+                    value = turn * column[z % padded, j, i]
+                    out[z + half_z, y + half, i] = value
+                    sums[0, shell] += value.real * value.real + value.imag * value.imag
+                    sums[1, shell] += 1.0
+
+
+@njit(**EXACT)
 def outside_of_plane(plane, square, weight):
     """Return the sum of a plane of a map outside the sphere, and that of the weights there.
 

@@ -12,7 +12,7 @@ phase origin is the centre of the map, pixel ``box // 2``.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,50 +48,83 @@ def slabs(n_planes: int, plane_bytes: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_planes))
 
 
-def forward_slabs(
-    planes: Iterable[Float[Array, "y x"]], shape: tuple[int, int], padded: int, half: int
-) -> Iterator[tuple[slice, Complex128[Array, "z y slab"]]]:
-    """Transform a map, zero-padded, up to frequency ``half`` along each axis.
+@dataclass(frozen=True, slots=True)
+class CroppedForward:
+    """The way from a map, zero-padded, to frequency ``half`` along each axis, in pieces.
 
-    Parameters
-    ----------
-    planes
-        The map, one z plane after the other.
-    shape
-        Number of planes and size of the map, px.
-    padded
-        Size of the padded box, px.
-    half
-        Largest frequency wanted; what lies beyond Nyquist is zero.
-
-    Yields
-    ------
-    where
-        The x frequencies of the slab.
-    values
-        ``[z + half, y + half, x]``, the sum over the map of f * exp(-2πi k·(r - centre) / padded),
-        not divided by the number of voxels.
+    First every plane of the map (`fill_plane`), then every block of `blocks` (`columns`).
     """
-    depth, box = shape
-    lines = np.zeros((depth, box, half + 1), np.complex128)
-    n_x = min(half, padded // 2) + 1
-    for z, plane in enumerate(planes):
-        lines[z, :, :n_x] = scipy.fft.rfft(plane, n=padded, axis=1)[:, :n_x]
-    kept = np.arange(-half, half + 1)
-    kept = kept[np.abs(kept) <= padded // 2]
-    phase = _centring(kept, box, padded)
-    phase_x = _centring(np.arange(half + 1), box, padded)
-    rows = kept + half
-    for where in slabs(half + 1, 16 * padded * (2 * half + 1)):
-        slab = scipy.fft.fft(lines[:, :, where] * phase_x[where], n=padded, axis=1)
-        slab = slab[:, kept % padded] * phase[:, None]
-        if depth > 1:
-            slab = scipy.fft.fft(slab, n=padded, axis=0)[kept % padded] * phase[:, None, None]
-        rows_z = rows if depth > 1 else np.zeros(1, np.int64)
-        n_z = 2 * half + 1 if depth > 1 else 1
-        values = np.zeros((n_z, 2 * half + 1, slab.shape[2]), np.complex128)
-        values[np.ix_(rows_z, rows)] = slab
-        yield where, values
+
+    half: int
+    """Largest frequency wanted; what lies beyond Nyquist is zero."""
+    shape: tuple[int, int]
+    """Number of planes and size of the map, px."""
+    padded: int
+    """Size of the padded box, px."""
+
+    @property
+    def lines_shape(self) -> tuple[int, int, int]:
+        """Shape of the complex lines along x."""
+        depth, box = self.shape
+        return depth, box, min(self.half, self.padded // 2) + 1
+
+    @property
+    def blocks(self) -> list[slice]:
+        """The x frequencies of each piece."""
+        return _x_blocks(self.lines_shape[2], self.shape[0], self.padded)
+
+    @property
+    def phase(self) -> tuple[Complex128[Array, " k"], Complex128[Array, " k"]]:
+        """Factor on each frequency from -half on, along z and along y."""
+        return _phases(self.half, self.shape, self.padded)
+
+    def fill_plane(self, plane: Float[Array, "y x"], lines: Complex128[Array, "y x"]) -> None:
+        """Transform a plane along x."""
+        n_x = lines.shape[1]
+        phase = _centring(np.arange(n_x), self.shape[1], self.padded)
+        lines[:] = scipy.fft.rfft(plane, n=self.padded, axis=1)[:, :n_x] * phase
+
+    def columns(
+        self, x: slice, lines: Complex128[Array, "z y x"]
+    ) -> Iterator[tuple[int, Complex128[Array, "z y x"]]]:
+        """Transform some x frequencies along y and z, within the sphere of radius ``half``.
+
+        Yields
+        ------
+        first
+            The first y frequency.
+        column
+            ``[z, y, x]``, z being the frequency modulo the padded size, before `phase`.
+        """
+        depth = self.shape[0]
+        half_done = scipy.fft.fft(lines[:, :, x], n=self.padded, axis=1)
+        long = self.padded if depth > 1 else 1
+        every = _rim(self.half, x.start, self.padded // 2)
+        for start, stop in ((-every, 0), (0, every + 1)):
+            for part in slabs(stop - start, 16 * long * half_done.shape[2]):
+                first = (start + part.start) % self.padded
+                column = half_done[:, first : first + part.stop - part.start]
+                if depth > 1:
+                    column = scipy.fft.fft(column, n=self.padded, axis=0)
+                yield start + part.start, column
+
+
+def _rim(half: int, x: int, nyquist: int) -> int:
+    """Return the largest y frequency within a sphere, and not beyond Nyquist."""
+    return min(math.isqrt(max(0, half**2 - x**2)), nyquist)
+
+
+def _x_blocks(n_x: int, depth: int, padded: int) -> list[slice]:
+    step = min(MOST_X, max(1, BLOCK_BYTES // (16 * depth * padded)))
+    return [slice(first, min(first + step, n_x)) for first in range(0, n_x, step)]
+
+
+def _phases(
+    half: int, shape: tuple[int, int], padded: int
+) -> tuple[Complex128[Array, " k"], Complex128[Array, " k"]]:
+    """Return the centring along z and along y, of frequencies from -half on."""
+    phase_y = _centring(np.arange(-half, half + 1), shape[1], padded)
+    return phase_y if shape[0] > 1 else np.ones(1, np.complex128), phase_y
 
 
 class Columns(Protocol):
@@ -140,9 +173,7 @@ class CroppedInverse:
     @property
     def blocks(self) -> list[slice]:
         """The x frequencies of each piece."""
-        step = min(MOST_X, max(1, BLOCK_BYTES // self._plane_bytes))
-        ends = range(0, self._n_x, step)
-        return [slice(first, min(first + step, self._n_x)) for first in ends]
+        return _x_blocks(self._n_x, self.shape[0], self.padded)
 
     @property
     def lines_bytes(self) -> int:
@@ -164,9 +195,8 @@ class CroppedInverse:
         """Transform some x frequencies along z and y."""
         depth, box = self.shape
         n, long = x.stop - x.start, self.padded if depth > 1 else 1
-        every = np.arange(-self.half, self.half + 1)
-        phase_y = _centring(every, box, self.padded).conj()
-        phase = phase_y if depth > 1 else np.ones(1, np.complex128), phase_y
+        phase_z, phase_y = _phases(self.half, self.shape, self.padded)
+        phase = phase_z.conj(), phase_y.conj()
         half_done = np.zeros((depth, self.padded, n), np.complex128)
         for y in self._y_blocks(x.start, 16 * long * n):
             column = np.empty((long, y.stop - y.start, n), np.complex128)
@@ -197,9 +227,8 @@ class CroppedInverse:
 
     def _y_blocks(self, x: int, row_bytes: int) -> Iterator[slice]:
         """Yield the y frequencies within the sphere, negative ones apart: they are stored last."""
-        rim = math.isqrt(max(0, self.half**2 - x**2))
-        last = min(rim, self.padded // 2)
-        first = max(-rim, -((self.padded - 1) // 2))  # Nyquist once
+        last = _rim(self.half, x, self.padded // 2)
+        first = -_rim(self.half, x, (self.padded - 1) // 2)  # Nyquist once
         for start, stop in ((first, 0), (0, last + 1)):
             for part in slabs(stop - start, row_bytes):
                 yield slice(start + part.start, start + part.stop)

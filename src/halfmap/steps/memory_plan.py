@@ -120,15 +120,15 @@ def n_bytes_of_node(load: NodeLoad, volumes: Volumes, degrees: Degrees) -> int:
     n_units = load.n_threads * (max(load.workers) if degrees.in_turn else sum(load.workers))
     grid = n_bytes_of_unit_grid(volumes.sphere, volumes.n_classes, degrees.n_slabs)
     n_made = sum(min(n, volumes.n_classes) for n in degrees.n_copies)
-    making = n_made * volumes.making + load.n_threads * sum(load.workers) * volumes.block
+    blocks = load.n_threads * sum(load.workers) * volumes.block
     always = load.n_ranks * PROCESS_BYTES + load.n_halves * volumes.maps
     phases = (
-        at_once * volumes.references + load.n_halves * volumes.lines,
+        at_once * volumes.references + load.n_halves * (volumes.lines + volumes.maps) + blocks,
         sums
         + at_once * (volumes.references + volumes.slices)
         + n_units * (grid + THREAD_BYTES)
         + load.n_ranks * volumes.images,
-        sums + making + load.n_halves * 2 * volumes.maps,
+        sums + n_made * volumes.making + blocks + load.n_halves * 2 * volumes.maps,
     )
     return always + max(phases)
 

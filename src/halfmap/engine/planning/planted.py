@@ -32,10 +32,10 @@ from halfmap.model.half_model import HalfModel
 from halfmap.model.mask import soft_sphere
 from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.model.reference import FourierReference
 from halfmap.model.rotations import euler_angles, euler_matrices
 from halfmap.model.schedule import Schedule
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search import Search
 from halfmap.steps.search_plan import ImageSettings
 from halfmap.steps.slices import child_matrices, project_classes, slice_axes

@@ -26,11 +26,11 @@ from halfmap.engine.process_memory import begin_peak, resident
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.particles import Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
 from halfmap.steps.expectation import FINE_BYTES, Workspace, count_significant, run_unit
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search import Search
 from halfmap.steps.slices import coarse_shape, fill_coarse_slices
 from halfmap.steps.statistics_update import with_uniform_directions

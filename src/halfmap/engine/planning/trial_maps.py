@@ -13,7 +13,6 @@ from halfmap.io.star_text import table_text
 from halfmap.model.exact import sum_scales
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.projection import fourier_reference
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
 from halfmap.model.touched_voxels import n_touched
@@ -21,6 +20,7 @@ from halfmap.steps.complete_sums import completed
 from halfmap.steps.maximisation import spectra
 from halfmap.steps.phases import alone
 from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.references import fourier_reference
 
 LARGEST_BOX = 96
 """Of a trial; time and memory of larger maps grow with their voxels."""
