@@ -31,6 +31,7 @@ SECONDS_TO_END=${HALFMAP_SECONDS_TO_END:-30}        # of a launcher, when the ru
 read -ra program <<< "${HALFMAP_PROGRAM:-halfmap}"
 launched=     # process id of the launcher
 code=1        # with which it has ended
+warnings=0    # how many came
 warned=       # whether Slurm has asked to stop
 old_marker=   # of a run that was over before
 starts=()     # how far the run had come at each start, also of this job before it was queued again
@@ -164,16 +165,17 @@ end_with_the_run() {  # end_with_the_run PID: a launcher may wait for ever for r
 
 wait_for() {  # wait_for PID: its exit code, however often a signal comes in between
     local code=0
+    local before=$warnings
     wait "$1" || code=$?
-    while kill -0 "$1" 2> /dev/null; do
-        code=0
+    while [ "$before" != "$warnings" ]; do  # it was a signal that ended the waiting
+        before=$warnings code=0
         wait "$1" || code=$?
     done
     return "$code"
 }
 
 warning() {  # Slurm's signal: the ranks write a checkpoint and end
-    warned=yes
+    warned=yes warnings=$((warnings + 1))
     say "Slurm asks to stop: the ranks write a checkpoint"
     [ -z "$launched" ] || kill -s USR1 "$launched" || true
 }
