@@ -71,7 +71,7 @@ def dry_run(
         job.console.notice(notice)
     tried: tuple[tuple[Iteration, ...], int, Resident] | None = None
     began, before = time.perf_counter(), begin_peak()
-    with all_or_none(world, "the trials of the dry run"):
+    with all_or_none(world, "the trials of the dry run", asleep=True):
         if world.rank == job.ranks.roots[0]:
             tried = (tried_course(job, state), begin_peak(), resident())
     iterations, after, own = share(tried, world, job.ranks.roots[0])

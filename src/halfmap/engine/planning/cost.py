@@ -17,6 +17,8 @@ class Cost:
     """The same to turn the sums of a unit into integers."""
     slices_s: float
     """The same for all coarse slices of a half."""
+    fresh_s: float
+    """The same of a thread for the pages of new memory: sums and a grid, once in an iteration."""
     thread_bytes: int
     """Memory of a thread, less the grid of its unit."""
     n_significant: float
@@ -34,6 +36,7 @@ class Cost:
             particle_s=self.particle_s * factor,
             coarse_s=self.coarse_s * factor,
             unit_s=self.unit_s * cubed,
+            fresh_s=self.fresh_s * cubed,
             slices_s=self.slices_s * factor,
             thread_bytes=int(self.thread_bytes * share**2),
         )

@@ -105,7 +105,13 @@ def expectation(job: Job, layout: Layout, it: Iteration) -> float:
     sizes = np.array([len(unit.rows) for unit in units])
     seconds = sizes * it.cost.particle_s + it.cost.unit_s
     n_threads = layout.n_working_threads
+    seconds += fresh_seconds(layout, it) / len(units)
     return float(max(seconds.max(), seconds.sum() / n_threads + seconds.mean() * _tail(n_threads)))
+
+
+def fresh_seconds(layout: Layout, it: Iteration) -> float:
+    """Return the CPU seconds of all threads for the pages of memory that each takes anew."""
+    return min(layout.n_workspaces, it.n_units) * it.cost.fresh_s
 
 
 def _tail(n_threads: int) -> float:

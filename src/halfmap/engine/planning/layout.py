@@ -67,6 +67,11 @@ class Layout:
         total = sum(self._n_at_once(node) for node in range(self.n_nodes))
         return max(1, total)
 
+    @property
+    def n_workspaces(self) -> int:
+        """Units that may be under way: of each thread one of every half that it works for."""
+        return self.n_threads * sum(len(halves) for halves in self.served)
+
     def threads_at_once(self, node: int) -> float:
         """Return how many threads of each working rank of a node compute at a time."""
         return self._n_at_once(node) / self._n_workers(node)

@@ -22,7 +22,7 @@ from halfmap.engine.planning.planted import (
     expected_references,
     planted,
 )
-from halfmap.engine.process_memory import begin_peak, resident
+from halfmap.engine.process_memory import begin_peak, give_back, resident
 from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.particles import Poses
@@ -174,9 +174,12 @@ class Trials:
             some = self._particles(search, WARM_UP, 0, first=first)
             self._timed(search, Workspace(search), clock, some)
             self._is_warm = True
+        give_back()
+        start = time.thread_time()
         workspace, sums = Workspace(search), search.zero_sums()
         workspace.grid.values[:] = 0.0  # else its pages would come one after the other
         sums.volume[:] = 0
+        fresh_s = time.thread_time() - start
         before = begin_peak()
         few = self._particles(search, FEW, 0, first=first)
         tried = [self._timed(search, workspace, clock, few)]
@@ -194,7 +197,7 @@ class Trials:
         if first:  # broad: all that follows grows with the states
             seen = [own.n_significant for own in tried]
             counted = self._counted(search, workspace, limit_s)
-            broader = counted.mean / max(np.concatenate(seen).mean(), 1e-9)
+            broader = counted.mean / max(float(np.concatenate(seen).mean()), 1e-9)
             seconds = coarse_s + (seconds - coarse_s) * broader
             coarse_s = seconds if share < 1.0 else coarse_s
             more = _fine_bytes(search, counted.most) - _fine_bytes(
@@ -207,6 +210,7 @@ class Trials:
             coarse_s=coarse_s / share,
             unit_s=float(np.mean([unit.seconds for unit in units])),
             slices_s=0.0,
+            fresh_s=fresh_s,
             thread_bytes=resident().peak - before + max(0, more),
             n_significant=float(np.median(np.concatenate([t.n_significant for t in tried]))),
             occupied=float(1.0 - none_in),

@@ -98,6 +98,7 @@ def _between(size: int, low: tuple[int, Cost], high: tuple[int, Cost]) -> Cost:
         coarse_s=mixed(first.coarse_s, last.coarse_s),
         unit_s=mixed(first.unit_s, last.unit_s),
         slices_s=mixed(first.slices_s, last.slices_s),
+        fresh_s=mixed(first.fresh_s, last.fresh_s),
         thread_bytes=max(first.thread_bytes, last.thread_bytes),
         n_significant=mixed(first.n_significant, last.n_significant),
         occupied=mixed(first.occupied, last.occupied),
