@@ -7,13 +7,15 @@ from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.fourier import transform_2d
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.padded_transform import Columns, CroppedInverse, padded_box
-from halfmap.model.projection import interpolation_windows
+from halfmap.model.projection import window_of_square
 from halfmap.model.rotations import euler_matrices
 from halfmap.steps.references import fourier_reference
 
 
 def window_of(box: int) -> np.ndarray:
-    return np.stack(list(interpolation_windows((box, box), 2.0)))
+    squares = (np.arange(box) - box // 2) ** 2
+    of_square = window_of_square((box, box), 2.0)
+    return of_square[squares[:, None, None] + squares[:, None] + squares]
 
 
 def toy_map() -> np.ndarray:

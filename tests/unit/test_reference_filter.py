@@ -4,7 +4,7 @@ import pytest
 from halfmap.errors import DataError
 from halfmap.io.mrc import check_transform_box, read_half_transform, write_map
 from halfmap.model.interpolation import LINEAR, Interpolation
-from halfmap.model.projection import ReferenceFilter, interpolation_windows
+from halfmap.model.projection import ReferenceFilter, window_of_square
 from halfmap.steps.references import fourier_reference
 
 BOX = 16
@@ -12,7 +12,9 @@ FLAT = pytest.mark.parametrize("depth", [BOX, 1], ids=["map", "picture"])
 
 
 def window_of(box: int, interpolation: Interpolation = LINEAR) -> np.ndarray:
-    return np.stack(list(interpolation_windows((box, box), 2.0, interpolation)))
+    squares = (np.arange(box) - box // 2) ** 2
+    of_square = window_of_square((box, box), 2.0, interpolation)
+    return of_square[squares[:, None, None] + squares[:, None] + squares]
 
 
 def noise(depth: int) -> np.ndarray:

@@ -10,7 +10,6 @@ The transform is scaled so that a slice is the 2D transform (divided by the numb
 of the sum of the map along z.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +60,10 @@ def reference_sphere(shape: tuple[int, int], current_size: int, padding: float) 
     return PaddedSphere(r_max, padding=padded_box(box, padding) / box, flat=depth == 1)
 
 
-def interpolation_windows(
+def window_of_square(
     shape: tuple[int, int], padding: float, interpolation: Interpolation = LINEAR
-) -> Iterator[Float[Array, "y x"]]:
-    """Yield, plane by plane, the window that interpolation of the transform puts on the map.
+) -> Float[Array, " square"]:
+    """Return the window of interpolation on a map, by squared radius, px².
 
     sinc²(r / padded box), with r the distance from pixel box // 2: RELION's radial stand-in
     for the product over the axes. Divide the map by it.
@@ -73,20 +72,11 @@ def interpolation_windows(
     ----------
     shape
         Number of planes and size of the map, px.
-    padding, interpolation
-        As `fourier_reference`.
+    padding
+        The map is padded to ROUND(padding * box) px, made even.
+    interpolation
+        How slices are cut.
     """
-    depth, box = shape
-    squares = (np.arange(box) - box // 2) ** 2
-    of_square = window_of_square(shape, padding, interpolation)
-    for z in (np.arange(depth) - depth // 2) ** 2:
-        yield of_square[z + squares[:, None] + squares]
-
-
-def window_of_square(
-    shape: tuple[int, int], padding: float, interpolation: Interpolation = LINEAR
-) -> Float[Array, " square"]:
-    """Return what `interpolation_windows` consists of, by squared radius, px²."""
     box = shape[1]
     radius = np.sqrt(np.arange(3 * (box // 2) ** 2 + 1))
     return np.asarray(np.sinc(radius / padded_box(box, padding)) ** interpolation.window_power)

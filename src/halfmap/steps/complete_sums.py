@@ -13,7 +13,7 @@ from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.sums import FourierSums
 from halfmap.model.symmetry import PointGroup
 from halfmap.model.touched_voxels import row_starts
-from halfmap.steps.phases import Empty, Phase, Phases, alone, own_memory
+from halfmap.steps.phases import Empty, Phase, Phases, own_memory
 
 
 def completed(
@@ -63,11 +63,6 @@ def hermitian(sums: FourierSums) -> FourierSums:
     mates[len(mates) // 2] = 0.0
     sums.values[first] = plane + mates
     return sums
-
-
-def symmetrise(sums: FourierSums, group: PointGroup, n_threads: int = 1) -> FourierSums:
-    """Do what `symmetrised` does, here."""
-    return alone(symmetrised(sums, group), n_threads)
 
 
 def symmetrised(
