@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 
 from halfmap.engine.job import Job
 from halfmap.parallel.collectives import all_or_none, wait_for_all
+from halfmap.parallel.faults import cut
 from halfmap.parallel.halves import Ranks
 from halfmap.parallel.node_memory import NodeArrays
 from halfmap.parallel.node_sums import SharedSums, copy_of
@@ -42,7 +43,7 @@ class Crew:
         if n_crews == node.size:
             comm = MPI.COMM_SELF
         elif n_crews > 1:
-            comm = MPI.Intracomm(node.Split(node.rank % n_crews, node.rank))
+            comm = cut(node, node.rank % n_crews, node.rank)
         return cls(comm, tuple(range(comm.size)), {})
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

@@ -46,6 +46,7 @@ from halfmap.engine.state import State
 from halfmap.io.atomic import replacing
 from halfmap.io.output import free_bytes, iteration_bytes
 from halfmap.parallel.collectives import all_or_none, share
+from halfmap.parallel.faults import node_of
 
 SGEMM = 1024
 FILES_LIBRARY = "h5py"
@@ -93,7 +94,7 @@ def dry_run(
 
 def _node(world: MPI.Intracomm) -> int:
     """Return the number of this rank's node. Collective."""
-    own = MPI.Intracomm(world.Split_type(MPI.COMM_TYPE_SHARED))
+    own = node_of(world)
     first = own.bcast(world.rank if own.rank == 0 else None)
     return sorted(set(world.allgather(first))).index(first)
 

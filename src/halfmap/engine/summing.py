@@ -22,6 +22,7 @@ from halfmap.io.private_folder import private_folder
 from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.sums import ExpectationSums
+from halfmap.parallel.faults import cut
 from halfmap.parallel.node_memory import NodeArrays
 from halfmap.parallel.node_sums import SharedSums, copy_of, volumes_of_node
 from halfmap.parallel.units import Unit
@@ -163,4 +164,4 @@ def _sharing(node: MPI.Intracomm, n_copies: int) -> MPI.Intracomm:
         return MPI.COMM_SELF
     if n_copies == 1:
         return node
-    return MPI.Intracomm(node.Split(copy_of(node.rank, node.size, n_copies), node.rank))
+    return cut(node, copy_of(node.rank, node.size, n_copies), node.rank)

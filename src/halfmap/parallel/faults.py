@@ -10,6 +10,7 @@ After a loss nothing may be freed or finalised: that waits for all ranks, also t
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import reduce
 from typing import Any
 
 from mpi4py import MPI
@@ -63,8 +64,11 @@ class Circle(MPI.Intracomm):
         return super().allgather(sendobj)
 
     def allreduce(self, sendobj: Any, op: Any = MPI.SUM) -> Any:
-        """Reduce small objects; see MPI. Collective."""
-        return super().allreduce(sendobj, op)
+        """Reduce small objects; see MPI. Collective.
+
+        mpi4py would do it in a communicator of its own, which it hides: nobody could revoke that.
+        """
+        return reduce(op, self.allgather(sendobj))
 
     def bcast(self, obj: Any, root: int = 0) -> Any:
         """Tell all; see MPI. Collective."""
@@ -73,6 +77,20 @@ class Circle(MPI.Intracomm):
     def _kept(self, comm: MPI.Comm) -> MPI.Comm:
         known = isinstance(comm, MPI.Intracomm) and comm != MPI.COMM_NULL
         return Circle._joined(comm, self.family) if known else comm
+
+
+def cut(comm: MPI.Intracomm, color: int, key: int) -> MPI.Intracomm:
+    """Return those of one color; of the color MPI.UNDEFINED nothing to use. Collective."""
+    part = comm.Split(color, key)
+    assert isinstance(part, MPI.Intracomm)
+    return part
+
+
+def node_of(comm: MPI.Intracomm) -> MPI.Intracomm:
+    """Return those who share this rank's memory. Collective."""
+    part = comm.Split_type(MPI.COMM_TYPE_SHARED, comm.rank)
+    assert isinstance(part, MPI.Intracomm)
+    return part
 
 
 def is_loss(error: BaseException) -> bool:

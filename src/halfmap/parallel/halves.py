@@ -13,6 +13,7 @@ from mpi4py import MPI
 from numpy import ndarray as Array
 
 from halfmap.parallel.collectives import broadcast
+from halfmap.parallel.faults import cut, node_of
 
 LEADER = 0
 
@@ -115,15 +116,12 @@ def organise(world: MPI.Intracomm, n_halves: int) -> Ranks:
     for half in range(n_halves):
         comm = _circle(world, half in served[world.rank])
         if comm is not None:
-            mates = comm.Split_type(MPI.COMM_TYPE_SHARED)
-            assert isinstance(mates, MPI.Intracomm)
+            mates = node_of(comm)
             teams[half] = Team(half, comm, mates, _circle(comm, mates.rank == 0))
     roots = half_roots(served, n_halves)
     council = _circle(world, world.rank in (LEADER, *roots))
     meeting = _circle(world, world.rank in roots)
-    node = world.Split_type(MPI.COMM_TYPE_SHARED, world.rank)
-    assert isinstance(node, MPI.Intracomm)
-    return Ranks(world, node, n_halves, served, teams, council, meeting, roots)
+    return Ranks(world, node_of(world), n_halves, served, teams, council, meeting, roots)
 
 
 def _circle(comm: MPI.Intracomm, belongs: bool) -> MPI.Intracomm | None:
@@ -131,8 +129,7 @@ def _circle(comm: MPI.Intracomm, belongs: bool) -> MPI.Intracomm | None:
 
     All ranks take part: where one is lost meanwhile, all of them hear of it.
     """
-    circle = comm.Split(0 if belongs else MPI.UNDEFINED, comm.rank)
-    assert isinstance(circle, MPI.Intracomm)
+    circle = cut(comm, 0 if belongs else MPI.UNDEFINED, comm.rank)
     return circle if belongs else None
 
 

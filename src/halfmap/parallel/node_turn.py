@@ -9,6 +9,7 @@ from types import TracebackType
 from mpi4py import MPI
 
 from halfmap.parallel.collectives import share
+from halfmap.parallel.faults import node_of
 
 
 class NodeTurn:
@@ -21,7 +22,7 @@ class NodeTurn:
 
     def __init__(self, world: MPI.Intracomm) -> None:
         self._among_threads = threading.Lock()
-        node = MPI.Intracomm(world.Split_type(MPI.COMM_TYPE_SHARED))
+        node = node_of(world)
         name = None
         if node.rank == 0:
             self._file, name = tempfile.mkstemp(prefix="halfmap-turn-")

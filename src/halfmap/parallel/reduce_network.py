@@ -5,6 +5,7 @@ from mpi4py import MPI
 from numpy import ndarray as Array
 
 from halfmap.model.sums import ExpectationSums
+from halfmap.parallel.faults import cut
 from halfmap.parallel.node_sums import SharedSums
 
 CHUNK_VOXELS = 2 * 2**20
@@ -36,8 +37,8 @@ def reduce_sums(shared: SharedSums, comm: MPI.Intracomm) -> ExpectationSums:
 
 def _cut(comm: MPI.Intracomm, shared: SharedSums) -> MPI.Intracomm | None:
     """Return the communicator of those who speak for a copy; None on the others. Collective."""
-    own = comm.Split(0 if shared.is_keeper else MPI.UNDEFINED, comm.rank)
-    return MPI.Intracomm(own) if shared.is_keeper else None
+    own = cut(comm, 0 if shared.is_keeper else MPI.UNDEFINED, comm.rank)
+    return own if shared.is_keeper else None
 
 
 def _reduce(array: Int[Array, "..."], comm: MPI.Intracomm, root: int) -> None:

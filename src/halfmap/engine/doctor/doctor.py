@@ -10,6 +10,7 @@ from mpi4py import MPI
 import halfmap
 from halfmap.engine.doctor import discs, processor, ranks, software
 from halfmap.engine.doctor.findings import Exam, Finding, Patient, Verdict, failed
+from halfmap.parallel.faults import node_of
 
 OF_EACH_RANK: tuple[Exam, ...] = (processor.cores,)
 OF_EACH_NODE: tuple[Exam, ...] = (
@@ -46,7 +47,7 @@ def doctor(patient: Patient, say: Callable[[str], None], *, as_json: bool) -> in
 
 def examined(patient: Patient, world: MPI.Intracomm) -> list[Placed]:
     """Return all findings, on every rank. Collective."""
-    node = MPI.Intracomm(world.Split_type(MPI.COMM_TYPE_SHARED))
+    node = node_of(world)
     patient = replace(patient, ranks_of_node=node.size)
     together = [ranks.launcher(world), ranks.fault_tolerance(world)]
     if world.size > 1:

@@ -24,6 +24,7 @@ from numpy import ndarray as Array
 
 import halfmap.engine.surviving.sentinel as sentinel
 from halfmap.engine.surviving.sentinel import DUMP_SIGNAL, PARTS_OF_LIMIT, Row
+from halfmap.parallel.faults import node_of
 from halfmap.parallel.node_memory import open_on_node
 
 SEEN_BEFORE = 10.0
@@ -79,8 +80,7 @@ class Pulse:
         self._thread: threading.Thread | None = None
         if limit_s <= 0.0:
             return
-        node = world.Split_type(MPI.COMM_TYPE_SHARED)
-        assert isinstance(node, MPI.Intracomm)
+        node = node_of(world)
         table = open_on_node(node, 8 * node.size * len(Row))
         if table is None:  # nobody can be watched from outside
             return
