@@ -1,6 +1,8 @@
 """Units are read before their turn comes; what goes wrong is raised where they are computed."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ def images_of(half: int, rows: np.ndarray) -> np.ndarray:
 
 
 def test_what_is_read_is_the_units_and_is_given_once() -> None:
-    ahead = ReadingAhead(images_of)
-    with ahead.running():
+    ahead = ReadingAhead()
+    with ahead.running(images_of):
         for unit in UNITS:
             ahead.announce(unit)
         for unit in UNITS:
@@ -35,8 +37,8 @@ def test_a_unit_whose_turn_comes_before_it_is_read_is_left_to_who_computes_it() 
         assert go.wait(PATIENCE_S)
         return images_of(half, rows)
 
-    ahead = ReadingAhead(slow)
-    with ahead.running():
+    ahead = ReadingAhead()
+    with ahead.running(slow):
         ahead.announce(UNITS[0])
         ahead.announce(UNITS[1])
         assert begun.wait(PATIENCE_S)
@@ -53,8 +55,8 @@ def test_an_error_is_raised_where_the_unit_is_computed() -> None:
         begun.set()
         raise OSError("an accident")
 
-    ahead = ReadingAhead(fail)
-    with ahead.running():
+    ahead = ReadingAhead()
+    with ahead.running(fail):
         ahead.announce(UNITS[0])
         assert begun.wait(PATIENCE_S)
         with pytest.raises(OSError, match="an accident"):
@@ -63,16 +65,39 @@ def test_an_error_is_raised_where_the_unit_is_computed() -> None:
 
 
 def test_a_unit_that_nobody_announced_is_not_read() -> None:
-    ahead = ReadingAhead(images_of)
+    ahead = ReadingAhead()
     ahead.announce(UNITS[0])  # nothing is running
 
-    with ahead.running():
+    with ahead.running(images_of):
         assert ahead.take(UNITS[0]) is None
 
 
 def test_in_the_end_nothing_is_kept() -> None:
-    ahead = ReadingAhead(images_of)
-    with ahead.running():
+    ahead = ReadingAhead()
+    with ahead.running(images_of):
         ahead.announce(UNITS[0])
 
     assert ahead.take(UNITS[0]) is None
+
+
+def test_who_reads_is_forgotten_when_all_is_read() -> None:
+    class Reader:
+        """Holds what reads ahead for it, as the sums of an iteration do."""
+
+        def __init__(self) -> None:
+            self.ahead = ReadingAhead()
+
+        def read(self, half: int, rows: np.ndarray) -> np.ndarray:
+            return images_of(half, rows)
+
+    reader = Reader()
+    with reader.ahead.running(reader.read):
+        reader.ahead.announce(UNITS[0])
+        reader.ahead.take(UNITS[0])
+    known = weakref.ref(reader)
+    gc.disable()  # a circle would last until it is collected: iterations long
+    try:
+        del reader
+        assert known() is None
+    finally:
+        gc.enable()

@@ -142,5 +142,5 @@ def _lease(job: Job, units: tuple[Unit, ...], summing: Summing, accept: Accept) 
     desk: Desk = RemoteDesk(numbered, ranks.world)
     if ranks.leads:
         desk = LocalDesk(LeaseBook(numbered), ranks.served[0], accept)
-    with summing.ahead.running():
+    with summing.reading_ahead():
         work(desk, compute, ranks.world.rank, n_threads, announce)

@@ -29,15 +29,19 @@ class ReadingAhead:
         Processor time that reading has taken.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self) -> None:
         self.seconds = 0.0
-        self._read = read
+        self._read: Read | None = None
         self._begun: dict[int, Future[Images]] = {}
         self._pool: ThreadPoolExecutor | None = None
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Have the thread that reads; in the end nothing that was read is kept."""
+    def running(self, read: Read) -> Iterator[None]:
+        """Have the thread that reads; in the end nothing that was read is kept.
+
+        Nor is ``read``: it may be of what holds this, and all of that would stay in memory.
+        """
+        self._read = read
         self._pool = pool = ThreadPoolExecutor(1, thread_name_prefix="reading")
         try:
             yield
@@ -45,11 +49,12 @@ class ReadingAhead:
             self._pool = None
             pool.shutdown(cancel_futures=True)
             self._begun.clear()
+            self._read = None
 
     def announce(self, unit: Unit) -> None:
         """Say that a unit will be computed here."""
-        if self._pool is not None:
-            self._begun[unit.number] = self._pool.submit(self._timed, unit)
+        if self._pool is not None and self._read is not None:
+            self._begun[unit.number] = self._pool.submit(self._timed, self._read, unit)
 
     def take(self, unit: Unit) -> Images | None:
         """Return the images of a unit, once; None if nobody has begun to read them.
@@ -64,9 +69,9 @@ class ReadingAhead:
             return None
         return begun.result()
 
-    def _timed(self, unit: Unit) -> Images:
+    def _timed(self, read: Read, unit: Unit) -> Images:
         start = time.thread_time()
         try:
-            return self._read(unit.half, unit.rows)
+            return read(unit.half, unit.rows)
         finally:
             self.seconds += time.thread_time() - start

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -85,7 +85,7 @@ class Summing:
             half: HalfSums(_zeros(job, half, search, (self.degrees, n_units)), search.scales)
             for half, search in self.any_search.items()
         }
-        self.ahead = ReadingAhead(self._read)
+        self.ahead = ReadingAhead()
         self.busy_seconds = 0.0
         self._lock = threading.Lock()
         self._idle: dict[int, list[Workspace]] = {half: [] for half in searches.of}
@@ -122,6 +122,10 @@ class Summing:
             images = self._read(half, rows)
         particles, poses = self.job.particles, self.poses[rows]
         return self.run(images, rows, particles, poses, search, workspace), workspace
+
+    def reading_ahead(self) -> AbstractContextManager[None]:
+        """Have the images of announced units read during a block."""
+        return self.ahead.running(self._read)
 
     def _workspace(self, half: int) -> Workspace:
         return Workspace(self.any_search[half], self.degrees.n_slabs)
