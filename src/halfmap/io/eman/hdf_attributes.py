@@ -57,16 +57,21 @@ _TRUTHS = {_TRUE: True, _FALSE: False}
 
 
 def encode(value: Value) -> Array:
-    """Return the array that an attribute is written as; floats and their lists are float32."""
+    """Return the array that an attribute is written as.
+
+    Lists of numbers are float32 or int32. One number is float32 if that holds it exactly, else
+    float64.
+    """
     if isinstance(value, Transform):
         return np.array([value.elements], TRANSFORM_TYPE)
     if isinstance(value, bool):
         return np.array([_TRUE if value else _FALSE], np.int8)
     if isinstance(value, str):
         return np.array(value.encode() + b"\0", f"S{len(value.encode()) + 1}")
-    whole = isinstance(value, int) or (
-        isinstance(value, list) and all(isinstance(item, int) for item in value)
-    )
+    if isinstance(value, float):
+        exact = float(np.float32(value)) == value or not np.isfinite(value)
+        return np.array([value], np.float32 if exact else np.float64)
+    whole = isinstance(value, int) or all(isinstance(item, int) for item in value)
     return np.atleast_1d(np.asarray(value, np.int32 if whole else np.float32))
 
 

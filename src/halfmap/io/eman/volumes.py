@@ -1,5 +1,6 @@
 """Maps in HDF5 or MRC, by the ending of their names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,14 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
+from halfmap.io.eman.hdf_attributes import Value
 from halfmap.io.eman.hdf_scanner import HdfScanner
 from halfmap.io.eman.hdf_stack import open_hdf
+from halfmap.io.eman.hdf_writing import PLAIN, EmanImage, write_hdf
 from halfmap.io.eman.headers import PIXEL_SIZE_KEY, pixel_size_A
 from halfmap.io.eman.projections import HDF_SUFFIXES
 from halfmap.io.mrc import read_volume as read_mrc
+from halfmap.io.mrc import write_map
 
 
 def read_volume(path: Path) -> tuple[Float32[Array, "z y x"], float]:
@@ -40,3 +44,36 @@ def read_volume(path: Path) -> tuple[Float32[Array, "z y x"], float]:
             "Write the map again from its source."
         )
     return volume.reshape((1,) * (3 - volume.ndim) + volume.shape), size
+
+
+def write_volume(
+    path: Path,
+    volume: Float32[Array, "z y x"],
+    pixel_size_A: float,
+    attributes: Mapping[str, Value],
+    bits: int = PLAIN,
+) -> None:
+    """Write a map, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        HDF5 or MRC, by its ending; an MRC file is float32 and holds no attributes.
+    volume
+        Of any size.
+    pixel_size_A
+        Of the map.
+    attributes
+        What EMAN's header says beside what follows from the map.
+    bits
+        Of HDF5: to which values are rounded, 2 to 16; 0 packs them as they are, -1 does not pack.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    if path.suffix.lower() in HDF_SUFFIXES:
+        write_hdf(path, [EmanImage(volume, pixel_size_A, attributes)], bits)
+    else:
+        write_map(path, volume, pixel_size_A)
