@@ -1,6 +1,6 @@
-"""What `--compat eman2` imitates: one switch for each way in which e2make3dpar computes otherwise."""
+"""What `--compat eman2` imitates: one switch for each way in which e2make3dpar differs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,14 @@ class Compat:
     fill_drops_phi: bool = False
     """``--fillangle`` forgets the rotation in the plane."""
     arbitrary_gridding_scale: bool = False
-    """The correction of the gridding modes is 1/2 at the centre, and the map has any scale."""
-    clipped_gridding: bool = False
-    """The correction of the gridding modes is cut to [-4, 4]."""
-    broken_kaiser_bessel: bool = False
-    """The Kaiser-Bessel modes take the squared distance where a scaled one is meant."""
+    """Kernels of the gridding modes have any scale, and their correction is 1/2 at the centre."""
     structure_factor_radius: bool = False
     """``--setsf`` divides the frequency along x by N + 2, and is zero outside its curve."""
 
+    uneven_modes: bool = False
+    """Windows of 6 voxels reach further down than up; the weights of gauss_5_slow and gypergeom_5
+    are those that made them unstable."""
+
 
 HALFMAP = Compat()
-EMAN2 = Compat(*([True] * 9))
+EMAN2 = Compat(*(True for _ in fields(Compat)))

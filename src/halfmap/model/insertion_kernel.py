@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from halfmap.model.compat import HALFMAP, Compat
-from halfmap.model.insertion_modes import InsertionMode
+from halfmap.model.insertion_modes import InsertionMode, as_in_eman2
 from halfmap.model.reconstruction_sizes import Sizes
 
 
@@ -14,3 +14,8 @@ class InsertionKernel:
     mode: InsertionMode
     sizes: Sizes
     compat: Compat = HALFMAP
+
+    @property
+    def applied(self) -> InsertionMode:
+        """The mode as it is computed."""
+        return as_in_eman2(self.mode) if self.compat.uneven_modes else self.mode
