@@ -18,6 +18,7 @@ from halfmap.io.cryosparc.files import write_cs
 from halfmap.io.eman.hdf_attributes import Transform
 from halfmap.io.eman.hdf_writing import EmanImage, write_hdf
 from halfmap.io.eman.projections import open_projections
+from halfmap.io.eman.structure_factor import read_structure_factor
 from halfmap.io.eman.tilt_angles import read_tilt_angles
 from halfmap.io.exact_state import maps_digest, read_exact_state, write_exact_state
 from halfmap.io.frames import write_frame
@@ -250,9 +251,15 @@ def tilt_file(folder: Path) -> Reader:
     return Reader(path, read_tilt_angles)
 
 
+def structure_factor(folder: Path) -> Reader:
+    """Return a structure factor."""
+    (folder / "sf.txt").write_text("# s y\n0.01 5\n0.1 2.5\n0.2 1e-1\n", encoding="ascii")
+    return Reader(folder / "sf.txt", read_structure_factor)
+
+
 ALONE = (
     *(star, cryosparc, mrc_map, mrc_stack, detector, spectrum, local_symmetry),
     *(optimisation_set, atoms, preset, frame, part, results),
-    *(eman_stack, eman_list, tilt_file),
+    *(eman_stack, eman_list, tilt_file, structure_factor),
 )
 WITH_SHARED = (run, model, exact_state)

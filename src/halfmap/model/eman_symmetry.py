@@ -1,7 +1,7 @@
 """Point groups by the names that EMAN2 gives them, which have their axes elsewhere than RELION's.
 
 ``tet`` is RELION's T turned by 180° about z, ``oct`` its O, ``icos`` (also ``icos5``, ``i``) its I4
-with 5-folds along z, ``icos2`` its I1 with 2-folds along x, y and z. ``cN`` and ``dN`` are the same.
+with 5-folds along z, ``icos2`` its I1 with 2-folds along the axes. ``cN`` and ``dN`` are the same.
 """
 
 import re

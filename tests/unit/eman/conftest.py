@@ -2,5 +2,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _(one_scanner: None) -> None:
-    return None
+def _(request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue("one_scanner")
