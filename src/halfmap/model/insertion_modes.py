@@ -73,7 +73,7 @@ MODES = {
 }
 """By the word after ``--mode``."""
 
-ITERATIVE_FIRST = replace(MODES["gauss_var"], name="iterative, first pass", reach=3, inner=True)
+ITERATIVE_FIRST = replace(MODES["gauss_var"], name="iterative, first pass", reach=3)
 ITERATIVE_NEXT = replace(
     ITERATIVE_FIRST, name="iterative", spread=(2.0, 0.0, 0.0), least_sharpness=0.0
 )
@@ -84,8 +84,8 @@ _OF_EMAN2: dict[str, dict[str, Any]] = {
     "gauss_5_slow": {"offset": 2.5, "weight": "one"},
     "gauss_var": {"offset": 2.5},
     "gypergeom_5": {"weight": "value", "correction": "none"},
-    ITERATIVE_FIRST.name: {"offset": 2.5},
-    ITERATIVE_NEXT.name: {"offset": 2.5},
+    ITERATIVE_FIRST.name: {"offset": 2.5, "inner": True},
+    ITERATIVE_NEXT.name: {"offset": 2.5, "inner": True},
 }
 """Windows of 6 voxels that are not even, and weights that can vanish."""
 

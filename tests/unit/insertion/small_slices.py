@@ -46,6 +46,6 @@ def completed(sums: Array) -> Array:
     """Add its mate to every voxel of the planes that hold both."""
     out, z, y = sums.copy(), *(-np.arange(n) % n for n in sums.shape[:2])
     for x in (0, -1):
-        mates = sums[z][:, y, x] * np.array([1.0, -1.0, 1.0])
+        mates = sums[z][:, y, x] * np.array([1, -1, 1])
         out[:, :, x] = sums[:, :, x] + mates
     return out

@@ -46,7 +46,9 @@ class NumbaInsertion:
         geometry = (axes, place_weight, _rows(kernel), _window(kernel))
         known = np.zeros(0, np.complex64) if reference is None else _with_margins(reference, kernel)
         size = (0,) * kernel.applied.width
-        what = (slices.signal, np.ascontiguousarray(slices.weight, np.float32))
+        weight = np.ascontiguousarray(slices.weight, np.float32)
+        steps = (int(weight.shape[1] > 1), int(weight.shape[2] > 1))
+        what = (slices.signal, weight, steps)
         form = _form(kernel)
         way = insert_cubes if isinstance(form, Cube) else insert_products
         way(what, geometry, known, form, grid, size)

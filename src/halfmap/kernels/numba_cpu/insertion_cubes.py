@@ -10,12 +10,14 @@ from numpy import ndarray as Array
 from halfmap.kernels.numba_cpu.insertion_places import (
     PIECE,
     empty_places,
+    find_floats,
     locate,
     narrow,
-    sample,
+    read_samples,
     sampled,
+    scale_samples,
     sharpen,
-    voxel_float,
+    subtract_explained,
 )
 from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.vector_rows import ROW, add_cube
@@ -114,12 +116,14 @@ def fill_cube(cube, h, places, t, width, out):
 def insert_cubes(slices, geometry, reference, cube, grid, size):
     """Insert slices with any kernel."""
     axes, place_weight, rows, window = geometry
+    strides, floats = window.strides, np.empty(PIECE, np.int64)
     places, sharpness, shares = (
         empty_places(),
         np.empty(PIECE, np.float32),
         np.ones(PIECE, np.float32),
     )
     weights, width = np.zeros(ROW * len(size) ** 2, np.float32), len(size)
+    samples = np.empty((3, PIECE), np.float32)
     for s in range(axes.shape[0]):
         for p in range(axes.shape[1]):
             for r in range(rows.y.shape[0]):
@@ -130,10 +134,13 @@ def insert_cubes(slices, geometry, reference, cube, grid, size):
                     sharpen(places.square, n, cube.spread, cube.least, sharpness)
                     if cube.share:
                         narrow(sharpness, n, shares)
+                    read_samples(slices, (s, r, begin), n, samples)
+                    if reference.shape[0] > 0:
+                        subtract_explained(reference, window, places, n, samples)
+                    own = (shares, rows.share[begin:])
+                    find_floats(window, places, n, floats)
+                    scale_samples(places, place_weight[p], own, n, samples)
                     for t in range(n):
-                        x = begin + t
-                        factor = place_weight[p] * rows.share[x] * shares[t]
-                        values = sample(slices, (s, r, x), factor, (reference, window), places, t)
+                        values = (samples[0, t], samples[1, t], samples[2, t])
                         fill_cube(cube, sharpness[t], places, t, width, weights)
-                        first = voxel_float(window, places, t)
-                        add_cube(grid, first, window.strides, values, weights, size)
+                        add_cube(grid, floats[t], strides, values, weights, size)

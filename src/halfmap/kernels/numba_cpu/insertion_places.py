@@ -123,41 +123,51 @@ def sampled(table, distance):
 
 
 @compiled(FAST, inline="always")
-def explained(known, places, t):
-    """Interpolate in a reference that lies in memory as the grid does; at the mate if taken."""
-    reference, window = known
-    one, re, im = np.float32(1.0), np.float32(0.0), np.float32(0.0)
-    steps = (3, window.strides[0], window.strides[1])
-    for corner in range(8):
-        part, place = one, window.origin
-        for axis in range(3):
-            k = np.float32(places.first[axis, t]) - places.before[axis, t]
-            lower, up = floor32(k), (corner >> axis) & 1
-            beyond = k - np.float32(lower)
-            part *= beyond if up else one - beyond
-            place += steps[axis] * (np.int64(lower) + up)
-        re += part * reference[place // 3].real
-        im += part * reference[place // 3].imag
-    return re, im
+def read_samples(slices, where, n, samples):
+    """Write (re, im, weight) of the samples of a piece as they are."""
+    signal, weight, (step_y, step_x) = slices
+    s, row, begin = where
+    for t in range(n):
+        samples[0, t] = signal[s, row, begin + t].real
+        samples[1, t] = signal[s, row, begin + t].imag
+        samples[2, t] = weight[s, row * step_y, (begin + t) * step_x]
 
 
 @compiled(FAST, inline="always")
-def sample(slices, where, factor, known, places, t):
-    """Return (re, im, weight) of a sample, less what a reference explains."""
-    signal, weight = slices
-    s, row, x = where
-    value = signal[s, row, x]
-    w = weight[s, row % weight.shape[1], x % weight.shape[2]]
-    re, im = value.real, places.sign[t] * value.imag
-    if known[0].shape[0] > 0:
-        a, b = explained(known, places, t)
-        re, im = re - w * a, im - w * b
-    return factor * re, factor * im, factor * w
+def scale_samples(places, factor, shares, n, samples):
+    """Take mates where they are taken, and let each sample count as much as it shall."""
+    own, of_x = shares
+    for t in range(n):
+        count = factor * own[t] * of_x[t]
+        samples[0, t] *= count
+        samples[1, t] *= count * places.sign[t]
+        samples[2, t] *= count
+
+
+@compiled(FAST)
+def subtract_explained(reference, window, places, n, samples):
+    """Take from samples what a reference, laid out as the grid, has there; times their weight."""
+    one, steps = np.float32(1.0), (np.int64(3), window.strides[0], window.strides[1])
+    for t in range(n):
+        re, im = np.float32(0.0), np.float32(0.0)
+        for corner in range(8):
+            part, place = one, window.origin
+            for axis in range(3):
+                k = np.float32(places.first[axis, t]) - places.before[axis, t]
+                lower, up = floor32(k), (corner >> axis) & 1
+                beyond = k - np.float32(lower)
+                part *= beyond if up else one - beyond
+                place += steps[axis] * (np.int64(lower) + up)
+            re += part * reference[place // 3].real
+            im += part * reference[place // 3].imag
+        samples[0, t] -= samples[2, t] * re
+        samples[1, t] -= samples[2, t] * im * places.sign[t]
 
 
 @compiled(FAST, inline="always")
-def voxel_float(window, places, t):
-    """Return the float of the first voxel of a window."""
-    x, y, z = places.first[0, t], places.first[1, t], places.first[2, t]
-    of_row = np.int64(y) * window.strides[0] + np.int64(z) * window.strides[1]
-    return window.origin + np.int64(3) * np.int64(x) + of_row
+def find_floats(window, places, n, out):
+    """Write the float of the first voxel of each window."""
+    along_y, along_z = window.strides
+    for t in range(n):
+        x, y, z = places.first[0, t], places.first[1, t], places.first[2, t]
+        out[t] = window.origin + np.int64(3) * x + np.int64(y) * along_y + np.int64(z) * along_z

@@ -14,12 +14,14 @@ from numpy import ndarray as Array
 from halfmap.kernels.numba_cpu.insertion_places import (
     PIECE,
     empty_places,
+    find_floats,
     locate,
     narrow,
-    sample,
+    read_samples,
     sampled,
+    scale_samples,
     sharpen,
-    voxel_float,
+    subtract_explained,
 )
 from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.vector_rows import LANES, ROW, add_products, gauss_weights
@@ -60,12 +62,13 @@ def weigh(places, n, falloff, out):
 def insert_products(slices, geometry, reference, kernel, grid, size):
     """Insert slices with a kernel that is a product over the axes."""
     axes, place_weight, rows, window = geometry
+    strides, floats = window.strides, np.empty(PIECE, np.int64)
     places, sharpness, shares = (
         empty_places(),
         np.empty(PIECE, np.float32),
         np.ones(PIECE, np.float32),
     )
-    weights = np.zeros(ROW * PIECE, np.float32)
+    weights, samples = np.zeros(ROW * PIECE, np.float32), np.empty((3, PIECE), np.float32)
     for s in range(axes.shape[0]):
         for p in range(axes.shape[1]):
             for r in range(rows.y.shape[0]):
@@ -74,10 +77,13 @@ def insert_products(slices, geometry, reference, kernel, grid, size):
                     run = (rows.y[r], begin, n)
                     locate(axes[s, p], run, window, len(size), places)
                     weigh(places, n, kernel, (weights, sharpness, shares))
+                    read_samples(slices, (s, r, begin), n, samples)
+                    if reference.shape[0] > 0:
+                        subtract_explained(reference, window, places, n, samples)
+                    own = (shares, rows.share[begin:])
+                    find_floats(window, places, n, floats)
+                    scale_samples(places, place_weight[p], own, n, samples)
                     for t in range(n):
-                        x = begin + t
-                        factor = place_weight[p] * rows.share[x] * shares[t]
-                        values = sample(slices, (s, r, x), factor, (reference, window), places, t)
-                        first = voxel_float(window, places, t)
+                        values = (samples[0, t], samples[1, t], samples[2, t])
                         table = (weights, np.int64(ROW * t))
-                        add_products(grid, first, window.strides, values, table, size)
+                        add_products(grid, floats[t], strides, values, table, size)
