@@ -75,14 +75,14 @@ def spread(grid: Array, kernel: InsertionKernel, k: Array, values: tuple[Array, 
         added = np.where(mirrored, np.conj(g * signal), g * signal)
         three = np.stack([added.real, added.imag, added_weights(kernel, g) * weight], axis=-1)
         index, held = voxel_index(np.where(mirrored[:, None], -voxel, voxel), kernel)
+        held &= index[:, 2] <= kernel.sizes.volume[0] // 2 - int(mode.inner)
         np.add.at(grid, tuple(index[held].T), three[held])
 
 
 def voxel_index(voxel: Array, kernel: InsertionKernel) -> tuple[Array, Array]:
     """Return the index (z, y, x) of voxels (x, y, z) of the half volume, and which it holds."""
     size = np.array(kernel.sizes.volume)
-    limit = size // 2 - np.array([int(kernel.applied.inner), 0, 0])
-    held = np.all(np.abs(voxel) <= limit, axis=1)
+    held = np.all(np.abs(voxel) <= size // 2, axis=1)
     x, y, z = voxel.T
     index = np.stack([(z + size[2] // 2) % size[2], (y + size[1] // 2) % size[1], x], axis=-1)
     return index, held

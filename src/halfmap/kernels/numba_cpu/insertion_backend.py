@@ -18,7 +18,7 @@ from halfmap.model.inserted_samples import SampleRows, sample_rows, slice_axes
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.insertion_modes import InsertionMode
 from halfmap.model.kernel_profiles import PROFILES, hypergeometric
-from halfmap.model.kernel_values import magnitude_scale, scaled_table
+from halfmap.model.kernel_values import TABLE_END, TABLE_STEPS, magnitude_scale, scaled_table
 
 EMPTY = np.zeros(0, np.float32)
 
@@ -96,10 +96,9 @@ def _with_margins(reference: Array, kernel: InsertionKernel) -> Array:
     """Lay a half volume out as a grid; what stands for ±V/2 is there twice."""
     margin = kernel.applied.width
     z, y, x = reference.shape
-    n_x = x - int(kernel.applied.inner)
     out = np.zeros(_shape(kernel), np.complex64)
-    inner = out[margin : margin + z + 1, margin : margin + y + 1, margin : margin + n_x]
-    inner[:z, :y] = reference[:, :, :n_x]
+    inner = out[margin : margin + z + 1, margin : margin + y + 1, margin : margin + x]
+    inner[:z, :y] = reference
     inner[:z, y] = inner[:z, 0]
     inner[z] = inner[0]
     return out.reshape(-1)
@@ -133,6 +132,13 @@ def _profile(name: str) -> Float32[Array, " d"]:
     return np.asarray(PROFILES[name](distance), np.float32)
 
 
+def _exponential(kernel: InsertionKernel) -> Float32[Array, " t"]:
+    """Return e2make3dpar's table of exp(-t), or none."""
+    if not kernel.compat.tabulated_exp:
+        return EMPTY
+    return np.exp(-np.arange(TABLE_STEPS * TABLE_END + 1) / TABLE_STEPS).astype(np.float32)
+
+
 def _added(mode: InsertionMode) -> tuple[float, float, float]:
     """Return (a, b, c) of what a weight gets, a g + b |g| + c."""
     scale = magnitude_scale(mode) if mode.weight == "magnitude" else 0.0
@@ -140,11 +146,8 @@ def _added(mode: InsertionMode) -> tuple[float, float, float]:
 
 
 _FORMULAS: dict[str, Callable[[InsertionKernel], tuple[int, Array]]] = {
-    "gauss": lambda _: (cubes.TABULATED, EMPTY),
-    "angular": lambda kernel: (
-        cubes.ANGULAR_TABULATED if kernel.compat.tabulated_exp else cubes.ANGULAR,
-        EMPTY,
-    ),
+    "gauss": lambda kernel: (cubes.GAUSS, _exponential(kernel)),
+    "angular": lambda kernel: (cubes.ANGULAR, _exponential(kernel)),
     "hypergeometric": lambda _: (
         cubes.RADIAL,
         hypergeometric(np.arange(6 * STEPS) / STEPS),

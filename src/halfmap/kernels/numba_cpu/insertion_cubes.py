@@ -25,7 +25,7 @@ from halfmap.model.gridding_kernel import STEPS_PER_VOXEL
 from halfmap.model.kernel_values import CONE_DEG, TABLE_END, TABLE_STEPS
 
 RADIAN = 180.0 / np.pi
-TABULATED, GRIDDING, RADIAL, ANGULAR, ANGULAR_TABULATED = range(5)
+GAUSS, GRIDDING, RADIAL, ANGULAR = range(4)
 
 
 class Cube(NamedTuple):
@@ -37,7 +37,8 @@ class Cube(NamedTuple):
     least: float
     share: bool
     table: Array
-    """Samples, flat: of the radius, `insertion_places.STEPS` a voxel; or in steps of 1/3 voxel."""
+    """Samples, flat: of the radius, `insertion_places.STEPS` a voxel; in steps of 1/3 voxel; or of
+    the exponential."""
     side: int
     """Samples of an axis."""
     at_origin: float
@@ -47,12 +48,10 @@ class Cube(NamedTuple):
 
 
 @compiled(FAST, inline="always")
-def exponential(t, tabulated):
-    """Return exp(-t); from a table in steps of 1/50 if e2make3dpar would."""
-    if tabulated and t < np.float32(TABLE_END):
-        t = np.float32(np.int32(np.float32(TABLE_STEPS) * t + np.float32(0.5))) / np.float32(
-            TABLE_STEPS
-        )
+def exponential(t, table):
+    """Return exp(-t); from a table, if there is one, as far as e2make3dpar would."""
+    if table.shape[0] > 0 and t < np.float32(TABLE_END):
+        return table[np.int64(np.float32(TABLE_STEPS) * t + np.float32(0.5))]
     return np.exp(-t)
 
 
@@ -69,15 +68,15 @@ def narrowed(cube, h, d, k):
         return np.float32(cube.at_origin) if kk + vv == 0.0 else np.float32(0.0)
     angle = np.float32(np.arctan2(across, along)) * np.float32(RADIAN / CONE_DEG)
     t = h * (d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
-    return exponential(t, cube.formula == ANGULAR_TABULATED) * np.exp(-angle * angle)
+    return exponential(t, cube.table) * np.exp(-angle * angle)
 
 
 @compiled(FAST, inline="always")
 def cube_value(cube, h, d, k):
     """Return the value of a kernel for a voxel at d from a sample at k."""
     square = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
-    if cube.formula == TABULATED:
-        return exponential(h * square, True)
+    if cube.formula == GAUSS:
+        return exponential(h * square, cube.table)
     if cube.formula == RADIAL:
         return sampled(cube.table, np.sqrt(square))
     if cube.formula == GRIDDING:
