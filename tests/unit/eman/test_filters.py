@@ -60,6 +60,7 @@ SPOTS = {
         20: np.exp(-0.5),
     },
     "filter.lowpass.tophat:cutoff_abs=0.25": {15: 1.0, 16: 1.0, 17: 0.0},
+    "filter.lowpass.tophat:sigma=0.25:cutoff_abs=0.1": {15: 1.0, 16: 1.0, 17: 0.0},
     "filter.highpass.tophat:cutoff_abs=0.25": {15: 0.0, 16: 0.0, 17: 1.0},
     "filter.bandpass.tophat:low_cutoff_frequency=.125:high_cutoff_frequency=.25": {
         **{7: 0.0, 8: 1.0, 15: 1.0},

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from halfmap.io.eman.processor_files import ProcessorFiles
 from halfmap.io.eman.volumes import write_volume
 from halfmap.model.processor_text import parse_processor
 from halfmap.model.structure_factor import StructureFactor
+from halfmap.steps.processors.applied import ImageProcessing, processed_map
 from halfmap.steps.processors.picture import Picture
 from halfmap.steps.processors.registry import make_ready, process
 
@@ -124,3 +126,34 @@ def test_pictures_and_curves_are_read_from_files(tmp_path: Path) -> None:
 
     assert (process(Picture(np.ones((4, 4), np.float32), 1.0), [first]).values == 3.0).all()
     assert second.given["strucfac"].intensity.tolist() == [1.0, 1.0]
+
+
+def test_images_are_processed_alike_in_any_company(rng) -> None:
+    images = rng.normal(size=(5, 8, 8)).astype(np.float32)
+    ready = make_ready(["math.addnoise:noise=1", "normalize"], "preprocess", Files())
+    processing = pickle.loads(pickle.dumps(ImageProcessing(tuple(ready), 2.0)))
+
+    together = processing(images, range(5))
+
+    apart = [processing(images[i : i + 1], [i])[0] for i in (4, 2)]
+    np.testing.assert_array_equal(apart, together[[4, 2]])
+    assert not np.allclose(together[0] - images[0], together[1] - images[1])
+
+
+def test_without_processors_images_stay_as_they_are(rng) -> None:
+    images = rng.normal(size=(2, 8, 8)).astype(np.float32)
+
+    assert ImageProcessing((), 2.0)(images, [0, 1]) is images
+
+
+def test_a_processor_that_fails_on_a_map_is_left_out_with_a_warning() -> None:
+    texts = ["math.linear:shift=1", "xform:alpha=5:az=5", "normalize.ramp.normvar", "math.squared"]
+    warnings: list[str] = []
+
+    found = processed_map(
+        np.ones((4, 4, 4)), 1.0, make_ready(texts, "postprocess", Files()), warnings.append
+    )
+
+    assert found.values[2, 2, 2] == 4.0
+    assert len(warnings) == 1
+    assert "normalize.ramp.normvar: found a map, expected an image" in warnings[0]

@@ -314,7 +314,7 @@ def test_an_image_has_no_tilt() -> None:
 
 def test_the_centre_of_mass_comes_to_the_middle() -> None:
     image = np.zeros((16, 16))
-    image[3, 5], image[4, 5] = 1.0, 3.0
+    image[3, 5], image[4, 5] = 3.0, 1.0
 
     whole = run("xform.centerofmass", image).values
     exact = run("xform.centerofmass:int_shift_only=0", image).values

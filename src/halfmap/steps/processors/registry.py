@@ -41,8 +41,13 @@ class Files(Protocol):
 class Ready:
     """A processor with the values of all its parameters."""
 
-    processor: Processor
+    name: str
     given: Mapping[str, Any]
+
+    @property
+    def processor(self) -> Processor:
+        """The processor; it is found by its name, so that this can be sent to other ranks."""
+        return PROCESSORS[self.name]
 
     def apply(self, picture: Picture) -> Picture:
         """Return the picture processed.
@@ -55,7 +60,7 @@ class Ready:
         try:
             return self.processor.apply(picture, self.given)
         except DataError as error:
-            raise DataError(f"processor {self.processor.name}: {error}") from error
+            raise DataError(f"processor {self.name}: {error}") from error
 
 
 def make_ready(texts: Sequence[str], option: str, files: Files) -> list[Ready]:
@@ -122,7 +127,7 @@ def _checked(asked: ProcessorText) -> Ready:
     }
     if processor.one_of and all(given[name] is None for name in processor.one_of):
         raise OptionError(f"processor {processor.name}: expected {' or '.join(processor.one_of)}")
-    return Ready(processor, given)
+    return Ready(processor.name, given)
 
 
 def _value(processor: str, parameter: Parameter, found: int | float | str | None) -> Any:
