@@ -90,6 +90,7 @@ def test_every_kind_of_attribute_comes_back(tmp_path: Path) -> None:
 
     found = opened(tmp_path / "a.hdf").attributes[0]
     assert {key: found[key] for key in said} == said
+    assert found["yes"] is True
     assert found["apix_z"] == 1.5
     with h5py.File(tmp_path / "a.hdf") as file:
         stored = file["MDF/images/0"].attrs["EMAN.xform.projection"]
@@ -160,6 +161,19 @@ def test_few_values_of_each_tail_are_cut(rng) -> None:
     assert reduced.n_cut == 15
     assert reduced.high < 1.1
     assert reduced.low > -0.1
+
+
+def test_limits_enclose_all_that_is_not_rare() -> None:
+    values = np.repeat([-1.0, 0.1, 3.0], 50)
+
+    reduced = reduce_bits(values, 5)
+
+    step = (reduced.high - reduced.low) / 31
+    assert reduced.n_cut == 0
+    assert reduced.low <= -1.0
+    assert reduced.high >= 3.0
+    # Zero is a level: a whole number of steps from the limit, in single precision.
+    assert reduced.low / step == pytest.approx(round(reduced.low / step), abs=1e-5)
 
 
 def test_limits_of_eman_for_the_same_numbers(shared: Path) -> None:

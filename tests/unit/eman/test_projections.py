@@ -105,11 +105,12 @@ def test_bits_stand_for_values_between_the_stored_limits(eman: Path) -> None:
     assert volume.min() == pytest.approx(low, rel=1e-6)
 
 
-def test_a_map_is_a_tilt_stack_only_with_angles(tmp_path: Path) -> None:
+@pytest.mark.parametrize("packing", [{}, {"chunks": (1, 3, 5), "compression": 1}])
+def test_a_map_is_a_tilt_stack_only_with_angles(tmp_path: Path, packing: dict) -> None:
     path = tmp_path / "map.hdf"
     sections = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
     with h5py.File(path, "w") as file:
-        file.create_dataset("MDF/images/0/image", data=sections, chunks=(1, 3, 5), compression=1)
+        file.create_dataset("MDF/images/0/image", data=sections, **packing)
 
     source = open_projections(path, tilt_stack=True)
 
