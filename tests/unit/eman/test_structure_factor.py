@@ -74,12 +74,14 @@ def test_each_point_of_a_transform_is_shared_by_the_radii_around_it() -> None:
     transform = np.zeros((BOX, BOX, BOX // 2 + 1), complex)
     transform[0, 4, 3] = 2.0  # radius 5, exactly
     transform[1, 1, 0] = 1.0  # radius 1.414, one of the plane without mates
+    transform[0, 0, 8] = 3.0  # radius 8, at Nyquist: without a mate, too
 
     power = mean_power(transform, volume.shape)
 
     every = np.indices((BOX,) * 3) - BOX // 2
     radius = np.sqrt((every**2).sum(axis=0))
     weight = [np.clip(1.0 - np.abs(radius - i), 0.0, None).sum() for i in range(len(power))]
+    assert power[8] == pytest.approx(9.0 / weight[8])
     assert power[5] == pytest.approx(2 * 4.0 / weight[5])  # the point and its mate
     assert power[1] == pytest.approx((2.0 - 2**0.5) / weight[1])
     assert power[2] == pytest.approx((2**0.5 - 1.0) / weight[2])
