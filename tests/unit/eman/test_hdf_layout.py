@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from halfmap.io.eman.hdf_layout import stored_image
@@ -42,11 +41,17 @@ def test_what_a_file_cannot_hold_is_refused(changed: dict, size: int, message: s
 
 
 def test_limits_without_bits_mean_nothing() -> None:
-    assert stored_image(layout(), [0, 1.0, 2.0], 5000).scale is None
-    assert stored_image(layout(), [8, 1.0, None], 5000).scale is None
-    assert stored_image(layout(), [8, 1.0, 2.0], 5000).scale == (1.0 / 255, 1.0)
+    whole = layout(dtype="|i4")
+
+    assert stored_image(whole, [0, 1.0, 2.0], 5000).scale is None
+    assert stored_image(whole, [8, 1.0, None], 5000).scale is None
+    assert stored_image(whole, [8, 1.0, 2.0], 5000).scale == (1.0 / 255, 1.0)
+
+
+def test_only_whole_numbers_stand_for_values() -> None:
+    assert stored_image(layout(), [8, 1.0, 2.0], 5000).scale is None
 
 
 def test_more_bits_than_a_word_has_are_refused() -> None:
     with pytest.raises(ValueError, match=r"has the limits 0\.0, 1\.0 of 99 bits"):
-        stored_image(layout(), [99, 0.0, np.float32(1.0).item()], 5000)
+        stored_image(layout(dtype="|i4"), [99, 0.0, 1.0], 5000)

@@ -180,6 +180,7 @@ def attribute(image: str, name: str, value: float, dtype: type = np.int32):
 
 
 def endless_limits(images: h5py.Group) -> None:
+    new_image(data=np.zeros((4, 6), np.uint8))(images)
     for name in ("renderbits", "rendermin"):
         attribute("1", f"EMAN.stored_{name}", 8)(images)
     attribute("1", "EMAN.stored_rendermax", np.inf, np.float32)(images)
@@ -255,3 +256,19 @@ def test_attributes_of_a_list_stand_in_place_of_those_of_the_stack(tmp_path: Pat
 
     assert [h.ptcl_repr for h in headers] == [8.0, 3.0]
     assert headers[0].transform is not None
+
+
+def test_only_attributes_that_are_wanted_are_looked_at(tmp_path: Path) -> None:
+    path = small_stack(tmp_path / "a.hdf", ptcl_repr="broken", model_id=np.array([2]), apix_x=1.5)
+
+    source = open_projections(path, tilt_stack=False, wanted=["model_id"])
+
+    assert [(h.ptcl_repr, h.model_id) for h in source.headers()] == [(None, 2)] * 2
+    assert source.pixel_size_A == 1.5
+
+
+def test_the_pixel_size_of_a_list_is_that_of_its_stack(tmp_path: Path) -> None:
+    small_stack(tmp_path / "a.hdf", apix_x=1.5)
+    (tmp_path / "a.lst").write_text("#LSX\n# x\n# 9\n1\ta.hdf\n", encoding="ascii")
+
+    assert open_projections(tmp_path / "a.lst", tilt_stack=False).pixel_size_A == 1.5

@@ -14,6 +14,8 @@ from numpy import ndarray as Array
 PREFIX = "EMAN."
 TRANSFORM_TYPE = np.dtype([(f"{row}{column}", "<f4") for row in range(3) for column in range(4)])
 """Rows of a 3 x 4 matrix: rotation, and translation in the last column."""
+BIT_KEYS = ("stored_renderbits", "stored_rendermin", "stored_rendermax")
+"""Attributes that say how whole numbers stand for values."""
 LONGEST = 2**22
 """Bytes of one value; more is not an attribute."""
 _TRUE, _FALSE = ord("T"), ord("F")

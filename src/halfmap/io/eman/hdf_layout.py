@@ -19,8 +19,6 @@ from halfmap.io.eman.hdf_attributes import Value
 DEFLATE, SHUFFLE = 1, 2
 MOST_PACKED = 1040
 """Bytes that deflate can make of one."""
-BIT_KEYS = ("stored_renderbits", "stored_rendermin", "stored_rendermax")
-"""Attributes that say how whole numbers stand for values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,8 @@ def stored_image(layout: dict[str, Any], limits: list[Value | None], size: int) 
         raise ValueError(f"is packed by HDF5's filters {filters}, expected deflate (1) or none")
     pieces = tuple(Piece(tuple(p[:-2]), p[-2], p[-1]) for p in layout["places"])
     chunk = tuple(layout["chunk"] or shape)
-    image = StoredImage(shape, dtype, pieces, chunk, filters, _scale(limits))
+    scale = None if dtype.kind == "f" else _scale(limits)
+    image = StoredImage(shape, dtype, pieces, chunk, filters, scale)
     _check_places(image, size)
     return image
 

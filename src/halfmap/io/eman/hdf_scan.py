@@ -16,13 +16,20 @@ from typing import IO, Any
 import h5py
 import numpy as np
 
-from halfmap.io.eman.hdf_attributes import LONGEST, PREFIX, TRANSFORM_TYPE, decode, to_json
+from halfmap.io.eman.hdf_attributes import (
+    BIT_KEYS,
+    LONGEST,
+    PREFIX,
+    TRANSFORM_TYPE,
+    decode,
+    to_json,
+)
 from halfmap.io.frames import read_header, write_frame
 
 MOST_MEMORY = 8 * 2**30
 """Bytes that the process may take."""
-OF_THE_FIRST = ("is_complex",)
-"""Attributes that one image has for all."""
+OF_THE_FIRST = ("is_complex", "apix_x")
+"""Attributes that one image has for all: looking for each takes time."""
 NUMBER_OF_LAST = b"imageid_max"
 
 
@@ -92,10 +99,13 @@ def _path(parent: Any, name: bytes) -> str:
 
 def _image(images: Any, number: int, keys: list[tuple[str, bytes]] | None) -> dict[str, Any]:
     group = _group(images, str(number).encode())
-    if number and keys:
-        keys = [pair for pair in keys if pair[0] not in OF_THE_FIRST]
     dataset = h5py.h5d.open(_checked(group, b"image"), b"image")
-    return {**_layout(dataset), "attributes": _attributes(group, keys)}
+    layout = _layout(dataset)
+    needless: tuple[str, ...] = OF_THE_FIRST if number else ()
+    if layout["dtype"][1:2] == "f":
+        needless += BIT_KEYS
+    wanted = keys and [pair for pair in keys if pair[0] not in needless]
+    return {**layout, "attributes": _attributes(group, wanted)}
 
 
 def _layout(dataset: h5py.h5d.DatasetID) -> dict[str, Any]:

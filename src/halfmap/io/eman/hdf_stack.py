@@ -10,8 +10,8 @@ from jaxtyping import Float32
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.io.eman.hdf_attributes import Value, from_json
-from halfmap.io.eman.hdf_layout import BIT_KEYS, StoredImage, read_image, stored_image
+from halfmap.io.eman.hdf_attributes import BIT_KEYS, Value, from_json
+from halfmap.io.eman.hdf_layout import StoredImage, read_image, stored_image
 from halfmap.io.eman.hdf_scanner import HdfScanner
 from halfmap.io.problems import refuse
 

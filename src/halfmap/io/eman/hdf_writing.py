@@ -16,8 +16,7 @@ from numpy import ndarray as Array
 
 from halfmap.io.atomic import replacing
 from halfmap.io.eman.bit_reduction import reduce_bits
-from halfmap.io.eman.hdf_attributes import PREFIX, Value, encode
-from halfmap.io.eman.hdf_layout import BIT_KEYS
+from halfmap.io.eman.hdf_attributes import BIT_KEYS, PREFIX, Value, encode
 from halfmap.io.eman.hdf_scanner import HdfScanner
 from halfmap.io.eman.hdf_stack import open_hdf
 from halfmap.io.sealed import file_without_disc

@@ -11,10 +11,7 @@ from halfmap.io.eman.hdf_attributes import Transform, Value
 from halfmap.io.projection_source import ProjectionHeader
 
 TRANSFORM_KEY, PIXEL_SIZE_KEY = "xform.projection", "apix_x"
-KEYS = (
-    *(TRANSFORM_KEY, "ptcl_repr", "class_qual", "class_ssnr", "model_id", "ctf"),
-    PIXEL_SIZE_KEY,
-)
+KEYS = (TRANSFORM_KEY, "ptcl_repr", "class_qual", "class_ssnr", "model_id")
 """Attributes that a reconstruction looks at."""
 _SMALLEST_DETERMINANT = 1e-9
 LARGEST = 1e30
