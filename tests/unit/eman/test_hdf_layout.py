@@ -33,6 +33,11 @@ def test_an_image_may_end_where_the_file_ends() -> None:
             "is truncated",
         ),
         ({"chunk": [2, 6], "places": [[0, 0, 1000, 48]] * 2}, 5000, "lacks values: 2 of 2"),
+        (
+            {"chunk": [2, 6], "places": [[0, 0, 1000, 48], [4, 0, 1048, 48]]},
+            5000,
+            r"lacks values: a piece begins at \(4, 0\)",
+        ),
     ],
 )
 def test_what_a_file_cannot_hold_is_refused(changed: dict, size: int, message: str) -> None:

@@ -89,6 +89,10 @@ def _check_places(image: StoredImage, size: int) -> None:
     steps = [-(-n // m) for n, m in zip(image.shape, image.piece_shape, strict=True)]
     if len(image.pieces) != prod(steps) or len({p.first for p in image.pieces}) != prod(steps):
         raise ValueError(f"lacks values: {len(image.pieces)} of {prod(steps)} pieces are there")
+    for piece in image.pieces:
+        where = zip(piece.first, image.piece_shape, image.shape, strict=True)
+        if not all(0 <= at < n and at % step == 0 for at, step, n in where):
+            raise ValueError(f"lacks values: a piece begins at {piece.first}")
     full = prod(image.piece_shape) * image.dtype.itemsize
     most = MOST_PACKED if image.filters else 1
     for piece in image.pieces:
