@@ -37,8 +37,8 @@ def with_structure_factor(
     pixel_size_A
         Of the map.
     like_eman
-        Divide the index along x by the size plus two, and take the curve as zero before its
-        first point, as EMAN2 does.
+        As EMAN2: divide the index along x by the size plus two, take the curve as zero before
+        its first point, and count what stands for a mate, too, only once in the mean power.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def with_structure_factor(
     """
     box = volume.shape[-2]
     transform = scipy.fft.rfftn(np.asarray(volume, np.float64))
-    power = mean_power(transform, volume.shape)
+    power = mean_power(transform, volume.shape, stored_once=like_eman)
     reach = floor(curve.frequency_per_A[-1] * pixel_size_A * box)
     n_shells = min(len(power), reach)
     if n_shells < FEWEST_SHELLS:
@@ -64,14 +64,25 @@ def with_structure_factor(
     return scipy.fft.irfftn(transform, volume.shape, overwrite_x=True).astype(np.float32)
 
 
-def mean_power(transform: Array, shape: tuple[int, ...]) -> Float[Array, " shell"]:
+def mean_power(
+    transform: Array, shape: tuple[int, ...], stored_once: bool = False
+) -> Float[Array, " shell"]:
     """Return the mean of |F|² around each whole radius, each point shared by two of them.
 
     Radii are counted in pixels of the size along y, up to the corner of the transform.
+
+    Parameters
+    ----------
+    transform
+        Half of it, as stored.
+    shape
+        In real space.
+    stored_once
+        Count each stored point once, not also the mate that it stands for.
     """
     n_shells = floor(shape[-2] * sqrt(len(shape)) / 2)
     total, count = np.zeros(n_shells + 2), np.zeros(n_shells + 2)
-    mates = np.full(shape[-1] // 2 + 1, 2.0)
+    mates = np.full(shape[-1] // 2 + 1, 1.0 if stored_once else 2.0)
     mates[0] = 1.0
     if shape[-1] % 2 == 0:
         mates[-1] = 1.0

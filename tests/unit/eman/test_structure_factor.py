@@ -88,6 +88,21 @@ def test_each_point_of_a_transform_is_shared_by_the_radii_around_it() -> None:
     assert len(power) == int(BOX * 3**0.5 / 2)
 
 
+def test_eman_counts_stored_points_only_once() -> None:
+    transform = np.zeros((BOX, BOX, BOX // 2 + 1), complex)
+    transform[0, 4, 3], transform[3, 4, 0] = 2.0, 1.0  # radius 5; the first has a mate elsewhere
+
+    shape = (BOX,) * 3
+    both, once = mean_power(transform, shape), mean_power(transform, shape, stored_once=True)
+
+    ky, kx = np.meshgrid(np.fft.fftfreq(BOX, 1 / BOX), np.arange(9), indexing="ij")
+    radius = np.sqrt(np.fft.fftfreq(BOX, 1 / BOX)[:, None, None] ** 2 + ky**2 + kx**2)
+    share = np.clip(1.0 - np.abs(radius - 5), 0.0, None)
+    assert once[5] == pytest.approx(5.0 / share.sum())
+    mates = np.where((kx == 0) | (kx == BOX // 2), 1.0, 2.0)
+    assert both[5] == pytest.approx(9.0 / (share * mates).sum())
+
+
 def test_a_point_gets_the_amplitudes_of_the_curve() -> None:
     point = np.zeros((BOX,) * 3, np.float32)
     point[8, 8, 8] = 1.0  # its power is one everywhere
