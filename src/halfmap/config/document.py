@@ -5,10 +5,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
+from halfmap.config.catalogue import Declaration
 from halfmap.config.command_line import expected
 from halfmap.config.declare import OnContinue, Status
 from halfmap.config.describe import UNITS, default_text, value_word
-from halfmap.config.options import GROUPS, OUR_GROUPS, Declaration, declarations
+from halfmap.config.options import GROUPS, OUR_GROUPS, declarations
 
 HEAD = """\
 # Options of `halfmap refine`

@@ -14,7 +14,7 @@ class ProjectionHeader:
     """What is said of one projection; None where nothing is."""
 
     transform: Float[Array, "3 4"] | None = None
-    """``xform.projection`` as stored: mirror and scale folded in, translation in the last column."""
+    """``xform.projection`` as stored: mirror and scale folded in, translation in column 3."""
     ptcl_repr: float | None = None
     class_qual: float | None = None
     class_ssnr: Float[Array, " radius"] | None = None

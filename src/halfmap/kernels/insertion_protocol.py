@@ -15,7 +15,7 @@ voxel v are added, with g the value of the kernel (`halfmap.model.kernel_values`
 
 (or the weight without g, where the mode says so). Samples with round(hypot(x, y)) > Py / 2 are left
 out if the image is square. The lines x = 0 and x = Px / 2 hold every sample and its mate: each
-counts half, unless `Compat.friedel_planes`.
+counts half, unless `Compat.double_line`.
 
 With a reference, what it explains is taken from each sample first: the value at k, interpolated
 linearly between voxels (0 beyond them), times the weight of the sample.
@@ -26,6 +26,7 @@ from typing import NamedTuple, Protocol
 from jaxtyping import Complex64, Float32, Float64, Int64
 from numpy import ndarray as Array
 
+from halfmap.model.faint_sums import FaintSums, FixedPoint
 from halfmap.model.insertion_kernel import InsertionKernel
 
 
@@ -73,12 +74,16 @@ class Insertion(Protocol):
         self,
         grid: Float32[Array, "..."],
         kernel: InsertionKernel,
-        scale: tuple[float, float],
-        largest: float,
+        fixed: FixedPoint,
         out: Int64[Array, "voxel 3"],
-    ) -> bool:
-        """Add the grid to the integers and clear it; say whether all stayed within ``largest``.
+    ) -> tuple[bool, FaintSums]:
+        """Add the grid to the integers and clear it.
 
-        ``scale`` is that of signal and of weight, ``out`` all of the volume in C order.
+        Returns
+        -------
+        fits
+            Whether all stayed within what a unit may add.
+        faint
+            What it adds to voxels whose weight, so far, is too small for the integers.
         """
         ...

@@ -7,6 +7,7 @@ from numpy import ndarray as Array
 
 from halfmap.kernels.insertion_protocol import Slices
 from halfmap.model.exact import to_integers, within_bounds
+from halfmap.model.faint_sums import LEVELS, FaintLimits, FaintSums, FixedPoint
 from halfmap.model.inserted_samples import sample_rows, slice_axes
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.kernel_values import added_weights, kernel_values, sample_shares
@@ -50,18 +51,31 @@ class ReferenceInsertion:
         self,
         grid: Array,
         kernel: InsertionKernel,  # noqa: ARG002 - other backends have other grids
-        scale: tuple[float, float],
-        largest: float,
+        fixed: FixedPoint,
         out: Array,
-    ) -> bool:
+    ) -> tuple[bool, FaintSums]:
         """See `Insertion.flush`."""
-        factors = np.array([scale[0], scale[0], scale[1]])
+        factors = np.array([fixed.scale[0], fixed.scale[0], fixed.scale[1]])
         values = grid.reshape(-1, 3).astype(np.float64)
-        fits = within_bounds(values, factors, largest)
+        fits, faint = within_bounds(values, factors, fixed.largest), FaintSums.none()
         if fits:
+            faint = listed(values, factors, fixed.faint, out)
             out += to_integers(values, factors)
         grid[:] = 0.0
-        return fits
+        return fits, faint
+
+
+def listed(values: Array, factors: Array, limits: FaintLimits, sums: Array) -> FaintSums:
+    """List voxels whose weight, and what is summed of it so far, are below a limit."""
+    scaled = values * factors
+    weight, known = scaled[:, 2], values[:, 2] >= np.finfo(np.float32).smallest_normal
+    voxel = np.flatnonzero(known & (weight + sums[:, 2] < limits.limit))
+    if not len(voxel):
+        return FaintSums.none()
+    missing = np.log2(limits.limit) - np.log2(weight[voxel])
+    level = np.ceil(missing / limits.bits).astype(np.int64)
+    factor = np.exp2(level * float(limits.bits))
+    return FaintSums(voxel * LEVELS + level, to_integers(scaled[voxel], factor[:, None]))
 
 
 def spread(grid: Array, kernel: InsertionKernel, k: Array, values: tuple[Array, Array]) -> None:

@@ -9,9 +9,12 @@ class Compat:
 
     tabulated_exp: bool = False
     """Gaussian kernels are read from a table in steps of 1/50 of the exponent."""
+    double_line: bool = False
+    """The samples at x = 0 of an image count twice: as they are, and as mates of each other."""
+    uneven_windows: bool = False
+    """Windows of 6 voxels reach further down than up."""
     friedel_planes: bool = False
-    """Every sample of the half plane counts, the column x = 0 thus twice; only voxels at x = 0 and
-    at Nyquist get the mate of a sample, and their weight is repaired when all is summed."""
+    """On the planes x = 0 and Nyquist the weight at y = z = 0 counts once."""
     transform_factor: bool = False
     """Images are multiplied by sqrt((P + 2) / P) with P the padded size."""
     bilinear_shift: bool = False
@@ -22,11 +25,13 @@ class Compat:
     """Kernels of the gridding modes have any scale, and their correction is 1/2 at the centre."""
     structure_factor_radius: bool = False
     """``--setsf`` divides the frequency along x by N + 2, and is zero outside its curve."""
-
-    uneven_modes: bool = False
-    """Windows of 6 voxels reach further down than up; the weights of gauss_5_slow and gypergeom_5
-    are those that made them unstable."""
+    unstable_weights: bool = False
+    """The weights of gauss_5_slow and gypergeom_5 may vanish."""
 
 
 HALFMAP = Compat()
+"""Nothing is imitated: all that follows from the method alone."""
+HARMLESS = Compat(double_line=True, uneven_windows=True)
+"""What a reconstruction does unless it is told otherwise: what is as good, and comes to the maps of
+e2make3dpar."""
 EMAN2 = Compat(*(True for _ in fields(Compat)))

@@ -35,7 +35,7 @@ def sample_rows(kernel: InsertionKernel) -> SampleRows:
         inside = np.floor(np.hypot(np.arange(n_x), y[:, None]) + 0.5) <= limit
         count = inside.sum(axis=1)
     share = np.ones(n_x, np.float32)
-    if not kernel.compat.friedel_planes:
+    if not kernel.compat.double_line:
         share[[0, -1]] = 0.5
     return SampleRows(y, count, share)
 

@@ -18,4 +18,4 @@ class InsertionKernel:
     @property
     def applied(self) -> InsertionMode:
         """The mode as it is computed."""
-        return as_in_eman2(self.mode) if self.compat.uneven_modes else self.mode
+        return as_in_eman2(self.mode, self.compat)

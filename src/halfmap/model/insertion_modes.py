@@ -9,6 +9,7 @@ from math import pi
 from typing import Any
 
 from halfmap.errors import OptionError
+from halfmap.model.compat import Compat
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,19 @@ ITERATIVE_NEXT = replace(
 )
 """What is inserted then is what the last map does not explain (`halfmap.steps.iterative`)."""
 
-_OF_EMAN2: dict[str, dict[str, Any]] = {
+_WINDOWS: dict[str, dict[str, Any]] = {
     "gauss_5": {"offset": 2.5},
-    "gauss_5_slow": {"offset": 2.5, "weight": "one"},
+    "gauss_5_slow": {"offset": 2.5},
     "gauss_var": {"offset": 2.5},
-    "gypergeom_5": {"weight": "value", "correction": "none"},
     ITERATIVE_FIRST.name: {"offset": 2.5, "inner": True},
     ITERATIVE_NEXT.name: {"offset": 2.5, "inner": True},
 }
-"""Windows of 6 voxels that are not even, and weights that can vanish."""
+"""Windows of 6 voxels that are not even."""
+_WEIGHTS: dict[str, dict[str, Any]] = {
+    "gauss_5_slow": {"weight": "one"},
+    "gypergeom_5": {"weight": "value", "correction": "none"},
+}
+"""Weights that can vanish."""
 
 
 def insertion_mode(name: str) -> InsertionMode:
@@ -104,6 +109,8 @@ def insertion_mode(name: str) -> InsertionMode:
     return known[name]
 
 
-def as_in_eman2(mode: InsertionMode) -> InsertionMode:
-    """Return a mode with the window and the weights that e2make3dpar has for it."""
-    return replace(mode, **_OF_EMAN2.get(mode.name, {}))
+def as_in_eman2(mode: InsertionMode, compat: Compat) -> InsertionMode:
+    """Return a mode with the window and the weights that e2make3dpar has for it, as is wanted."""
+    window = _WINDOWS.get(mode.name, {}) if compat.uneven_windows else {}
+    weights = _WEIGHTS.get(mode.name, {}) if compat.unstable_weights else {}
+    return replace(mode, **window, **weights)

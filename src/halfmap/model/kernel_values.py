@@ -77,7 +77,7 @@ def _angular(kernel: InsertionKernel, d: Points, k: Points) -> Values:
     angle = np.degrees(np.arctan2(across, along))
     narrowed = _gauss(kernel, d, k) * np.exp(-((angle / CONE_DEG) ** 2))
     both = np.sum(voxel**2, axis=-1) + np.sum(k**2, axis=-1) == 0.0
-    at_origin = np.where(both, 0.0 if kernel.compat.uneven_modes else 1.0, 0.0)
+    at_origin = np.where(both, 0.0 if kernel.compat.unstable_weights else 1.0, 0.0)
     return np.asarray(np.where(product > 0.0, narrowed, at_origin))
 
 

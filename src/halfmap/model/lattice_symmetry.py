@@ -40,7 +40,7 @@ def split_group(operators: Float[Array, "operator 3 3"], kernel: InsertionKernel
     """
     size = np.array(kernel.sizes.volume)
     lattice = [np.eye(3, dtype=np.int64)]
-    for operator in () if kernel.compat.uneven_modes else operators:
+    for operator in () if kernel.compat.uneven_windows else operators:
         whole = np.rint(operator).astype(np.int64)
         fits = np.abs(operator - whole).max() < SAME and np.array_equal(np.abs(whole) @ size, size)
         if fits and not _among(whole, lattice):

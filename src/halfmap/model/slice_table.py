@@ -1,7 +1,6 @@
 """The slices of a reconstruction: which image lies where in Fourier space, and what it weighs."""
 
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -32,13 +31,16 @@ class SliceTable:
     def __len__(self) -> int:
         return len(self.row)
 
-    def only(self, keep: Bool[Array, " slice"] | Int[Array, " kept"]) -> Self:
+    def only(self, keep: Bool[Array, " slice"] | Int[Array, " kept"]) -> "SliceTable":
         """Return some rows."""
         index = np.flatnonzero(keep) if keep.dtype == bool else keep
-        return type(self)(*(_some(getattr(self, field.name), index) for field in fields(self)))
-
-
-def _some(column: Array | tuple[Array, ...] | None, index: Int[Array, " kept"]) -> object:
-    if column is None:
-        return None
-    return tuple(column[i] for i in index) if isinstance(column, tuple) else column[index]
+        return SliceTable(
+            row=self.row[index],
+            rotation=self.rotation[index],
+            shift_px=self.shift_px[index],
+            mirror=self.mirror[index],
+            weight=self.weight[index],
+            quality=self.quality[index],
+            ssnr=None if self.ssnr is None else tuple(self.ssnr[i] for i in index),
+            half=None if self.half is None else self.half[index],
+        )

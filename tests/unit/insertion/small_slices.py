@@ -5,8 +5,10 @@ from numpy import ndarray as Array
 from scipy.spatial.transform import Rotation
 
 from halfmap.kernels.insertion_protocol import Insertion, Slices
+from halfmap.model.faint_sums import FaintLimits, FixedPoint
 from halfmap.model.insertion_kernel import InsertionKernel
 
+NO_LIST = FaintLimits(0.0, 8)
 SCALE = (2.0**30, 2.0**30)
 IDENTITY = np.eye(3)[None]
 
@@ -37,7 +39,8 @@ def summed(
     backend.insert(slices, operators, kernel, grid, reference)
     shape = (*kernel.sizes.half_volume, 3)
     out = np.zeros((int(np.prod(shape[:3])), 3), np.int64)
-    assert backend.flush(grid, kernel, SCALE, 2.0**62, out)
+    fits, _ = backend.flush(grid, kernel, FixedPoint(SCALE, 2.0**62, NO_LIST), out)
+    assert fits
     assert not grid.any()
     return completed(out.reshape(shape) / SCALE[0])
 

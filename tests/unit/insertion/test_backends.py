@@ -6,6 +6,7 @@ import pytest
 from halfmap.kernels.numba_cpu.insertion_backend import NumbaInsertion
 from halfmap.kernels.reference_insertion import ReferenceInsertion
 from halfmap.model.compat import EMAN2, HALFMAP, Compat
+from halfmap.model.faint_sums import FixedPoint, faint_limits
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.insertion_modes import ITERATIVE_NEXT, MODES, InsertionMode
 from halfmap.model.reconstruction_sizes import Sizes
@@ -63,4 +64,7 @@ def test_a_sum_that_is_too_large_is_not_hidden(
     grid = backend.empty_grid(kernel)
     backend.insert(small_slices(kernel), IDENTITY, kernel, grid)
 
-    assert not backend.flush(grid, kernel, SCALE, 100.0, np.zeros((7 * 12 * 12, 3), np.int64))
+    fixed = FixedPoint(SCALE, 100.0, faint_limits(1, positive=True))
+    fits, _ = backend.flush(grid, kernel, fixed, np.zeros((7 * 12 * 12, 3), np.int64))
+
+    assert not fits

@@ -9,11 +9,13 @@ from numpy import ndarray as Array
 
 from halfmap.kernels.insertion_protocol import Slices
 from halfmap.kernels.numba_cpu import insertion_cubes as cubes
+from halfmap.kernels.numba_cpu.faint import list_faint
 from halfmap.kernels.numba_cpu.fold import flush_folded, fold
 from halfmap.kernels.numba_cpu.insertion_cubes import Cube, insert_cubes
 from halfmap.kernels.numba_cpu.insertion_places import STEPS, Window
 from halfmap.kernels.numba_cpu.insertion_products import Falloff, insert_products
 from halfmap.kernels.protocol import GUARD
+from halfmap.model.faint_sums import LEVELS, FaintSums, FixedPoint
 from halfmap.model.inserted_samples import SampleRows, sample_rows, slice_axes
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.insertion_modes import InsertionMode
@@ -54,19 +56,23 @@ class NumbaInsertion:
         way(what, geometry, known, form, grid, size)
 
     def flush(
-        self,
-        grid: Array,
-        kernel: InsertionKernel,
-        scale: tuple[float, float],
-        largest: float,
-        out: Array,
-    ) -> bool:
+        self, grid: Array, kernel: InsertionKernel, fixed: FixedPoint, out: Array
+    ) -> tuple[bool, FaintSums]:
         """See `Insertion.flush`."""
         x, y, z = (n // 2 for n in kernel.sizes.volume)
         window, volume = _window(kernel), out.reshape(*kernel.sizes.half_volume, 3)
         fold(grid, window, (x, y, z))
         held = (x - int(kernel.applied.inner), y, z)
-        return bool(flush_folded(grid, window, held, scale, largest, volume))
+        found, n, limits = _room(0), 0, tuple(fixed.faint)
+        for _ in range(2):  # counted, then listed
+            found = _room(n)
+            n = list_faint(grid, (window, held), fixed.scale, limits, volume, found)
+        fits = flush_folded(grid, window, held, fixed.scale, fixed.largest, volume)
+        return bool(fits), FaintSums(found[0] * LEVELS + found[1], found[2])
+
+
+def _room(n: int) -> tuple[Array, Array, Array]:
+    return np.empty(n, np.int64), np.empty(n, np.int64), np.empty((n, 3), np.int64)
 
 
 def _shape(kernel: InsertionKernel) -> tuple[int, int, int]:
@@ -119,7 +125,7 @@ def _form(kernel: InsertionKernel) -> Falloff | Cube:
         mode.share,
         np.ascontiguousarray(table, np.float32).reshape(-1),
         len(table),
-        float(not kernel.compat.uneven_modes),
+        float(not kernel.compat.unstable_weights),
         _added(mode),
     )
 

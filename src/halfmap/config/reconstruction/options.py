@@ -1,0 +1,136 @@
+"""All options of ``halfmap reconstruct`` as one frozen object, and how they are understood."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from halfmap.config.catalogue import Catalogue
+from halfmap.config.command_line import listing, resolve
+from halfmap.config.declare import Status
+from halfmap.config.describe import help_text
+from halfmap.config.reconstruction.files import Files, Lengths
+from halfmap.config.reconstruction.method import Halves, Method, Processing
+from halfmap.config.reconstruction.weights import Weights
+from halfmap.config.words import Given, read_command_line, read_preset
+from halfmap.errors import OptionError
+
+RECONSTRUCT = Catalogue(
+    "reconstruct", "EMAN2", (Files, Lengths, Weights, Method, Processing, Halves)
+)
+USAGE = """\
+usage: halfmap reconstruct --input PROJECTIONS --output MAP [options]
+       mpirun -n 9 halfmap reconstruct ...   the same on 9 ranks; srun works, too
+
+Make a map from projections of known orientation. Options have the names of EMAN2's e2make3dpar.
+"""
+ENDING = "Modes, processors, and what differs from EMAN2: docs/reconstruct.md\n"
+
+
+class ReconstructOptions(Files, Lengths, Weights, Method, Processing, Halves):
+    """What was asked, option by option."""
+
+    @property
+    def reads_table(self) -> bool:
+        """Whether the input is a particle table of RELION's."""
+        return Path(self.input).suffix.lower() == ".star"
+
+    @property
+    def n_halves(self) -> int:
+        """Sets that are summed apart."""
+        return 2 if self.halves else 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructRequest:
+    """What a command line asks for."""
+
+    options: ReconstructOptions
+    notices: tuple[str, ...]
+    """One line for each thing that was asked for and has no effect."""
+
+
+Judge = Callable[[ReconstructOptions], Iterable[str]]
+"""Yields what is wrong with options in the eyes of those who know modes and symmetries."""
+
+
+def reconstruct_help(width: int) -> str:
+    """Return the help text, in lines of at most ``width`` characters."""
+    return help_text(RECONSTRUCT, width, USAGE, ENDING)
+
+
+def parse_reconstruct(argv: Sequence[str], judge: Judge = lambda _: ()) -> ReconstructRequest:
+    """Understand the words after ``halfmap reconstruct``.
+
+    Raises
+    ------
+    OptionError
+        Lists every unknown word, bad value, contradiction and missing file at once.
+    """
+    words = read_command_line(["--verbose" if w == "-v" else w for w in argv], RECONSTRUCT)
+    problems = list(words.problems)
+    values: dict[str, Given] = {}
+    for path in words.presets:
+        preset = read_preset(path, RECONSTRUCT)
+        values |= preset.values
+        problems += preset.problems
+    values |= words.values
+    options, refused = resolve(values, RECONSTRUCT, ReconstructOptions)
+    problems += refused.values()
+    given = values.keys() - refused.keys()
+    problems += [*_later(options, given), *_contradictions(options, given), *judge(options)]
+    problems += _missing_files(options, given)
+    if problems:
+        raise OptionError(listing(problems, RECONSTRUCT))
+    notices = [
+        f"--{spelling} has no meaning here: {declaration.option.differs}"
+        for spelling, declaration in RECONSTRUCT.by_spelling.items()
+        if spelling in given and declaration.option.status is Status.NO_MEANING
+    ]
+    if options.keep == 0.0 and not options.keep_sigma:
+        notices.append("--keep 0 is taken as 1: all slices")
+    return ReconstructRequest(options, tuple(notices))
+
+
+def _later(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:
+    for spelling in sorted(given):
+        declaration = RECONSTRUCT.by_spelling[spelling]
+        if declaration.option.status is not Status.LATER:
+            continue
+        if getattr(options, declaration.name) != declaration.default:
+            yield f"--{spelling}: not in this version; leave it out"
+
+
+def _contradictions(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:
+    table_only = {"ctf": options.correct_ctf, "subset": options.subset > 0}
+    for spelling, asked in table_only.items():
+        if asked and not options.reads_table:
+            yield f"--{spelling}: found with {options.input}, expected a .star table as --input"
+    eman_only = ("tlt", "input_model", "usessnr", "sqrt_wt")
+    for spelling in eman_only:
+        if spelling in given and options.reads_table:
+            yield f"--{spelling}: found with a .star table, expected headers of EMAN's as --input"
+    if options.compress_bits == 1:
+        yield "--compressbits: found 1, expected -1, 0, or from 2 to 16"
+    if options.halves and options.subset:
+        yield "--halves: found with --subset, expected one of them: a half has no halves"
+    if options.seed_map_file is None and {"seedweight", "seedweightmap"} & set(given):
+        yield "--seedweight, --seedweightmap: found without --seedmap, expected with it"
+
+
+def _missing_files(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:
+    files = {
+        "tlt": options.tilt_file,
+        "seedmap": options.seed_map_file,
+        "seedweightmap": options.seed_weight_file,
+        "itermask": options.iteration_mask_file,
+        "input": Path(options.input) if "input" in given else None,
+    }
+    for spelling, path in files.items():
+        if path is not None and not path.is_file():
+            found = "a folder" if path.is_dir() else "no such file"
+            yield f"--{spelling} {path}: found {found}. Check the path; it counts from {Path.cwd()}"
+    for spelling, path in (("output", options.output), ("savenorm", options.weight_volume_file)):
+        folder = None if path is None else path.parent
+        if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            yield f"--{spelling} {path}: expected a folder that can be written to: {folder}"

@@ -1,0 +1,86 @@
+"""From the sums to the map that is written."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Complex64, Float32
+from numpy import ndarray as Array
+
+from halfmap.engine.reconstruction.inputs import Seed, read_seed
+from halfmap.engine.reconstruction.sums import VolumeSums
+from halfmap.engine.reconstruction.task import Task
+from halfmap.kernels.numba_lattice import sum_over_lattice
+from halfmap.model.faint_sums import resolved
+from halfmap.model.half_volume import (
+    Quotient,
+    clipped,
+    decoded,
+    divided,
+    squared_fraction,
+    to_half_volume,
+    to_map,
+)
+from halfmap.model.radial_correction import radial_correction
+
+
+class MadeMap(NamedTuple):
+    """A map, and what it was divided by."""
+
+    density: Float32[Array, "z y x"]
+    """In the size that is written."""
+    weight: Float32[Array, "z y x"]
+    """Of each frequency of the half volume."""
+
+
+def made_map(sums: VolumeSums, task: Task) -> MadeMap:
+    """Divide signal by weight, transform, correct, and clip."""
+    of_faint = resolved(sums.faint, task.faint.bits)
+    quotient = decoded(sums.volume, of_faint, task.scale.pair, task.kernel.compat)
+    quotient = symmetric(quotient, task)
+    sizes, n_threads = task.kernel.sizes, task.options.n_threads
+    seed = read_seed(task.options, sizes)
+    if seed is not None:
+        quotient = seeded(quotient, seed, task)
+    density = to_map(_limited(divided(quotient), task), sizes.volume, n_threads)
+    if not task.options.no_radial_correction:
+        for z in range(len(density)):
+            density[z] *= radial_correction(task.kernel, slice(z, z + 1))[0]
+    return MadeMap(clipped(density, sizes.output), quotient.weight)
+
+
+def symmetric(sums: Quotient, task: Task) -> Quotient:
+    """Sum over the operators that take voxels to voxels."""
+    if not task.lattice:
+        return sums
+    parts = (sums.signal.real, sums.signal.imag, sums.weight)
+    total = sum_over_lattice(np.stack(parts, axis=-1), task.lattice)
+    signal = np.ascontiguousarray(total[..., :2]).view(np.complex64)[..., 0]
+    return Quotient(signal, np.ascontiguousarray(total[..., 2]))
+
+
+def seeded(sums: Quotient, seed: Seed, task: Task) -> Quotient:
+    """Add a map that is worth some weight at each frequency."""
+    transform = to_half_volume(seed.density, task.options.n_threads)
+    weight = np.broadcast_to(np.float32(seed.weight), transform.shape)
+    signal = sums.signal + weight * transform
+    if task.kernel.compat.friedel_planes:
+        weight = _miscounted(weight)
+    return Quotient(signal, sums.weight + weight)
+
+
+def _miscounted(weight: Float32[Array, "z y x"]) -> Float32[Array, "z y x"]:
+    """Return what EMAN2 makes of the weight of a seed at frequencies that are their own mates."""
+    out = weight.copy()
+    n_z, n_y, _ = weight.shape
+    for x in (0, -1):
+        out[:: n_z // 2, :: n_y // 2, x] *= 2.0
+        out[n_z // 2, n_y // 2, x] = 0.5 * weight[n_z // 2, n_y // 2, x]
+    return out
+
+
+def _limited(transform: Complex64[Array, "z y x"], task: Task) -> Complex64[Array, "z y x"]:
+    """Leave out finer detail than is wanted."""
+    if task.options.max_resolution_A > 0.0:
+        limit = task.pixel_size_A / task.options.max_resolution_A
+        transform[squared_fraction(task.kernel.sizes.volume) > limit**2] = 0.0
+    return transform

@@ -1,0 +1,49 @@
+"""A direct reconstruction from the first to the last line, on every rank. Read this first."""
+
+import time
+
+from mpi4py import MPI
+from threadpoolctl import threadpool_limits
+
+from halfmap.config.reconstruction.options import ReconstructRequest
+from halfmap.engine.reconstruction.halves import agreement, joined
+from halfmap.engine.reconstruction.maps import made_map
+from halfmap.engine.reconstruction.results import tell_end, tell_plan, write_fsc, write_maps
+from halfmap.engine.reconstruction.sums import summed
+from halfmap.engine.reconstruction.task import Task, found_task
+from halfmap.engine.telling.console import Console
+from halfmap.parallel.collectives import all_or_none, from_root
+from halfmap.parallel.halves import LEADER, Ranks, organise
+
+
+def reconstruct(request: ReconstructRequest, world: MPI.Intracomm) -> None:
+    """Make a map from projections of known orientation, and write it. Collective.
+
+    Raises
+    ------
+    HalfmapError
+        On all ranks, when any of them failed.
+    """
+    start, options = time.monotonic(), request.options
+    console = Console(1 if world.rank == LEADER else 0, may_draw=options.verbosity > 0)
+    for notice in request.notices:
+        console.notice(notice)
+    with threadpool_limits(1):  # threads are over units; BLAS must not add its own
+        task = from_root(lambda: found_task(options), world, LEADER)
+        ranks = organise(world, options.n_halves)
+        tell_plan(console, task, ranks)
+        reconstruct_task(task, ranks, console)
+    tell_end(console, task, time.monotonic() - start)
+
+
+def reconstruct_task(task: Task, ranks: Ranks, console: Console) -> None:
+    """Insert all slices, make the maps, and write them. Collective."""
+    sums = summed(task, ranks, console)
+    with all_or_none(ranks.world, "making the half maps"):
+        halves = {half: made_map(own, task) for half, own in sums.items() if ranks.n_halves > 1}
+    fsc = agreement(halves, ranks)
+    whole = joined(sums, ranks)
+    with all_or_none(ranks.world, "making the map"):
+        write_maps(task, None if whole is None else made_map(whole, task), halves)
+        if fsc is not None and whole is not None:
+            write_fsc(task, fsc)
