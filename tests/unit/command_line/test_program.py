@@ -97,7 +97,7 @@ def test_a_command_that_does_not_exist_lists_those_that_do(
 
     error = capsys.readouterr().err
     assert error.startswith("halfmap: found the command")
-    assert "refine, simulate, reconstruct, check, report" in error
+    assert "refine, reconstruct, simulate, check, report" in error
 
 
 def test_a_mistake_ends_with_exit_code_2_and_one_message_without_traceback() -> None:
