@@ -15,7 +15,7 @@ SAME = 1e-4
 """Where a tabulated exponent lies between two entries, rounding decides; there are many."""
 LESS_CORRELATED = 1e-4
 """So much further from the truth a map may be."""
-CLASSICAL = (
+WITH_MAPS = (
     "nearest_neighbor",
     "trilinear",
     "gauss_2",
@@ -23,6 +23,8 @@ CLASSICAL = (
     "gauss_5",
     "gauss_var",
     "experimental",
+    "gridding_5",
+    "gridding_7",
 )
 
 
@@ -31,7 +33,7 @@ def golden(shared: Path) -> Path:
     return shared / "golden" / "eman2"
 
 
-@pytest.mark.parametrize("mode", CLASSICAL)
+@pytest.mark.parametrize("mode", WITH_MAPS)
 def test_a_map_is_that_of_eman2_with_its_habits_and_no_worse_without(
     golden: Path, mode: str
 ) -> None:

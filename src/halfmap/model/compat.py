@@ -22,7 +22,7 @@ class Compat:
     fill_drops_phi: bool = False
     """``--fillangle`` forgets the rotation in the plane."""
     arbitrary_gridding_scale: bool = False
-    """Kernels of the gridding modes have any scale, and their correction is 1/2 at the centre."""
+    """Kernels of the gridding modes have any scale, and their correction is 1/2 where least."""
     structure_factor_radius: bool = False
     """``--setsf`` divides the frequency along x by N + 2, and is zero outside its curve."""
     unstable_weights: bool = False

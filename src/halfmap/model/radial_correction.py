@@ -19,7 +19,7 @@ from halfmap.model.kernel_values import scaled_table
 
 LARGEST = 8.0
 """No correction is larger, next to the centre's, where the kernel's transform may vanish."""
-EMAN2_CENTRE, EMAN2_LARGEST = 0.5, 4.0
+EMAN2_PEAK, EMAN2_LARGEST = 2.0, 4.0
 
 Planes = Float[Array, "slab y x"]
 
@@ -34,8 +34,8 @@ def radial_correction(kernel: InsertionKernel, z: slice = slice(None)) -> Planes
     z
         Which planes, by their indices.
     """
-    axes = [np.arange(n) - n // 2 for n in kernel.sizes.volume[::-1]]
-    return CORRECTIONS[kernel.applied.correction](kernel, (axes[0][z], axes[1], axes[2]))
+    along_z, along_y, along_x = _centred(kernel)
+    return CORRECTIONS[kernel.applied.correction](kernel, (along_z[z], along_y, along_x))
 
 
 Axes = tuple[Array, Array, Array]
@@ -67,6 +67,15 @@ def _quartic(kernel: InsertionKernel, axes: Axes) -> Planes:
 
 def _gridding(kernel: InsertionKernel, axes: Axes) -> Planes:
     """Divide by the transform of the kernel as it is at whole voxels."""
+    centre = (np.zeros(1),) * 3
+    if not kernel.compat.arbitrary_gridding_scale:
+        return _limited(_gridding_transform(kernel, axes) / _gridding_transform(kernel, centre))
+    everywhere = _gridding_transform(kernel, _centred(kernel))  # not largest at the centre
+    scaled = _gridding_transform(kernel, axes) * (EMAN2_PEAK / everywhere.max())
+    return _limited(scaled, EMAN2_LARGEST)
+
+
+def _gridding_transform(kernel: InsertionKernel, axes: Axes) -> Planes:
     table = scaled_table(kernel)[::STEPS_PER_VOXEL, ::STEPS_PER_VOXEL, ::STEPS_PER_VOXEL]
     distance = np.arange(len(table))
     twice = np.where(distance > 0, 2.0, 1.0)
@@ -74,11 +83,12 @@ def _gridding(kernel: InsertionKernel, axes: Axes) -> Planes:
         twice * np.cos(2.0 * pi * np.outer(axis, distance) / n)
         for axis, n in zip(axes, kernel.sizes.volume[::-1], strict=True)
     )
-    centre = np.einsum("abc,a,b,c", table, twice, twice, twice)
-    values = np.einsum("abc,za,yb,xc->zyx", table, z, y, x, optimize=True) / centre
-    if not kernel.compat.arbitrary_gridding_scale:
-        return _limited(values)
-    return EMAN2_CENTRE * _limited(values, EMAN2_LARGEST / EMAN2_CENTRE)
+    return np.asarray(np.einsum("abc,za,yb,xc->zyx", table, z, y, x, optimize=True))
+
+
+def _centred(kernel: InsertionKernel) -> Axes:
+    z, y, x = (np.arange(n) - n // 2 for n in kernel.sizes.volume[::-1])
+    return z, y, x
 
 
 def _limited(transform: Planes, largest: float = LARGEST) -> Planes:
