@@ -1,6 +1,5 @@
 """From images to what is inserted: edges, padding, moves, transforms, weights."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,9 @@ from halfmap.kernels.insertion_protocol import Slices
 from halfmap.model.filled_orientations import fill_offsets_deg, fill_weights, filled
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.slice_table import SliceTable
+from halfmap.steps.processors.applied import UNPROCESSED, ImageProcessing
 
 Images = Float32[Array, "image y x"]
-
-
-def unprocessed(images: Images) -> Images:
-    """Return images as they are."""
-    return images
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +23,14 @@ class Preparation:
     kernel: InsertionKernel
     fill_deg: float = 0.0
     use_ssnr: bool = False
-    process: Callable[[Images], Images] = unprocessed
+    process: ImageProcessing = UNPROCESSED
     """Done with images before they are padded."""
 
 
 def prepared_slices(images: Images, table: SliceTable, how: Preparation) -> Slices:
     """Prepare some images, whose rows of the table these are."""
     sizes, compat = how.kernel.sizes, how.kernel.compat
-    images = how.process(images - edge_means(images)[:, None, None])
+    images = how.process(images - edge_means(images)[:, None, None], table.row.tolist())
     weight = table.weight * (images.std(axis=(1, 2)) > 0.0)
     if compat.bilinear_shift:
         images = moved_bilinearly(_framed(images, sizes.padded), table)

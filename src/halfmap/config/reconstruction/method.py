@@ -104,23 +104,31 @@ class Processing(OptionGroup):
         Expected("a processor, as name:key=value:..."),
         Option(
             "preprocess",
-            LATER,
-            "Processor of the images, before they are padded; may be given several times.",
+            IMPLEMENTED,
+            "Processor of the images, before they are padded; may be given several times "
+            "(docs/processors.md).",
+            differs="What is unknown is an error, before any work.",
         ),
     ] = ()
     postprocess: Annotated[
         Texts,
         Repeats(),
         Expected("a processor, as name:key=value:..."),
-        Option("postprocess", LATER, "Processor of the finished map; may be given several times."),
+        Option(
+            "postprocess",
+            IMPLEMENTED,
+            "Processor of the finished map; may be given several times (docs/processors.md).",
+            differs="What is unknown is an error, before any work.",
+        ),
     ] = ()
     structure_factor: Annotated[
         str,
         Expected("the file of a structure factor, auto, or none"),
         Option(
             "setsf",
-            LATER,
+            IMPLEMENTED,
             "Structure factor that the map is given: a file, auto (strucfac.txt) or none.",
+            differs="Shells before the first point of the curve have its value, not 0.",
         ),
     ] = "none"
     zero_alt_edges: Annotated[

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray as Array
 
+from halfmap.config.reconstruction.options import ReconstructOptions
 from halfmap.errors import DataError
 from halfmap.io.eman.processor_files import ProcessorFiles
 from halfmap.io.eman.structure_factor import read_structure_factor
@@ -31,6 +32,8 @@ class Finishing:
     processors: tuple[Ready, ...]
     like_eman: bool = False
     """Whether the structure factor is imposed as EMAN2 does it."""
+    warnings: tuple[str, ...] = ()
+    """Of what was asked for and is not done."""
 
 
 def image_processing(preprocess: Sequence[str], pixel_size_A: float) -> ImageProcessing:
@@ -48,21 +51,8 @@ def image_processing(preprocess: Sequence[str], pixel_size_A: float) -> ImagePro
     )
 
 
-def finishing(
-    structure_factor: str, postprocess: Sequence[str], like_eman: bool, warn: Warn
-) -> Finishing:
+def finishing(options: ReconstructOptions) -> Finishing:
     """Return what is done to the map; all processors are checked, and all files read.
-
-    Parameters
-    ----------
-    structure_factor
-        A file, ``auto`` for the one of the usual name, or ``none``.
-    postprocess
-        Processors.
-    like_eman
-        See `Finishing`.
-    warn
-        Is told when ``auto`` finds nothing.
 
     Raises
     ------
@@ -71,22 +61,24 @@ def finishing(
     DataError
         If a file cannot be used.
     """
-    ready = make_ready(postprocess, "postprocess", ProcessorFiles())
-    return Finishing(_curve(structure_factor, warn), tuple(ready), like_eman)
+    ready = make_ready(options.postprocess, "postprocess", ProcessorFiles())
+    curve, warnings = _curve(options.structure_factor)
+    return Finishing(curve, tuple(ready), options.imitation == "eman2", warnings)
 
 
-def _curve(name: str, warn: Warn) -> StructureFactor | None:
+def _curve(name: str) -> tuple[StructureFactor | None, tuple[str, ...]]:
+    """Return a structure factor, and warnings."""
     if name.lower() == NO_CURVE:
-        return None
+        return None, ()
     if name.lower() != AUTOMATIC:
-        return read_structure_factor(Path(name))
-    if not AUTOMATIC_FILE.exists():
-        warn(
-            f"--setsf auto: found no {AUTOMATIC_FILE} in {Path.cwd()}, expected one. The map is "
-            "made without it. Name the file, or leave --setsf out."
-        )
-        return None
-    return read_structure_factor(AUTOMATIC_FILE)
+        return read_structure_factor(Path(name)), ()
+    if AUTOMATIC_FILE.exists():
+        return read_structure_factor(AUTOMATIC_FILE), ()
+    warning = (
+        f"--setsf auto: found no {AUTOMATIC_FILE} in {Path.cwd()}, expected one. The map is made "
+        "without it. Name the file, or leave --setsf out."
+    )
+    return None, (warning,)
 
 
 def finished(

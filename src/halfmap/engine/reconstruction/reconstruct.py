@@ -44,6 +44,6 @@ def reconstruct_task(task: Task, ranks: Ranks, console: Console) -> None:
     fsc = agreement(halves, ranks)
     whole = joined(sums, ranks)
     with all_or_none(ranks.world, "making the map"):
-        write_maps(task, None if whole is None else made_map(whole, task), halves)
+        write_maps(task, None if whole is None else made_map(whole, task), halves, console)
         if fsc is not None and whole is not None:
             write_fsc(task, fsc)

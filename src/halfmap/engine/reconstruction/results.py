@@ -10,6 +10,7 @@ from numpy import ndarray as Array
 
 from halfmap.config.reconstruction.options import ReconstructOptions
 from halfmap.engine.reconstruction.maps import MadeMap
+from halfmap.engine.reconstruction.processing import finished
 from halfmap.engine.reconstruction.task import Task
 from halfmap.engine.telling.console import Console
 from halfmap.engine.telling.console_text import duration_text
@@ -35,6 +36,8 @@ def tell_plan(console: Console, task: Task, ranks: Ranks) -> None:
             "ranks": f"{ranks.world.size}, {task.options.n_threads} threads each",
         }
     )
+    for warning in task.finishing.warnings:
+        console.warning(warning)
 
 
 def _product(lengths: tuple[int, ...]) -> str:
@@ -52,8 +55,10 @@ def beside(options: ReconstructOptions, name: str, suffix: str | None = None) ->
     return output.with_name(f"{output.stem}_{name}{suffix or output.suffix}")
 
 
-def write_maps(task: Task, whole: MadeMap | None, halves: Mapping[int, MadeMap]) -> None:
-    """Write what this rank has made."""
+def write_maps(
+    task: Task, whole: MadeMap | None, halves: Mapping[int, MadeMap], console: Console
+) -> None:
+    """Write what this rank has made; half maps without structure factor and processors."""
     options = task.options
     for half, made in halves.items():
         path = beside(options, f"half{half + 1}")
@@ -65,7 +70,8 @@ def write_maps(task: Task, whole: MadeMap | None, halves: Mapping[int, MadeMap])
     if options.weight_volume_file is not None:
         write_volume(options.weight_volume_file, whole.weight, 1.0, {})
     said = _attributes(task.table, task.excluded, options)
-    write_volume(options.output, whole.density, task.pixel_size_A, said, options.compress_bits)
+    done = finished(whole.density, task.pixel_size_A, task.finishing, console.warning)
+    write_volume(options.output, done.values, done.pixel_size_A, said, options.compress_bits)
 
 
 def _attributes(

@@ -8,6 +8,7 @@ from numpy import ndarray as Array
 
 from halfmap.config.reconstruction.options import ReconstructOptions
 from halfmap.engine.reconstruction.inputs import opened, pixel_size_A, read_seed
+from halfmap.engine.reconstruction.processing import Finishing, finishing, image_processing
 from halfmap.engine.reconstruction.slices import good_slices, in_halves
 from halfmap.engine.reconstruction.symmetry import operators_of
 from halfmap.errors import DataError
@@ -50,6 +51,7 @@ class Task:
     scale: InsertionScale
     units: tuple[Unit, ...]
     pixel_size_A: float
+    finishing: Finishing
 
     @property
     def kernel(self) -> InsertionKernel:
@@ -91,7 +93,9 @@ def found_task(options: ReconstructOptions) -> Task:
     if crowded:
         raise DataError(f"{source.path}: {'; '.join(crowded)}. Pad to more, or to none.")
     kernel, group = _kernel(options, sizes)
-    preparation = Preparation(kernel, options.fill_angle_deg, options.use_ssnr)
+    size_A = pixel_size_A(source, options)
+    processing = image_processing(options.preprocess, size_A)
+    preparation = Preparation(kernel, options.fill_angle_deg, options.use_ssnr, processing)
     table, excluded = good_slices(table, options)
     table = in_halves(table, options.n_halves)
     read_seed(options, sizes)  # who makes the map reads it again: what is wrong is said now
@@ -107,7 +111,8 @@ def found_task(options: ReconstructOptions) -> Task:
         lattice=group.lattice,
         scale=_scale(source, table, preparation, n_copies),
         units=units_of(table),
-        pixel_size_A=pixel_size_A(source, options),
+        pixel_size_A=size_A,
+        finishing=finishing(options),
     )
 
 

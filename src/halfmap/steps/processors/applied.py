@@ -45,6 +45,9 @@ class ImageProcessing:
         return np.stack([picture.values for picture in pictures])
 
 
+UNPROCESSED = ImageProcessing((), 0.0)
+
+
 def processed_map(
     volume: Float[Array, "z y x"],
     pixel_size_A: float,

@@ -66,22 +66,31 @@ class Ready:
 def make_ready(texts: Sequence[str], option: str, files: Files) -> list[Ready]:
     """Check processors, all of them, and read the files that they name.
 
+    Raises
+    ------
+    OptionError
+        See `checked`.
+    DataError
+        If a file cannot be used.
+    """
+    return [replace(each, given=_loaded(each, files)) for each in checked(texts, option)]
+
+
+def checked(texts: Sequence[str], option: str) -> list[Ready]:
+    """Check processors, all of them; files have only their names.
+
     Parameters
     ----------
     texts
         As the user wrote them; ``none`` is left out.
     option
         That had them, for messages.
-    files
-        Reads files.
 
     Raises
     ------
     OptionError
         If there is no such processor or parameter, or a value is not what it should be: all that
         is wrong is listed, with what exists.
-    DataError
-        If a file cannot be used.
     """
     ready, problems = [], []
     for text in texts:
@@ -93,7 +102,7 @@ def make_ready(texts: Sequence[str], option: str, files: Files) -> list[Ready]:
             problems.append(str(error))
     if problems:
         raise OptionError("\n  ".join([f"--{option} cannot be used:", *problems]))
-    return [replace(each, given=_loaded(each, files)) for each in ready]
+    return ready
 
 
 def process(picture: Picture, processors: Sequence[Ready]) -> Picture:
