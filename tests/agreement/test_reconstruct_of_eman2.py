@@ -19,7 +19,7 @@ ALIKE = 1e-3
 IMITATED = (
     *("nearest_neighbor", "trilinear", "gauss_2", "gauss_3", "gauss_var", "experimental"),
     *("noisy_sqrtwt", "noisy_keep80", "noisy_keepabs", "noisy_model1", "shift_center", "pre"),
-    *("tlt_seed", "outsize", "pad128_gauss_2_noradcor"),
+    *("tlt_seed", "outsize", "pad128_gauss_2_noradcor", "iterative"),
 )
 
 

@@ -54,13 +54,13 @@ class Method(OptionGroup):
         bool,
         Option(
             "iterative",
-            LATER,
+            IMPLEMENTED,
             "Four passes, in which the map of the one before says how the transform changes "
             "within a kernel; --mode and --usessnr do not count.",
         ),
     ] = False
     iteration_mask_file: Annotated[
-        File, Option("itermask", LATER, "Mask between the passes of --iterative.")
+        File, Option("itermask", IMPLEMENTED, "Mask between the passes of --iterative.")
     ] = None
     seed_map_file: Annotated[
         File,

@@ -78,7 +78,7 @@ def parse_reconstruct(argv: Sequence[str], judge: Judge = lambda _: ()) -> Recon
     options, refused = resolve(values, RECONSTRUCT, ReconstructOptions)
     problems += refused.values()
     given = values.keys() - refused.keys()
-    problems += [*_later(options, given), *_contradictions(options, given), *judge(options)]
+    problems += [*_later(options, given), *_contradictions(options), *judge(options)]
     problems += _missing_files(options, given)
     if problems:
         raise OptionError(listing(problems, RECONSTRUCT))
@@ -101,21 +101,46 @@ def _later(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:
             yield f"--{spelling}: not in this version; leave it out"
 
 
-def _contradictions(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:
-    table_only = {"ctf": options.correct_ctf, "subset": options.subset > 0}
-    for spelling, asked in table_only.items():
-        if asked and not options.reads_table:
-            yield f"--{spelling}: found with {options.input}, expected a .star table as --input"
-    eman_only = ("tlt", "input_model", "usessnr", "sqrt_wt")
-    for spelling in eman_only:
-        if spelling in given and options.reads_table:
-            yield f"--{spelling}: found with a .star table, expected headers of EMAN's as --input"
-    if options.compress_bits == 1:
-        yield "--compressbits: found 1, expected -1, 0, or from 2 to 16"
-    if options.halves and options.subset:
-        yield "--halves: found with --subset, expected one of them: a half has no halves"
-    if options.seed_map_file is None and {"seedweight", "seedweightmap"} & set(given):
-        yield "--seedweight, --seedweightmap: found without --seedmap, expected with it"
+Rule = tuple[Callable[[ReconstructOptions], bool], str]
+"""When it applies, and what to say then."""
+CONTRADICTIONS: tuple[Rule, ...] = (
+    (
+        lambda o: (o.correct_ctf or o.subset > 0) and not o.reads_table,
+        "--ctf, --subset: found with projections of EMAN2's, expected a .star table as --input",
+    ),
+    (
+        lambda o: o.reads_table and (o.tilt_file is not None or o.model_id is not None),
+        "--tlt, --input_model: found with a .star table, expected projections of EMAN2's",
+    ),
+    (
+        lambda o: o.reads_table and (o.use_ssnr or o.root_weight),
+        "--usessnr, --sqrt_wt: found with a .star table, which has no such weights",
+    ),
+    (
+        lambda o: o.compress_bits == 1,
+        "--compressbits: found 1, expected -1, 0, or from 2 to 16",
+    ),
+    (
+        lambda o: o.iteration_mask_file is not None and not o.iterative,
+        "--itermask: found without --iterative, expected with it",
+    ),
+    (
+        lambda o: o.iterative and o.halves,
+        "--halves: found with --iterative, which this version cannot do. Leave one out",
+    ),
+    (
+        lambda o: o.halves and o.subset > 0,
+        "--halves: found with --subset, expected one of them: a half has no halves",
+    ),
+    (
+        lambda o: o.seed_weight_file is not None and o.seed_map_file is None,
+        "--seedweightmap: found without --seedmap, expected with it",
+    ),
+)
+
+
+def _contradictions(options: ReconstructOptions) -> Iterator[str]:
+    return (text for applies, text in CONTRADICTIONS if applies(options))
 
 
 def _missing_files(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:

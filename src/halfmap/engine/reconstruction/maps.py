@@ -1,5 +1,6 @@
 """From the sums to the map that is written."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,9 @@ from halfmap.model.half_volume import (
     to_half_volume,
     to_map,
 )
+from halfmap.model.insertion_modes import insertion_mode
 from halfmap.model.radial_correction import radial_correction
+from halfmap.steps.iterative import with_reference
 
 
 class MadeMap(NamedTuple):
@@ -32,20 +35,45 @@ class MadeMap(NamedTuple):
     """Of each frequency of the half volume."""
 
 
-def made_map(sums: VolumeSums, task: Task) -> MadeMap:
-    """Divide signal by weight, transform, correct, and clip."""
+def made_map(
+    sums: VolumeSums, task: Task, reference: Complex64[Array, "z y x"] | None = None
+) -> MadeMap:
+    """Divide signal by weight, transform, correct, and clip.
+
+    Parameters
+    ----------
+    sums
+        Of all slices.
+    task
+        As they were inserted.
+    reference
+        What was taken from the samples.
+    """
+    sizes, options = task.kernel.sizes, task.options
+    transform, weight = mean_transform(sums, task, reference)
+    density = to_map(_limited(transform, task), sizes.volume, options.n_threads)
+    if not options.no_radial_correction:
+        kernel = replace(task.kernel, mode=insertion_mode(options.mode))
+        for z in range(len(density)):
+            density[z] *= radial_correction(kernel, slice(z, z + 1))[0]
+    return MadeMap(clipped(density, sizes.output), weight)
+
+
+def mean_transform(
+    sums: VolumeSums, task: Task, reference: Complex64[Array, "z y x"] | None = None
+) -> tuple[Complex64[Array, "z y x"], Float32[Array, "z y x"]]:
+    """Return the mean of what was inserted at each frequency, and its weight."""
     of_faint = resolved(sums.faint, task.faint.bits)
     quotient = decoded(sums.volume, of_faint, task.scale.pair, task.kernel.compat)
     quotient = symmetric(quotient, task)
-    sizes, n_threads = task.kernel.sizes, task.options.n_threads
-    seed = read_seed(task.options, sizes)
+    seed = None if task.options.iterative else read_seed(task.options, task.kernel.sizes)
     if seed is not None:
         quotient = seeded(quotient, seed, task)
-    density = to_map(_limited(divided(quotient), task), sizes.volume, n_threads)
-    if not task.options.no_radial_correction:
-        for z in range(len(density)):
-            density[z] *= radial_correction(task.kernel, slice(z, z + 1))[0]
-    return MadeMap(clipped(density, sizes.output), quotient.weight)
+    mean = divided(quotient)
+    if reference is not None:
+        whole = with_reference(mean, quotient.weight, reference, task.kernel)
+        mean = np.asarray(whole, np.complex64)
+    return mean, quotient.weight
 
 
 def symmetric(sums: Quotient, task: Task) -> Quotient:

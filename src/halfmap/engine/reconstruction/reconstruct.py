@@ -8,8 +8,8 @@ from threadpoolctl import threadpool_limits
 from halfmap.config.reconstruction.options import ReconstructRequest
 from halfmap.engine.reconstruction.halves import agreement, joined
 from halfmap.engine.reconstruction.maps import made_map
+from halfmap.engine.reconstruction.passes import inserted
 from halfmap.engine.reconstruction.results import tell_end, tell_plan, write_fsc, write_maps
-from halfmap.engine.reconstruction.sums import summed
 from halfmap.engine.reconstruction.task import Task, found_task
 from halfmap.engine.telling.console import Console
 from halfmap.parallel.collectives import all_or_none, from_root
@@ -38,12 +38,13 @@ def reconstruct(request: ReconstructRequest, world: MPI.Intracomm) -> None:
 
 def reconstruct_task(task: Task, ranks: Ranks, console: Console) -> None:
     """Insert all slices, make the maps, and write them. Collective."""
-    sums = summed(task, ranks, console)
+    task, sums, reference = inserted(task, ranks, console)
     with all_or_none(ranks.world, "making the half maps"):
         halves = {half: made_map(own, task) for half, own in sums.items() if ranks.n_halves > 1}
     fsc = agreement(halves, ranks)
     whole = joined(sums, ranks)
     with all_or_none(ranks.world, "making the map"):
-        write_maps(task, None if whole is None else made_map(whole, task), halves, console)
+        made = None if whole is None else made_map(whole, task, reference.get(0))
+        write_maps(task, made, halves, Console())  # rank 0 need not be the one that makes it
         if fsc is not None and whole is not None:
             write_fsc(task, fsc)

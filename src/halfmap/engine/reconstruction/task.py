@@ -95,7 +95,8 @@ def found_task(options: ReconstructOptions) -> Task:
     kernel, group = _kernel(options, sizes)
     size_A = pixel_size_A(source, options)
     processing = image_processing(options.preprocess, size_A)
-    preparation = Preparation(kernel, options.fill_angle_deg, options.use_ssnr, processing)
+    use_ssnr = options.use_ssnr and not options.iterative
+    preparation = Preparation(kernel, options.fill_angle_deg, use_ssnr, processing)
     table, excluded = good_slices(table, options)
     table = in_halves(table, options.n_halves)
     read_seed(options, sizes)  # who makes the map reads it again: what is wrong is said now
@@ -127,7 +128,7 @@ def _kernel(options: ReconstructOptions, sizes: Sizes) -> tuple[InsertionKernel,
     even = replace(kernel, compat=replace(HARMLESS, uneven_windows=False))
     operators = operators_of(options)
     group = split_group(operators, even)
-    if group.lattice and not imitated:
+    if group.lattice and not (imitated or options.iterative):
         return even, group
     return kernel, SplitGroup(operators, ())
 
