@@ -10,6 +10,7 @@ from numpy import ndarray as Array
 from halfmap.config.reconstruction.options import ReconstructOptions
 from halfmap.engine.reconstruction.slices import slices_of_headers, slices_of_tilts
 from halfmap.errors import DataError
+from halfmap.io.eman.headers import TRANSFORM_KEY
 from halfmap.io.eman.projections import open_projections
 from halfmap.io.eman.tilt_angles import check_number_of_angles, read_tilt_angles
 from halfmap.io.eman.volumes import read_volume
@@ -44,12 +45,24 @@ def opened(options: ReconstructOptions) -> tuple[ProjectionSource, SliceTable]:
     path = Path(options.input)
     if options.reads_table:
         return open_table(path, options.subset)
-    source = open_projections(path, tilt_stack=options.tilt_file is not None)
+    source = open_projections(path, options.tilt_file is not None, _wanted(options))
     if options.tilt_file is None:
         return source, slices_of_headers(source, options)
     angles_deg = read_tilt_angles(options.tilt_file)
     check_number_of_angles(options.tilt_file, len(angles_deg), path, len(source))
     return source, slices_of_tilts(angles_deg)
+
+
+def _wanted(options: ReconstructOptions) -> list[str]:
+    """Return the attributes that matter; looking for all of them takes as long as inserting."""
+    if options.tilt_file is not None:
+        return []
+    asked = {
+        "ptcl_repr": options.root_weight or not options.no_weight,
+        "class_ssnr": options.use_ssnr,
+        "model_id": options.model_id is not None,
+    }
+    return [TRANSFORM_KEY, "class_qual", *(name for name, needed in asked.items() if needed)]
 
 
 def pixel_size_A(source: ProjectionSource, options: ReconstructOptions) -> float:
