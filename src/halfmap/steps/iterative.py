@@ -11,6 +11,7 @@ from numpy import ndarray as Array
 
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.insertion_modes import ITERATIVE_FIRST, ITERATIVE_NEXT, InsertionMode
+from halfmap.steps.processors.thresholds import compressed
 
 PASSES = 4
 
@@ -53,5 +54,4 @@ def edited(
     if mask is not None:
         return np.asarray(volume * mask)
     mean, deviation = volume.mean(dtype=np.float64), volume.std(ddof=1, dtype=np.float64)
-    away = volume - mean
-    return np.asarray(mean + np.sign(away) * np.maximum(np.abs(away) - deviation, 0.0))
+    return compressed(volume, deviation, mean)
