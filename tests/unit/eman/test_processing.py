@@ -7,11 +7,13 @@ from halfmap.cli.main import main
 from halfmap.config.reconstruction.options import ReconstructOptions, parse_reconstruct
 from halfmap.engine.reconstruction.judging import judged
 from halfmap.engine.reconstruction.processing import Finishing, finished, finishing
+from halfmap.engine.reconstruction.task import found_task
 from halfmap.errors import DataError, OptionError
 from halfmap.io.eman.hdf_attributes import Transform
 from halfmap.io.eman.hdf_writing import EmanImage, write_hdf
 from halfmap.io.eman.structure_factor import read_structure_factor
 from halfmap.io.eman.volumes import read_volume
+from halfmap.steps.slice_preparation import prepared_slices
 from halfmap.steps.structure_factor import with_structure_factor
 
 CURVE = "0.0 3\n0.1 2\n0.3 1\n"
@@ -65,6 +67,18 @@ def test_images_are_processed_before_they_are_inserted(projections: Path) -> Non
     )
 
     np.testing.assert_allclose(scaled, 3.0 * plain, rtol=1e-4, atol=1e-5 * plain.max())
+
+
+def test_the_noise_of_an_image_follows_from_its_number_in_the_input(projections: Path) -> None:
+    words = ["--input", str(projections), "--preprocess", "math.addnoise:noise=1"]
+    task = found_task(parse_reconstruct(words, judged).options)
+    alike = np.zeros((2, 16, 16), np.float32)
+
+    both = prepared_slices(alike, task.table, task.preparation).signal
+    second = prepared_slices(alike[1:], task.table.only(np.array([1])), task.preparation).signal
+
+    np.testing.assert_array_equal(second[0], both[1])
+    assert not np.allclose(both[0], both[1])
 
 
 def test_the_map_is_processed_in_the_end(projections: Path) -> None:
