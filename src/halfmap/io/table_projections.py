@@ -46,7 +46,7 @@ class TableProjections:
         return self._source.read(stack, slice_, self.image_shape[0])
 
 
-def open_table(path: Path, subset: int) -> tuple[TableProjections, SliceTable]:
+def open_table(path: Path, subset: int, *, ctf: bool) -> tuple[TableProjections, SliceTable]:
     """Read a particle table, and what it says of its images.
 
     Parameters
@@ -55,13 +55,15 @@ def open_table(path: Path, subset: int) -> tuple[TableProjections, SliceTable]:
         STAR file, or ``.cs`` file of cryoSPARC.
     subset
         Take this half only, 1 or 2; 0: all.
+    ctf
+        Whether CTF parameters are needed.
 
     Raises
     ------
     DataError
         If it cannot be used; what it lacks is listed.
     """
-    particles, poses, table = read_particles(path, ctf=False, half_seed=None)
+    particles, poses, table = read_particles(path, ctf=ctf, half_seed=None)
     halves = table.particles.get("rlnRandomSubset")
     half = None if halves is None else np.asarray(halves, np.int64) - 1
     if subset and half is None:
@@ -83,6 +85,11 @@ def _check(path: Path, particles: Particles, columns: dict[str, Array]) -> None:
         raise DataError(
             f"{path} has optics groups of different boxes or pixel sizes, which this version "
             "cannot join. Reconstruct each group by itself."
+        )
+    if any(optics.magnification != (1.0, 0.0, 0.0, 1.0) for optics in used):
+        raise DataError(
+            f"{path} has an anisotropic magnification (rlnMagMat), which this version does not "
+            "undo here. Take the map that halfmap refine makes."
         )
     missing = [f"rlnAngle{name}" for name in ("Rot", "Tilt", "Psi")]
     missing = [label for label in missing if label not in columns]

@@ -12,6 +12,7 @@ from halfmap.model.filled_orientations import fill_offsets_deg, fill_weights, fi
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.slice_table import SliceTable
 from halfmap.steps.processors.applied import UNPROCESSED, ImageProcessing
+from halfmap.steps.slice_ctf import SliceCtf
 
 Images = Float32[Array, "image y x"]
 
@@ -25,6 +26,8 @@ class Preparation:
     use_ssnr: bool = False
     process: ImageProcessing = UNPROCESSED
     """Done with images before they are padded."""
+    ctf: SliceCtf | None = None
+    """What images are corrected for."""
 
 
 def prepared_slices(images: Images, table: SliceTable, how: Preparation) -> Slices:
@@ -45,6 +48,8 @@ def prepared_slices(images: Images, table: SliceTable, how: Preparation) -> Slic
     if how.use_ssnr and table.ssnr is not None:
         weights = np.sign(weights) * ssnr_weights(table.ssnr, sizes.padded)
     transforms *= weights
+    if how.ctf is not None:
+        weights = weights * how.ctf.correct(transforms, table.row)
     offsets = fill_offsets_deg(how.fill_deg, max(sizes.padded))
     return Slices(
         signal=transforms,

@@ -152,7 +152,7 @@ class Halves(OptionGroup):
 
     correct_ctf: Annotated[
         bool,
-        Option("ctf", LATER, "Correct for the CTF; of .star tables only."),
+        Option("ctf", IMPLEMENTED, "Correct for the CTF; of .star tables only."),
     ] = False
     halves: Annotated[
         bool,

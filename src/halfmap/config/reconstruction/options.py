@@ -129,6 +129,10 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "--halves: found with --iterative, which this version cannot do. Leave one out",
     ),
     (
+        lambda o: o.correct_ctf and (o.iterative or len(set(o.padded)) > 1),
+        "--ctf: found with --iterative or a --pad that is no square, which it cannot do",
+    ),
+    (
         lambda o: o.halves and o.subset > 0,
         "--halves: found with --subset, expected one of them: a half has no halves",
     ),

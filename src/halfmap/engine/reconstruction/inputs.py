@@ -44,7 +44,7 @@ def opened(options: ReconstructOptions) -> tuple[ProjectionSource, SliceTable]:
     """
     path = Path(options.input)
     if options.reads_table:
-        return open_table(path, options.subset)
+        return open_table(path, options.subset, ctf=options.correct_ctf)
     source = open_projections(path, options.tilt_file is not None, _wanted(options))
     if options.tilt_file is None:
         return source, slices_of_headers(source, options)

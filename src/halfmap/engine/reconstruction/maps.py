@@ -24,6 +24,7 @@ from halfmap.model.half_volume import (
 from halfmap.model.insertion_modes import insertion_mode
 from halfmap.model.radial_correction import radial_correction
 from halfmap.steps.iterative import with_reference
+from halfmap.steps.slice_ctf import with_least_weight
 
 
 class MadeMap(NamedTuple):
@@ -69,6 +70,11 @@ def mean_transform(
     seed = None if task.options.iterative else read_seed(task.options, task.kernel.sizes)
     if seed is not None:
         quotient = seeded(quotient, seed, task)
+    if task.options.correct_ctf:
+        size = min(task.kernel.sizes.volume)
+        shell = np.rint(np.sqrt(squared_fraction(task.kernel.sizes.volume)) * size)
+        floor = with_least_weight(quotient.weight, shell.astype(np.int64))
+        quotient = quotient._replace(weight=floor)
     mean = divided(quotient)
     if reference is not None:
         whole = with_reference(mean, quotient.weight, reference, task.kernel)

@@ -13,6 +13,7 @@ from halfmap.engine.reconstruction.slices import good_slices, in_halves
 from halfmap.engine.reconstruction.symmetry import operators_of
 from halfmap.errors import DataError
 from halfmap.io.projection_source import ProjectionSource
+from halfmap.io.table_projections import TableProjections
 from halfmap.kernels.insertion_protocol import Insertion
 from halfmap.kernels.insertion_registry import insertion_backend
 from halfmap.model.compat import EMAN2, HARMLESS
@@ -25,6 +26,7 @@ from halfmap.model.reconstruction_sizes import Sizes, resolved_sizes
 from halfmap.model.slice_table import SliceTable
 from halfmap.parallel.units import Unit
 from halfmap.steps.insertion_scale import InsertionScale, chosen_scale
+from halfmap.steps.slice_ctf import SliceCtf
 from halfmap.steps.slice_preparation import Preparation, prepared_slices
 
 LARGEST_UNIT, SMALLEST_UNIT = 64, 8
@@ -96,7 +98,9 @@ def found_task(options: ReconstructOptions) -> Task:
     size_A = pixel_size_A(source, options)
     processing = image_processing(options.preprocess, size_A)
     use_ssnr = options.use_ssnr and not options.iterative
-    preparation = Preparation(kernel, options.fill_angle_deg, use_ssnr, processing)
+    preparation = Preparation(
+        kernel, options.fill_angle_deg, use_ssnr, processing, _ctf(source, options)
+    )
     table, excluded = good_slices(table, options)
     table = in_halves(table, options.n_halves)
     read_seed(options, sizes)  # who makes the map reads it again: what is wrong is said now
@@ -115,6 +119,14 @@ def found_task(options: ReconstructOptions) -> Task:
         pixel_size_A=size_A,
         finishing=finishing(options),
     )
+
+
+def _ctf(source: ProjectionSource, options: ReconstructOptions) -> SliceCtf | None:
+    """Return the CTF of the images, if they are to be corrected for it."""
+    if not options.correct_ctf or not isinstance(source, TableProjections):
+        return None
+    particles = source.particles
+    return SliceCtf(particles.optics, particles.optics_group, particles.defocus)
 
 
 def _kernel(options: ReconstructOptions, sizes: Sizes) -> tuple[InsertionKernel, SplitGroup]:
