@@ -39,9 +39,9 @@ from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.noise import image_spectrum
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.particles import Particles, Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.model.sampling import Sampling
 from halfmap.steps.expectation import Workspace, run_unit
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search import Search, make_search
 from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
 from halfmap.steps.slices import coarse_shape, fill_coarse_slices

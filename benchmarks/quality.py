@@ -33,7 +33,7 @@ from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particles import Particles, Poses
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sums import FourierSums
-from halfmap.steps.maximisation import hermitian
+from halfmap.steps.complete_sums import hermitian
 from halfmap.steps.reconstruction import reconstruct
 
 BOX, PIXEL_A = 72, 4.5

@@ -52,8 +52,8 @@ class EmulatedWorld:
         kinds = {len(unit.rows) for unit in units}
         self.results = {n: pickle.dumps(Finished(0, UnitResult.empty(n, 1))) for n in kinds}
         self.workers = [Worker() for _ in range(size)]
-        self.messages: list[tuple[float, int, int | None]] = []
-        """On their way to the leader: when they arrive, from whom, which unit is done."""
+        self.messages: list[tuple[float, int, int]] = []
+        """On their way to the leader: when they arrive, from whom, which unit is done, or -1."""
         for rank in range(1, size):
             self._post(rank, 0.0, None)
         self.n_messages = 0
@@ -111,7 +111,7 @@ def measure(n_ranks: int, n_particles: int, ms_per_particle: float) -> str:
     half = np.arange(n_particles) % 2
     units = cut_units(half, np.zeros(n_particles, np.int64))
     world = EmulatedWorld(n_ranks, units, ms_per_particle / 1000.0)
-    ranks = Ranks(world, 2, halves_served(n_ranks, 2), {}, None, None, (1, 2))  # type: ignore[arg-type]
+    ranks = Ranks(world, world, 2, halves_served(n_ranks, 2), {}, None, None, (1, 2))  # type: ignore[arg-type]
     results = ParticleResults(n_particles, 1)
     wall, busy = time.perf_counter(), time.thread_time()
     lead(LeaseBook(units), ranks, results.accept)

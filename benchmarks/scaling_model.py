@@ -17,12 +17,13 @@ import numpy as np
 from halfmap.model.exact import decode, sum_scales
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.projection import fourier_reference
 from halfmap.model.sums import ExpectationSums
 from halfmap.model.touched_voxels import n_touched
 from halfmap.parallel.units import LARGEST_UNIT
-from halfmap.steps.maximisation import hermitian, spectra
+from halfmap.steps.complete_sums import hermitian
+from halfmap.steps.maximisation import spectra
 from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.references import fourier_reference
 
 TRIED_BOX = 128
 PADDING = 2.0

@@ -4,8 +4,10 @@
 
 First the rate of copying a stack, by one process and by four together, beside that of ``dd`` on the
 same disc, in turn; each time until the data are on the disc, from a stack that is not in memory.
-Then the share of copying in the first iteration on four ranks: the processor time of the copying
-threads beside that of all threads that compute. FOLDER is on the disc in question.
+Then the shares of copying and of reduction in the first iteration on four ranks: the processor time
+of the copying threads beside that of all threads that compute, and the wall time of the reduction
+beside that of the iteration. At last the time of an expectation on one thread from a source that
+makes each image wait, with units read ahead and without. FOLDER is on the disc in question.
 """
 
 import csv
@@ -15,22 +17,38 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
+from halfmap.cli.main import main
+from halfmap.engine.reading_ahead import ReadingAhead
 from halfmap.io.mrc import write_stack
-from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import ScratchStore, disc_room
-from halfmap.io.stacks import ImageSource
+from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import ScratchStore, disc_room
+from halfmap.io.stacks import ImageSource, OpenStack
 
 BOX, N_IMAGES = 256, 4096
 """1 GiB."""
 REPEATS = 5
 MIB = 2**20
+RANKS = 4
+BESIDE = ("units", "copying", "checkpoints")
+"""Not phases of their own: they go on in others."""
+
+
+N_SEARCHED = 2000
+SEARCH = (
+    *("--i", "particles/particles.star", "--ref", "particles/start.mrc", "--o", "out/run"),
+    *("--ini_high", "30", "--offset_range", "5", "--offset_step", "2", "--iter", "1"),
+    *("--ctf", "--zero_mask", "--random_seed", "1", "--verb", "0", "--overwrite"),
+)
 
 
 def evict(path: Path) -> None:
@@ -102,7 +120,7 @@ def rates(folder: Path) -> None:
     scratch.mkdir()
     images = np.random.default_rng(1).normal(size=(N_IMAGES // 16, BOX, BOX)).astype(np.float32)
     write_stack(stack, np.tile(images, (16, 1, 1)), 1.0)
-    ways = {
+    ways: dict[str, Callable[[], float]] = {
         "dd": lambda: copied_by_dd(stack, scratch),
         "one process": lambda: copied_by_us(stack, scratch, 1),
         "four processes": lambda: copied_by_us(stack, scratch, 4),
@@ -121,20 +139,18 @@ def rates(folder: Path) -> None:
 
 
 def share(folder: Path) -> None:
-    """Print the share of copying in the first iteration of two searches on four ranks."""
+    """Print the shares of copying and reduction in the first iteration on four ranks."""
     program = [sys.executable, "-m", "halfmap.cli.main"]
-    simulated = ["--phantom", "--n", "2000", "--box", "128", "--angpix", "2.5", "--snr", "0.3"]
+    simulated = f"--phantom --n {N_SEARCHED} --box 128 --angpix 2.5 --snr 0.3".split()
     subprocess.run(
         [*program, "simulate", *simulated, "--o", "particles"],
         cwd=folder,
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    mpirun = [str(Path(sys.prefix, "bin", "mpirun")), "-n", "4"]
+    mpirun = [str(Path(sys.prefix, "bin", "mpirun")), "-n", str(RANKS)]
     words = [
-        *("--i", "particles/particles.star", "--ref", "particles/start.mrc", "--o", "out/run"),
-        *("--ini_high", "30", "--offset_range", "5", "--offset_step", "2", "--iter", "1"),
-        *("--ctf", "--zero_mask", "--random_seed", "1", "--verb", "0", "--overwrite"),
+        *SEARCH,
         *("--scratch_dir", str(folder / "scratch"), "--keep_free_scratch", "0"),
     ]
     for order in ("1", "2"):
@@ -143,10 +159,41 @@ def share(folder: Path) -> None:
         )
         seconds = by_phase(folder / "out" / "run_timing.csv")
         part = seconds["copying"] / seconds["units"]
+        wall = sum(s for phase, s in seconds.items() if phase not in BESIDE)
         print(
-            f"HEALPix order {order}: {seconds['copying']:.2f} s of {seconds['units']:.0f} s, "
-            f"{part:.2%}; 131 MB copied"
+            f"HEALPix order {order}: copying {seconds['copying']:.2f} of {seconds['units']:.1f} s, "
+            f"{part:.2%} (131 MB); reduction {seconds['reduction'] / RANKS:.3f} of "
+            f"{wall / RANKS:.2f} s, {seconds['reduction'] / wall:.2%}"
         )
+
+
+def overlap(folder: Path) -> None:
+    """Print what reading ahead gains where each image takes as long to come as to be computed."""
+    os.chdir(folder)
+    fill, wait_s = OpenStack.fill, 0.0
+
+    def slow(stack: OpenStack, first: int, raw: np.ndarray) -> None:
+        time.sleep(wait_s * len(raw))
+        fill(stack, first, raw)
+
+    def run(*, ahead: bool) -> dict[str, float]:
+        unannounced = patch.object(ReadingAhead, "announce", lambda *_: None)
+        with nullcontext() if ahead else unannounced:
+            assert main(["refine", *SEARCH, "--healpix_order", "1"]) == 0
+        return by_phase(Path("out/run_timing.csv"))
+
+    with patch.object(OpenStack, "fill", slow):
+        run(ahead=True)  # compiles
+        wait_s = run(ahead=False)["expectation"] / N_SEARCHED
+        found: dict[bool, list[float]] = {False: [], True: []}
+        for _ in range(REPEATS):
+            for ahead, seconds in found.items():
+                seconds.append(run(ahead=ahead)["expectation"])
+    without, with_it = (statistics.median(found[ahead]) for ahead in (False, True))
+    print(
+        f"a source of {1e3 * wait_s:.1f} ms an image: {without:.1f} s, read ahead {with_it:.1f} s, "
+        f"{with_it / without:.0%}"
+    )
 
 
 def by_phase(timing: Path) -> dict[str, float]:
@@ -163,4 +210,5 @@ if __name__ == "__main__":
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         rates(Path(name))
         share(Path(name))
+        overlap(Path(name))
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -13,15 +13,16 @@ step "types"
 mypy
 step "architecture"
 lint-imports --config setup.cfg
-step "tests on one process: of units, and beside them of whole runs, hosts and random kills"
-units=$(mktemp)
-python -m pytest -q -p no:cacheprovider tests/unit tests/fuzz src >"$units" 2>&1 &
-of_units=$!
+step "tests on one process: whole runs, and beside them, on the other core, all others"
+others=$(mktemp)
+python -m pytest -q --durations=15 -p no:cacheprovider tests/unit tests/fuzz src \
+    tests/agreement tests/cluster tests/soak >"$others" 2>&1 &
+of_others=$!
 failed=
-python -m pytest -q --durations=15 tests --ignore tests/unit --ignore tests/fuzz || failed=yes
-wait "$of_units" || failed=yes
-cat "$units"
-rm "$units"
+python -m pytest -q --durations=15 -p no:cacheprovider tests/integration || failed=yes
+wait "$of_others" || failed=yes
+cat "$others"
+rm "$others"
 [ -z "$failed" ]
 for ranks in 1 2 3 4; do
     step "tests on $ranks ranks"

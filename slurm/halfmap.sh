@@ -14,22 +14,27 @@
 #                     job's own SLURM_TMPDIR where the cluster makes one; empty: no copies)
 #   HALFMAP_REQUEUE   yes: when Slurm warns that the time is up, or that the nodes are wanted by
 #                     others, checkpoint and queue again; no: checkpoint and end with code 75
-#   HALFMAP_ATTEMPTS  how often to start the ranks without any progress in between (else: 3)
+#   HALFMAP_ATTEMPTS  how often to start the ranks without any progress in between, also when the
+#                     job is queued again in between (else: 3)
+#   HALFMAP_SECONDS_TO_ANSWER  how long a node may take to start halfmap before it is left out, which
+#                     takes a while where Python comes from a busy disc (else: 60)
 #
-# The ranks are started again, on the nodes that answer, until the run is over. Whether it is
+# The ranks are started again, on the nodes that start halfmap, until the run is over. Whether it is
 # over says the file that halfmap writes last, ROOT_finished.txt: exit codes of launchers do not
 # tell (Open MPI's mpirun ends with 0 when a node is lost).
 
 set -euo pipefail
 
 ATTEMPTS=${HALFMAP_ATTEMPTS:-3}
-SECONDS_TO_ANSWER=${HALFMAP_SECONDS_TO_ANSWER:-30}  # of a node
+SECONDS_TO_ANSWER=${HALFMAP_SECONDS_TO_ANSWER:-60}  # of a node
 SECONDS_TO_END=${HALFMAP_SECONDS_TO_END:-30}        # of a launcher, when the run is over
 read -ra program <<< "${HALFMAP_PROGRAM:-halfmap}"
 launched=     # process id of the launcher
 code=1        # with which it has ended
+warnings=0    # how many came
 warned=       # whether Slurm has asked to stop
 old_marker=   # of a run that was over before
+starts=()     # how far the run had come at each start, also of this job before it was queued again
 good_nodes=() # the nodes that answer, and how many ranks each of them has
 good_tasks=()
 
@@ -54,6 +59,13 @@ words_of_line() {  # words_of_line N FILE: the words of a line, quotes understoo
     sed -n "${1}p" "$2" | xargs -r -n 1 printf '%s\n'
 }
 
+job_name() {  # of this task, where the number alone may stand for all tasks of an array
+    local array=${SLURM_ARRAY_JOB_ID:-}
+    [ -z "$array" ] && echo "$SLURM_JOB_ID" || echo "${array}_$SLURM_ARRAY_TASK_ID"
+}
+
+job_state() { squeue --noheader --jobs="$(job_name)" --format=%T || true; }
+
 # --- nodes
 
 tasks_of_nodes() {  # the number of ranks of each node of the job: 2(x3),1 is 2 2 2 1
@@ -64,22 +76,35 @@ tasks_of_nodes() {  # the number of ranks of each node of the job: 2(x3),1 is 2 
     done
 }
 
-find_good_nodes() {  # ask every node at once for an answer; leave out those that give none
+# What a node has to do: to have room where Open MPI keeps its files, and to start halfmap.
+# shellcheck disable=SC2016  # it is the other shell that replaces the names
+trial='file=$(mktemp) && echo room > "$file" && rm "$file" && exec "$@" --version'
+
+ask_node() {  # ask_node NODE: what goes wrong there goes to the log
+    timeout "$SECONDS_TO_ANSWER" srun --nodes=1 --ntasks=1 --nodelist="$1" --overlap --mpi=none \
+        --input=none --quiet bash -c "$trial" bash "${program[@]}" 2>&1 > /dev/null |
+        sed "s/^/halfmap.sh: $1: /" >&2
+}
+
+find_good_nodes() {  # ask all nodes at once; leave out those that give no answer, or none that is good
     local nodes tasks i
     local -A asked=()
     mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
     mapfile -t tasks < <(tasks_of_nodes)
     good_nodes=() good_tasks=()
+    if [ "${#nodes[@]}" = 1 ]; then  # there is no other: what is wrong will be seen
+        good_nodes=("${nodes[@]}") good_tasks=("${tasks[@]}")
+        return
+    fi
     for i in "${!nodes[@]}"; do
-        timeout "$SECONDS_TO_ANSWER" srun --nodes=1 --ntasks=1 --nodelist="${nodes[i]}" --overlap \
-            --mpi=none --input=none --quiet true > /dev/null 2>&1 &
+        ask_node "${nodes[i]}" &
         asked[$i]=$!
     done
     for i in "${!nodes[@]}"; do
-        if [ "${#nodes[@]}" = 1 ] || wait_for "${asked[$i]}"; then
+        if wait_for "${asked[$i]}"; then
             good_nodes+=("${nodes[i]}") good_tasks+=("${tasks[i]}")
         else
-            say "node ${nodes[i]} does not answer and is left out"
+            say "node ${nodes[i]} does not start halfmap and is left out"
         fi
     done
 }
@@ -140,16 +165,17 @@ end_with_the_run() {  # end_with_the_run PID: a launcher may wait for ever for r
 
 wait_for() {  # wait_for PID: its exit code, however often a signal comes in between
     local code=0
+    local before=$warnings
     wait "$1" || code=$?
-    while kill -0 "$1" 2> /dev/null; do
-        code=0
+    while [ "$before" != "$warnings" ]; do  # it was a signal that ended the waiting
+        before=$warnings code=0
         wait "$1" || code=$?
     done
     return "$code"
 }
 
 warning() {  # Slurm's signal: the ranks write a checkpoint and end
-    warned=yes
+    warned=yes warnings=$((warnings + 1))
     say "Slurm asks to stop: the ranks write a checkpoint"
     [ -z "$launched" ] || kill -s USR1 "$launched" || true
 }
@@ -165,18 +191,62 @@ finished() {  # the marker is new, or halfmap has found an old one to be right
 }
 
 progress() {  # what the run has written: another text when it has come further
-    local parts=${checkpoints:-${root}_parts}
+    local parts=${root}_parts mark
+    if [ -n "$checkpoints" ]; then  # a folder that other runs may use, too
+        mark=$(printf %s "$(realpath -m -- "$root")" | sha256sum)
+        parts=$checkpoints/$(basename "$root")_parts_${mark:0:8}
+    fi
     find "$(dirname "$root")" -maxdepth 1 -name "$(basename "$root")_it*_optimiser.star" -printf '%f\n' | sort
-    [ ! -d "$parts" ] || find "$parts" -type f -printf '%p %s %T@\n' | sort
+    # Not what a part is called until it is whole.
+    [ ! -d "$parts" ] || find "$parts" -type f ! -name '.*' -printf '%p %s %T@\n' | sort
+}
+
+remember_starts() {  # of this job, when Slurm has queued it again; not of an earlier one
+    local file=${root}_starts.txt
+    if [ "${SLURM_RESTART_COUNT:-0}" != 0 ] && [ -r "$file" ]; then
+        mapfile -t starts < "$file"
+    else
+        rm -f "$file"
+    fi
+}
+
+note_start() {  # in a file too: Slurm may end this script without a warning
+    starts+=("$(progress | cksum)")
+    printf '%s\n' "${starts[@]}" 2> /dev/null > "${root}_starts.txt" || true
+}
+
+idle_starts() {  # how many starts have brought the run no further than it is
+    local here start n=0
+    here=$(progress | cksum)
+    for start in "${starts[@]}"; do
+        [ "$start" != "$here" ] || n=$((n + 1))
+    done
+    echo "$n"
+}
+
+give_up_when_idle() {  # another start would end like those before
+    local idle
+    idle=$(idle_starts)
+    [ "$idle" -ge "$ATTEMPTS" ] || return 0
+    if [ -n "$warned" ] || [ "${SLURM_RESTART_COUNT:-0}" != 0 ]; then
+        say "the time of a start is too short for any of the work: give the job more (sbatch --time)," \
+            "let Slurm's warning come later (sbatch --signal=B:USR1@SECONDS, far fewer than --time" \
+            "has), or have checkpoints written more often (--checkpoint_minutes)"
+    fi
+    say "$idle attempts without progress: given up"
+    rm -f "${root}_starts.txt"
+    exit 1
 }
 
 stop_here() {  # after a warning: queue again, or say how to go on
-    if [ "${HALFMAP_REQUEUE:-no}" = yes ]; then
+    give_up_when_idle
+    # A job that was cancelled would come back.
+    if [ "${HALFMAP_REQUEUE:-no}" = yes ] && [ "$(job_state)" = RUNNING ]; then
         say "queued again; the run goes on from its checkpoint"
         # Slurm ends all that the job runs, this script and scontrol too. Who leaves by itself, with
         # an exit code, makes it a job that has failed.
         trap '' USR1 TERM
-        if scontrol requeue "$SLURM_JOB_ID"; then
+        if scontrol requeue "$(job_name)"; then
             while :; do sleep 60; done
         fi
     fi
@@ -185,28 +255,26 @@ stop_here() {  # after a warning: queue again, or say how to go on
 }
 
 run_until_finished() {  # run_until_finished refine WORDS...
-    local before after idle=0
     old_marker=$(marker)
+    remember_starts
     while :; do
+        give_up_when_idle
+        note_start
         find_good_nodes
-        [ "${#good_nodes[@]}" -gt 0 ] || { say "no node answers"; exit 1; }
-        before=$(progress)
+        [ "${#good_nodes[@]}" -gt 0 ] || { say "no node starts halfmap"; exit 1; }
+        [ -z "$warned" ] || stop_here
         start_ranks "$@" --resume
         finished && break
         [ -z "$warned" ] || stop_here
-        after=$(progress)
-        idle=$([ "$before" = "$after" ] && echo $((idle + 1)) || echo 0)
         # Launchers know these codes too, so that only the second of them in a row counts.
-        if [ "$idle" -gt 1 ] && { [ "$code" = 2 ] || [ "$code" = 3 ]; }; then
+        if { [ "$code" = 2 ] || [ "$code" = 3 ]; } && [ "$(idle_starts)" -gt 1 ]; then
             say "code $code: halfmap refuses its options or its data, see its message above"
             exit "$code"
         fi
-        if [ "$idle" -ge "$ATTEMPTS" ]; then
-            say "$idle attempts without progress: given up"
-            exit 1
-        fi
+        give_up_when_idle
         say "the ranks ended (code $code) before the run was over; they are started again"
     done
+    rm -f "${root}_starts.txt"
     say "the run is over: ${root}_finished.txt"
 }
 

@@ -11,8 +11,8 @@ from halfmap.model.disc import make_disc, plane_index
 from halfmap.model.fourier import centring_signs, transform_2d
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.particles import Particles
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
+from halfmap.steps.references import fourier_reference
 
 
 def log_likelihoods(

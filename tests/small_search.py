@@ -15,9 +15,9 @@ from halfmap.model.half_model import HalfModel
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.particles import Particles, Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sampling import Sampling
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search import Search, make_search
 from halfmap.steps.search_plan import ImageSettings, SearchPlan, SearchRules
 from halfmap.steps.slices import coarse_shape, fill_coarse_slices

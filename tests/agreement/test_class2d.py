@@ -21,11 +21,12 @@ from halfmap.model.exact import decode
 from halfmap.model.half_model import HalfModel
 from halfmap.model.noise import initial_signal_to_noise
 from halfmap.model.particle_totals import ParticleTotals
-from halfmap.model.projection import fourier_reference
 from halfmap.model.schedule_rules import ScheduleRules
+from halfmap.steps.complete_sums import hermitian
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
-from halfmap.steps.maximisation import hermitian, spectra
+from halfmap.steps.maximisation import spectra
 from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.resolution import image_sizes
 from halfmap.steps.search_plan import SearchRules
 from halfmap.steps.statistics_update import HalfMaps, HalfStatistics, UpdateRules, updated_model

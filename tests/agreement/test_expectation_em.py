@@ -25,12 +25,12 @@ from halfmap.model.half_model import HalfModel
 from halfmap.model.orientations import direction_pixels
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particles import Particles
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.model.sums import ExpectationSums
+from halfmap.steps.complete_sums import hermitian
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
-from halfmap.steps.maximisation import hermitian
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search import Search
 from halfmap.steps.search_plan import SearchRules
 

@@ -17,7 +17,7 @@ from halfmap.model.fourier import centring_signs, frequencies_3d, radii, transfo
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sums import FourierSums
-from halfmap.steps.maximisation import hermitian
+from halfmap.steps.complete_sums import hermitian
 from halfmap.steps.reconstruction import reconstruct
 
 BOX, PADDING = 64, 2.0

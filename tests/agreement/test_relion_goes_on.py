@@ -2,13 +2,15 @@
 
 They are looked for on PATH; without them these tests are skipped. RELION's ranks are started by the
 mpirun of its own MPI library: the one that RELION_MPIRUN names, which RELION knows too, else the
-first on PATH. Bounds are those of a build in single precision, the usual one in double is closer.
+first on PATH that is not the one beside our interpreter. Bounds are those of a build in single
+precision, the usual one in double is closer.
 """
 
 import os
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +44,15 @@ def run(folder: Path, *words: object) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def launcher_of_relion() -> list[str]:
+    """Return the mpirun of RELION's MPI; with the libraries of ours its ranks do not start."""
+    named = shlex.split(os.environ.get("RELION_MPIRUN", ""))
+    ours = Path(sys.prefix, "bin").resolve()
+    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
+    path = os.pathsep.join(str(folder) for folder in folders if folder.resolve() != ours)
+    return named or [shutil.which("mpirun", path=path) or "mpirun"]
 
 
 def ours(folder: Path, *words: object) -> None:
@@ -89,8 +100,7 @@ def halves(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run,
     root = two_iterations(shared, tmp_path_factory.mktemp("halves"), "halves")
     folder, optimiser = root.parents[1], "halves/run_it002_optimiser.star"
     words = ("--continue", optimiser, "--auto_iter_max", 3, "--o")
-    mpirun = shlex.split(os.environ.get("RELION_MPIRUN", "mpirun"))
-    run(folder, *mpirun, "-n", 3, "relion_refine_mpi", *words, "halves/relion")
+    run(folder, *launcher_of_relion(), "-n", 3, "relion_refine_mpi", *words, "halves/relion")
     Path(f"{root}_halfmap.h5").unlink()
     use_noise_of_half_1(root)
     ours(folder, *words, "halves/ours")

@@ -15,13 +15,13 @@ from halfmap.model.geometry import ImageGeometry
 from halfmap.model.half_model import HalfModel
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Particles, Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.model.sampling import Sampling
 from halfmap.model.schedule import Schedule
 from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.symmetry import point_group
 from halfmap.steps.accuracy import TrialRules, expected_accuracy, make_trials
 from halfmap.steps.convergence import count_changes, has_converged, pose_changes
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.resolution import after_fsc, first_schedule, image_sizes, next_resolution
 from halfmap.steps.sampling_schedule import next_sampling
 

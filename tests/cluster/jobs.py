@@ -33,8 +33,17 @@ ONE_MACHINE = {
     "OMPI_MCA_pml": "ob1",
     "OMPI_MCA_btl": "self,sm,tcp",
     "OMPI_MCA_osc": "^ucx",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
 }
-"""Settings of a site for Open MPI: no search for fast networks."""
+"""Settings of a site for Open MPI: no search for fast networks. All hosts share the same cores:
+who waits lets others compute."""
+
+
+ACTIVATE = """
+export PATH={path}:$PATH
+# The page of a run takes as long as the run: once is enough. Ranks know nothing of this function.
+halfmap() {{ [ "$1" = report ] && [ -z "$WITH_PAGE" ] || command halfmap "$@"; }}
+"""
 
 
 def halfmap_here(folder: Path, *words: str) -> None:
@@ -62,7 +71,7 @@ def environment(folder: Path) -> dict[str, str]:
     if not venv.is_dir():
         (venv / "bin").mkdir(parents=True)
         path = f"{Path(sys.prefix, 'bin')}:{Path(sys.executable).parent}"
-        (venv / "bin" / "activate").write_text(f"export PATH={path}:$PATH\n")
+        (venv / "bin" / "activate").write_text(ACTIVATE.format(path=path))
     passed = {k: v for k, v in os.environ.items() if k == "NUMBA_CACHE_DIR"}
     return (
         passed
@@ -70,7 +79,8 @@ def environment(folder: Path) -> dict[str, str]:
         | {
             "HALFMAP_HOME": str(CHECKOUT),
             "HALFMAP_VENV": str(venv),
-            "HALFMAP_SECONDS_TO_ANSWER": "4",
+            "HALFMAP_SECONDS_TO_ANSWER": "6",
+            "WITH_PAGE": "",
             "PYTHONPATH": str(Path(halfmap.__file__).parents[1]),
         }
     )

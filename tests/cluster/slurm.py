@@ -180,10 +180,10 @@ class Slurm:
         """Wait for the end of a job, good or bad."""
         return self.wait_for_state(number, *OVER, seconds=seconds)
 
-    def start_now(self, number: str) -> None:
+    def start_now(self, number: str, *changes: str) -> None:
         """Start a requeued job at once, which Slurm would put off for two minutes."""
         self.wait_for_state(number, "PENDING")
-        self.run("scontrol", "update", f"JobId={number}", "StartTime=now")
+        self.run("scontrol", "update", f"JobId={number}", "StartTime=now", *changes)
 
     def logs(self) -> str:
         """Return the last lines of all daemons."""

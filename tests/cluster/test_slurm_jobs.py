@@ -62,6 +62,7 @@ def test_a_job_on_one_node_finishes(job: Job, undisturbed: tuple[Path, dict[str,
         *("one_node", *REFINE, "--o", "out/run", "--keep_free_scratch", "0"),
         sbatch="--ntasks=3",
         HALFMAP_SCRATCH=str(disc),
+        WITH_PAGE="yes",
     ).finish()
 
     assert job.starts() == 1
@@ -104,7 +105,7 @@ def test_a_host_that_is_switched_off_is_left_out(
     job.wait_for_iteration(2)
     hosts.power_off("n3")
     try:
-        assert "node n3 does not answer and is left out" in job.finish()
+        assert "node n3 does not start halfmap and is left out" in job.finish()
     finally:
         hosts.boot("n3")
         job.slurm.start_node("n3")
@@ -132,6 +133,39 @@ def test_a_job_that_has_to_make_room_goes_on_later(
     assert "Slurm asks to stop" in log
     assert job.slurm.job(job.number)["Restarts"] == "1"
     assert_undisturbed(job, undisturbed)
+
+
+def test_a_job_whose_time_is_nearly_up_keeps_its_sums_and_goes_on_later(
+    job: Job, undisturbed: tuple[Path, dict[str, bytes]]
+) -> None:
+    words = ("preemptible", *REFINE, "--o", "out/run", "--checkpoint_minutes", "0.001")
+    job.submit(*words, sbatch=f"{TWO_NODES} --signal=B:USR1@30")
+    job.wait_for_iteration(2)
+    rank = stopped_in_an_iteration(job)
+    # The shortest limit that there is. Slurm looks at the clock twice a minute.
+    job.slurm.run("scontrol", "update", f"JobId={job.number}", "TimeLimit=1")
+    job.slurm.wait_for(lambda: "Slurm asks to stop" in job.log(), "the warning", 45)
+    os.kill(rank, signal.SIGCONT)
+    job.slurm.wait_for_state(job.number, "PENDING")
+    kept = parts(job)
+    job.slurm.start_now(job.number, "TimeLimit=30")
+
+    log = job.finish()
+    assert kept
+    assert "are not used" not in log
+    assert "queued again; the run goes on from its checkpoint" in log
+    assert job.slurm.job(job.number)["Restarts"] == "1"
+    assert_undisturbed(job, undisturbed)
+
+
+def test_a_job_that_is_cancelled_does_not_come_back(job: Job) -> None:
+    job.submit("preemptible", *REFINE, "--o", "out/run", sbatch=TWO_NODES)
+    job.wait_for_iteration(1)
+    job.slurm.run("scancel", job.number)
+
+    assert job.slurm.wait_until_over(job.number)["JobState"] == "CANCELLED"
+    assert "Slurm asks to stop" in job.log()
+    assert job.slurm.job(job.number)["Restarts"] == "0"
 
 
 def test_each_task_of_an_array_is_a_run(
@@ -163,6 +197,21 @@ def test_ranks_of_mpich_are_started_by_pmi2_and_again_when_one_is_killed(
     job.finish()
     assert job.starts() == 2
     assert_undisturbed(job, undisturbed)
+
+
+def parts(job: Job) -> list[Path]:
+    return sorted((job.folder / "out" / "run_parts").glob("half*_sums.h5"))
+
+
+def stopped_in_an_iteration(job: Job) -> int:
+    """Stop the one worker of a job when it has kept a part of an iteration; return its process."""
+    (rank,) = ranks(job, "n2")
+    while True:
+        job.slurm.wait_for(lambda: parts(job), "a part")
+        os.kill(rank, signal.SIGSTOP)
+        if parts(job):
+            return rank
+        os.kill(rank, signal.SIGCONT)
 
 
 def ranks(job: Job, host: str) -> list[int]:

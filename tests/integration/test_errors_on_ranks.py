@@ -85,7 +85,7 @@ GONE = 'DataError("gone")'
             id="measuring the first noise",
         ),
         pytest.param(
-            1, "engine.node_search", "fourier_reference", "rank 1: gone", id="transforming a map"
+            1, "engine.node_search", "transformed", "rank 1: gone", id="transforming a map"
         ),
         pytest.param(
             1, "engine.schedule", "expected_accuracy", "rank 1: gone", id="estimating the accuracy"
@@ -93,7 +93,7 @@ GONE = 'DataError("gone")'
         pytest.param(
             2, "engine.expectation", "run_unit", "expectation failed on rank 2: gone", id="a unit"
         ),
-        pytest.param(2, "engine.solving", "reconstruct", "rank 2: gone", id="a reconstruction"),
+        pytest.param(2, "engine.solving", "reconstruction", "rank 2: gone", id="a reconstruction"),
         pytest.param(
             2,
             "engine.results",
@@ -116,7 +116,7 @@ def test_an_error_on_one_rank_ends_all(
 
 
 @pytest.mark.parametrize(
-    ("place", "name"), [("engine.expectation", "run_unit"), ("engine.solving", "reconstruct")]
+    ("place", "name"), [("engine.expectation", "run_unit"), ("engine.solving", "reconstruction")]
 )
 def test_a_mistake_of_ours_on_one_rank_ends_all_and_says_where(
     failing, place: str, name: str

@@ -108,14 +108,16 @@ ELSEWHERE = {
     "stall_seconds": "integration/test_stalls.py::"
     "test_a_rank_that_is_stopped_is_ended_and_the_others_go_on",
     "resume": "integration/test_resume.py::test_a_run_that_was_killed_goes_on_to_the_same_bytes",
-    "scratch_dir": "integration/test_scratch.py::"
+    "scratch_dir": "integration/scratch/test_copies.py::"
     "test_results_are_those_without_copies_and_nothing_is_left",
-    "keep_free_scratch": "integration/test_scratch.py::"
+    "keep_free_scratch": "integration/scratch/test_copies_in_trouble.py::"
     "test_a_disc_that_is_to_be_left_free_is_left_free",
-    "reuse_scratch": "integration/test_scratch.py::test_reuse_copies_nothing",
-    "keep_scratch": "integration/test_scratch.py::test_three_ranks_make_and_read_one_copy",
-    "preread_images": "integration/test_scratch.py::test_images_can_be_held_in_memory",
-    "no_parallel_disc_io": "integration/test_scratch.py::test_stacks_can_be_read_in_turn",
+    "reuse_scratch": "integration/scratch/test_copies.py::test_reuse_copies_nothing",
+    "keep_scratch": "integration/scratch/test_copies.py::test_three_ranks_make_and_read_one_copy",
+    "preread_images": "integration/scratch/test_copies.py::test_images_can_be_held_in_memory",
+    "no_parallel_disc_io": "integration/scratch/test_copies.py::test_stacks_can_be_read_in_turn",
+    "scratch_crop_A": "integration/scratch/test_cut_copies.py::"
+    "test_results_do_not_depend_on_where_images_are_read",
     "overwrite": "integration/test_output_place.py::test_overwrite_leaves_nothing_of_a_longer_run",
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Launch, run_program
-from .fault_runs import REFINE, SECONDS, cue, found, launched, prepared, refined_without
+from .fault_runs import LAST, REFINE, SECONDS, cue, found, launched, prepared, refined_without
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,11 @@ def undisturbed(
             2, "engine.starting.start.first_noise_variance", 1, id="a half root, first images"
         ),
         pytest.param(0, "engine.results.write_shared", 1, id="the leader, writing the start"),
-        pytest.param(1, "engine.node_search.fourier_reference", 1, id="a half root, projecting"),
+        pytest.param(1, "engine.node_search.transformed", 1, id="a half root, projecting"),
         pytest.param(3, "engine.expectation.run_unit", 1, id="a worker, in a unit"),
         pytest.param(0, "engine.expectation.lead", 1, id="the leader, leasing"),
-        pytest.param(2, "engine.reduction.reduce_sums", 2, id="a half root, reducing"),
         pytest.param(1, "engine.meeting.half_map_fsc", 1, id="a half root, meeting the other"),
-        pytest.param(2, "engine.solving.reconstruct", 2, id="a half root, making its map"),
+        pytest.param(3, "engine.solving.reconstruction", 2, id="a helper, making a map"),
         pytest.param(1, "engine.results.write_half", 3, id="a half root, writing its map"),
         pytest.param(0, "engine.results.write_shared", 3, id="the leader, writing the end"),
         pytest.param(
@@ -101,6 +100,37 @@ def test_several_ranks_may_die(
     assert found(folder) == undisturbed
 
 
+SAYING_UNITS = """
+import halfmap.engine.expectation as expectation
+import halfmap.engine.keeping.flushing as flushing
+flushing.WORTH = flushing.LARGEST_SHARE = 0.0  # however short the iteration is
+as_ever = expectation.run_unit
+
+def run_unit(*how):
+    print("a unit is computed", flush=True)
+    return as_ever(*how)
+
+expectation.run_unit = run_unit
+"""
+
+
+def test_a_rank_that_dies_while_maps_are_made_costs_no_expectation(
+    tmp_path: Path, tiny_particles: Path, undisturbed: dict[str, bytes]
+) -> None:
+    folder = prepared(tmp_path / "run", tiny_particles)
+
+    dies = cue(2, "engine.reduction.reduce_sums", LAST)
+    done = refined_without(folder, dies, prelude=SAYING_UNITS)
+
+    assert done.returncode == 0, done.stderr
+    lost = f"warning: rank 2 on {socket.gethostname()} was lost: the other 3 go on"
+    before, said, after = done.stdout.partition(lost)
+    assert "a unit is computed" in before
+    assert said == lost
+    assert "a unit is computed" not in after
+    assert found(folder) == undisturbed
+
+
 LOOKING = """
 import gc, halfmap.engine.surviving.survival as survival
 
@@ -120,7 +150,7 @@ def test_nothing_of_a_lost_world_stays_in_memory(tmp_path: Path, tiny_particles:
     folder = prepared(tmp_path / "run", tiny_particles)
     cues = (
         cue(3, "engine.expectation.run_unit"),
-        cue(2, "engine.node_search.fourier_reference", 2),
+        cue(2, "engine.node_search.transformed", 2),
     )
 
     done = refined_without(folder, *cues, prelude=LOOKING)

@@ -13,8 +13,8 @@ import pytest
 from halfmap.engine.surviving import pulse
 from halfmap.engine.surviving.sentinel import innermost
 
-from .conftest import Launch, run_program
-from .fault_runs import REFINE, SECONDS, cue, found, launched, prepared, refined_without
+from .conftest import Launch
+from .fault_runs import REFINE, cue, found, prepared, refined_without
 
 LIMIT = ("--stall_seconds", "8")
 """Far longer than a rank of a busy machine is silent; what it works at may take six times that."""
@@ -74,20 +74,6 @@ def test_where_the_loss_of_ranks_is_not_reported_the_run_ends_and_says_where_it_
     assert not (folder / "out/run_finished.txt").exists()
 
 
-def test_ranks_end_when_mpi_waits_for_one_that_died_before_it_was_up(
-    tmp_path: Path, tiny_particles: Path
-) -> None:
-    folder = prepared(tmp_path / "run", tiny_particles)
-    dies = "import os\nif os.environ['OMPI_COMM_WORLD_RANK'] == '1': os.kill(os.getpid(), 9)\n"
-    starts = "import sys\nfrom halfmap.cli.main import main\nsys.exit(main())"
-    words = (*REFINE, "--stall_seconds", "20")  # on a busy machine the start takes many
-
-    done = run_program(launched(*words, n=3, program=dies + starts), folder, SECONDS)
-
-    assert "Timeout (0:00:20)!" in done.stderr
-    assert not (folder / "out").exists()
-
-
 def test_the_place_is_that_of_the_thread_that_computes() -> None:
     stacks = (
         "Current thread 0x1 (most recent call first):\n"
@@ -100,6 +86,22 @@ def test_the_place_is_that_of_the_thread_that_computes() -> None:
     )
     assert innermost(stacks) == "read, halfmap/io/stacks.py line 88"
     assert innermost("") == ""
+
+
+def test_who_waits_for_images_is_not_where_a_rank_hangs_but_who_reads_them() -> None:
+    stacks = (
+        "Thread 0x2 (most recent call first):\n"
+        '  File "/x/concurrent/futures/_base.py", line 451 in result\n'
+        '  File "/x/halfmap/engine/reading_ahead.py", line 67 in take\n'
+        '  File "/x/halfmap/engine/summing.py", line 5 in compute\n\n'
+        "Thread 0x3 (most recent call first):\n"
+        '  File "/x/halfmap/io/stacks.py", line 66 in fill\n'
+        '  File "/x/halfmap/engine/summing.py", line 7 in _read\n'
+        '  File "/x/halfmap/engine/reading_ahead.py", line 73 in _timed\n\n'
+        "Thread 0x4 (most recent call first):\n"
+        '  File "/x/halfmap/parallel/leases.py", line 7 in work\n'
+    )
+    assert innermost(stacks) == "fill, halfmap/io/stacks.py line 66"
 
 
 def test_who_waits_in_the_exchange_of_messages_is_not_stuck_and_who_computes_may_be() -> None:

@@ -10,7 +10,6 @@ from halfmap.model.disc import make_disc
 from halfmap.model.geometry import ImageGeometry
 from halfmap.model.optics import Defocus, Optics
 from halfmap.model.particles import Particles, Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.steps.accuracy import (
     ROTATIONS_DEG,
     SHIFTS_PX,
@@ -20,6 +19,7 @@ from halfmap.steps.accuracy import (
     expected_accuracy,
     make_trials,
 )
+from halfmap.steps.references import fourier_reference
 
 BOX, SIZE = 32, 24
 DISC = make_disc(SIZE, SIZE)

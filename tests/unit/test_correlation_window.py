@@ -13,12 +13,12 @@ from halfmap.model.ctf import contrast_transfer
 from halfmap.model.fourier import centring_signs, crop_transform, frequencies_2d, transform_2d
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.orientations import direction_pixels, psi_angles_deg, translations_A
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.steps.batch import make_batch
 from halfmap.steps.coarse_search import global_search
 from halfmap.steps.prepare_images import prepare_images
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search_plan import SearchRules
 from halfmap.steps.workspace import Workspace
 

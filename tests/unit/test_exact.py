@@ -15,7 +15,10 @@ from halfmap.model.exact import (
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.sums import ExpectationSums
-from halfmap.model.touched_voxels import packed
+from halfmap.model.symmetry import point_group
+from halfmap.model.touched_voxels import n_touched, packed
+from halfmap.steps.complete_sums import completed, hermitian
+from halfmap.steps.phases import alone
 
 SPHERE = PaddedSphere(r_max=8, padding=2.0)
 PLANE = PaddedSphere(r_max=8, padding=2.0, flat=True)
@@ -87,6 +90,21 @@ def test_decoding_gives_back_what_was_encoded(
     np.testing.assert_allclose(noise, 0.25, rtol=1e-9)
     assert directions[0, 5] == 3.0
     assert directions.sum() == 3.0
+
+
+@pytest.mark.parametrize("sphere", [SPHERE, PLANE], ids=["sphere", "plane"])
+def test_sums_are_completed_from_the_decoded_integers(
+    known: HalfModel, rng: np.random.Generator, sphere: PaddedSphere
+) -> None:
+    scales = sum_scales(known, 10_000)
+    sums = ExpectationSums.zeros(1, n_touched(sphere), known.noise_variance.shape, 12)
+    sums.volume[:] = rng.integers(-(2**60), 2**60, sums.volume.shape)
+    integers = sums.volume[0].copy()
+
+    found = alone(completed(integers, scales, sphere, point_group("C1")))
+
+    (volume,), _, _ = decode(sums, scales, sphere)
+    np.testing.assert_array_equal(found.values, hermitian(volume).values)
 
 
 def test_the_order_of_summation_does_not_matter(rng: np.random.Generator) -> None:

@@ -18,16 +18,17 @@ from halfmap.model.orientations import (
     psi_angles_deg,
 )
 from halfmap.model.particles import Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_angles, euler_matrices
 from halfmap.model.sampling import Sampling
 from halfmap.model.schedule_rules import ScheduleRules
 from halfmap.model.sums import FourierSums
 from halfmap.model.symmetry import point_group
 from halfmap.steps.accuracy import LOG_ODDS, ROTATIONS_DEG, Trials, expected_accuracy
+from halfmap.steps.complete_sums import hermitian
 from halfmap.steps.convergence import pose_changes
-from halfmap.steps.maximisation import hermitian, spectra
+from halfmap.steps.maximisation import spectra
 from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.resolution import first_schedule, image_sizes
 
 BOX = 32

@@ -55,6 +55,17 @@ def test_too_many_ranks_for_the_memory_are_replaced_by_threads() -> None:
     assert "Start 4 ranks with --j 5: 60.0 GiB a node, 15 threads at work" in text
 
 
+def test_advice_for_thousands_of_ranks_asks_about_few_plans() -> None:
+    asked: list[Layout] = []
+
+    def counted(ranks: Layout) -> int:
+        asked.append(ranks)
+        return 10**15
+
+    list(advice(layout(2049, 64), counted, DISC, padding=2.0))
+    assert len(asked) < 40  # one less on each node at a time, and some other kinds of plan
+
+
 def test_more_threads_than_cores_are_said_to_wait() -> None:
     (text,) = advice(layout(3, n_threads=16), lambda _: 0, DISC, padding=2.0)
     assert "32 threads would work on the 16 cores" in text
@@ -84,6 +95,11 @@ def test_slurm_is_asked_for_margins() -> None:
         "#SBATCH --time=1:30:00",  # half as long again
         "#SBATCH --tmp=1G",
     ]
+
+
+def test_a_disc_has_room_for_copies_and_for_what_is_left_free() -> None:
+    disc = replace(DISC, scratch=3 * GIB, kept_free=10 * GIB)
+    assert submission(layout(3), GIB, 60.0, disc).tmp_GiB == 13
 
 
 def test_ranks_that_share_sums_have_one_copy_of_each_name() -> None:

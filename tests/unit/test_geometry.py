@@ -15,12 +15,12 @@ from halfmap.model.fourier import pixels_per_shell, shells_2d
 from halfmap.model.geometry import ImageGeometry, geometries
 from halfmap.model.noise import image_spectrum, on_map_grid
 from halfmap.model.optics import Optics
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.steps.accuracy import Accuracy, TrialRules, expected_accuracy, make_trials
 from halfmap.steps.batch import make_batch
 from halfmap.steps.expectation import UnitResult, Workspace, run_unit
 from halfmap.steps.prepare_images import prepare_images
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search import Search
 from halfmap.steps.search_plan import SearchPlan
 from halfmap.steps.slices import coarse_axes, project_classes

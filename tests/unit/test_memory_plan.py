@@ -25,6 +25,14 @@ def test_with_memory_enough_nothing_is_given_up() -> None:
     assert degrees_within(FOUR_RANKS, BOX_512, 1000 * GIB) == Degrees((2, 2))
 
 
+def test_each_rank_holds_the_images_of_one_unit_ahead() -> None:
+    none, some = (
+        n_bytes_of_node(FOUR_RANKS, replace(BOX_512, images=n), Degrees((2, 2))) for n in (0, GIB)
+    )
+
+    assert some - none == 4 * GIB
+
+
 def test_ranks_share_sums_before_anything_takes_longer() -> None:
     enough = n_bytes_of_node(FOUR_RANKS, BOX_512, Degrees((2, 2)))
 

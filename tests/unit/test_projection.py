@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
+from dense_transform import dense_transform
 
 from halfmap.kernels.protocol import Pixels, Volume
 from halfmap.kernels.reference import ReferenceKernels
 from halfmap.model.fourier import transform_2d
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.padded_transform import forward_slabs, inverse_cropped, padded_box
-from halfmap.model.projection import fourier_reference, interpolation_windows
+from halfmap.model.padded_transform import Columns, CroppedInverse, padded_box
+from halfmap.model.projection import interpolation_windows
 from halfmap.model.rotations import euler_matrices
+from halfmap.steps.references import fourier_reference
 
 
 def window_of(box: int) -> np.ndarray:
@@ -100,20 +102,37 @@ def test_the_gridding_window_is_one_at_the_centre_and_falls_with_the_radius() ->
     assert window[8, 4, 5] == pytest.approx(np.sinc(5 / 32) ** 2)  # 3-4-5: radial, not a product
 
 
+def columns_of(whole: np.ndarray) -> Columns:
+    """Give columns of a dense transform: what a kernel does for packed sums."""
+    half_z, half = len(whole) // 2, whole.shape[1] // 2
+
+    def columns(block, phase, out) -> None:
+        out[:] = 0.0
+        for z in range(-half_z, half_z + 1):
+            if half_z == 0 or -len(out) < 2 * z <= len(out):  # Nyquist once
+                part = whole[z + half_z, block[1] + half :, block[0] :]
+                turn = phase[0][z + half_z] * phase[1][block[1] + half :]
+                _, n_y, n_x = out.shape
+                out[z % len(out)] = part[:n_y, :n_x] * turn[:n_y, None]
+
+    return columns
+
+
 @pytest.mark.parametrize("depth", [1, 12])
 @pytest.mark.parametrize("padding", [1.0, 2.0, 1.5])
-def test_transforming_to_the_full_sphere_and_back_gives_the_map(
+def test_transforming_to_all_frequencies_and_back_gives_the_map(
     padding: float, depth: int, rng
 ) -> None:
     box, padded = 12, padded_box(12, padding)
     volume = rng.normal(size=(depth, box, box))
-    half = padded // 2 + 1
-    n_axes, n_z = (2, 1) if depth == 1 else (3, 2 * half + 1)
-    whole = np.zeros((n_z, 2 * half + 1, half + 1), complex)
-    for x, values in forward_slabs(volume, (depth, box), padded, half):
-        whole[:, :, x] = values / padded**n_axes
+    half = padded  # so that the sphere around it has the corners of the transform
+    whole = dense_transform(volume, padded, half) / padded ** (2 if depth == 1 else 3)
 
-    back = inverse_cropped(lambda x: whole[:, :, x], half, (depth, box), padded)
+    way = CroppedInverse(half, (depth, box), padded)
+    lines = np.empty(way.lines_shape, complex)
+    for x in way.blocks:
+        way.fill_lines(columns_of(whole), x, lines)
+    back = np.stack([way.to_plane(plane) for plane in lines])
 
     np.testing.assert_allclose(back, volume, atol=1e-12)
 

@@ -9,7 +9,7 @@ from halfmap.model.exact import decode
 from halfmap.model.fourier import low_pass
 from halfmap.model.particles import Poses
 from halfmap.model.sampling import Sampling
-from halfmap.steps.maximisation import hermitian
+from halfmap.steps.complete_sums import hermitian
 from halfmap.steps.random_start import drawn_poses, insert_as_drawn
 from halfmap.steps.reconstruction import reconstruct
 from halfmap.steps.workspace import Workspace

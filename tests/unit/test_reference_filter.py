@@ -4,7 +4,8 @@ import pytest
 from halfmap.errors import DataError
 from halfmap.io.mrc import check_transform_box, read_half_transform, write_map
 from halfmap.model.interpolation import LINEAR, Interpolation
-from halfmap.model.projection import ReferenceFilter, fourier_reference, interpolation_windows
+from halfmap.model.projection import ReferenceFilter, interpolation_windows
+from halfmap.steps.references import fourier_reference
 
 BOX = 16
 FLAT = pytest.mark.parametrize("depth", [BOX, 1], ids=["map", "picture"])

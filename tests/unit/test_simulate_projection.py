@@ -5,9 +5,9 @@ from scipy.ndimage import map_coordinates
 
 from halfmap.model.fourier import centring_signs, frequencies_2d, inverse_2d, transform_2d
 from halfmap.model.map_extent import map_extent_A
-from halfmap.model.projection import fourier_reference
 from halfmap.model.rotations import euler_matrices
 from halfmap.model.spline_projection import slices, spline_transform
+from halfmap.steps.references import fourier_reference
 
 BOX, SIGMA_PX = 48, 2.0
 AXIS = np.arange(BOX) - BOX // 2

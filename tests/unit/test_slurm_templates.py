@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from halfmap.io.part_folder import part_folder
+
 SLURM = Path(__file__).parents[2] / "slurm"
 PROGRAMS = {
     "activate": 'export PATH="$(dirname "${BASH_SOURCE[0]}"):$PATH"',
     "srun": """
-        case " $* " in *" true ")
-            for dead in $DEAD; do case "$*" in *"--nodelist=$dead "*) exit 1;; esac; done; exit 0;;
-        esac
+        for dead in $DEAD; do case "$*" in *"--nodelist=$dead --overlap"*) exit 1;; esac; done
+        case "$*" in *"--nodelist=${SPOILT%% *} --overlap"*) export "${SPOILT#* }";; esac
         echo "srun $SLURM_JOB_NODELIST $SLURM_TASKS_PER_NODE: $*"
         while ! command -v "$1" > /dev/null; do shift; done; exec "$@" """,
     "mpirun": """
@@ -25,12 +26,14 @@ PROGRAMS = {
     "scontrol": """
         if [ "$1" = requeue ]; then echo "scontrol $*"; kill -TERM 0; sleep 0.5; kill -KILL 0; fi
         printf '%s\\n' $NODES""",
+    "squeue": 'echo "$STATE"',
     "halfmap": """
         echo "halfmap $*"
         [ "$1" = refine ] || exit 0
         read -r act code < <(sed -n 1p acts); sed -i 1d acts
         case $act in
             finish) touch out/run_finished.txt;;
+            part) report_part;;
             hang) touch out/run_finished.txt; exec sleep 60;;
             advance) touch "out/run_it00$(ls out | wc -l)_optimiser.star";;
             wait) trap 'echo checkpoint; exit 75' USR1; touch waiting
@@ -67,6 +70,7 @@ def start(
         "SLURM_TASKS_PER_NODE": "2,3",
         "SLURM_CPUS_PER_TASK": "4",
         "NODES": "n1 n2",
+        "STATE": "RUNNING",
     }
     own = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "HALFMAP_"))}
     return subprocess.Popen(
@@ -120,7 +124,7 @@ def test_every_rank_gets_cores_for_its_threads(project: Path, launcher: str, exp
 def test_a_node_that_does_not_answer_is_left_out(project: Path) -> None:
     _, lines = submit(project, DEAD="n1")
 
-    assert "halfmap.sh: node n1 does not answer and is left out" in lines
+    assert "halfmap.sh: node n1 does not start halfmap and is left out" in lines
     assert any(line.startswith("mpirun n2 3: -n 3 ") for line in lines)
 
 
@@ -128,7 +132,25 @@ def test_without_a_node_that_answers_nothing_is_started(project: Path) -> None:
     code, lines = submit(project, DEAD="n1 n2")
 
     assert code == 1
-    assert lines[-1] == "halfmap.sh: no node answers"
+    assert lines[-1] == "halfmap.sh: no node starts halfmap"
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        pytest.param("TMPDIR=/nowhere", "/nowhere/", id="no room for temporary files"),
+        pytest.param("PATH=/usr/bin:/bin", "halfmap: not found", id="no halfmap"),
+    ],
+)
+def test_a_node_that_cannot_start_halfmap_says_why_and_is_left_out(
+    project: Path, spoilt: str, said: str
+) -> None:
+    _, lines = submit(project, SPOILT=f"n2 {spoilt}")
+
+    told = [line for line in lines if line.startswith("halfmap.sh: n2: ")]
+    assert any(said in line for line in told)
+    assert "halfmap.sh: node n2 does not start halfmap and is left out" in lines
+    assert any(line.startswith("mpirun n1 2: -n 2 ") for line in lines)
 
 
 def test_threads_and_scratch_can_be_chosen(project: Path) -> None:
@@ -219,20 +241,118 @@ def test_whether_a_run_that_was_over_goes_on_is_left_to_halfmap(project: Path) -
 
 @pytest.mark.parametrize("template", ["one_node", "many_nodes", "preemptible"])
 def test_a_warning_makes_a_checkpoint(project: Path, template: str) -> None:
-    job = start(project, template=template, acts="wait 0")
+    code, lines = warned(project, template)
+
+    assert "checkpoint" in lines
+    if template == "preemptible":
+        assert "scontrol requeue 17" in lines
+        assert code == -signal.SIGKILL  # it did not leave with a code of its own
+    else:
+        assert code == 75
+        assert lines[-1].endswith("the same sbatch line goes on from the checkpoint")
+
+
+def test_a_job_that_is_cancelled_is_not_queued_again(project: Path) -> None:
+    code, lines = warned(project, "preemptible", how=signal.SIGTERM, STATE="COMPLETING")
+
+    assert code == 75
+    assert not [line for line in lines if "requeue" in line]
+
+
+def test_a_task_of_an_array_queues_itself_again_and_not_the_array(project: Path) -> None:
+    (project / "runs.txt").write_text("--i in.star\n--o out/run\n", encoding="utf-8")
+    array = {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "2", "HALFMAP_REQUEUE": "yes"}
+
+    _, lines = warned(project, "array", "runs.txt", **array)
+
+    assert "scontrol requeue 17_2" in lines
+
+
+@pytest.mark.parametrize("how", [signal.SIGUSR1, signal.SIGKILL])
+def test_a_job_that_is_queued_again_and_again_without_progress_gives_up(
+    project: Path, how: signal.Signals
+) -> None:
+    parts = project / "out" / "run_parts"
+    parts.mkdir(parents=True)
+
+    def restarted(number: int) -> tuple[int, list[str]]:
+        (parts / f".half1_{number}.part").touch()  # half a file is no progress
+        more = {"SLURM_RESTART_COUNT": str(number), "HALFMAP_ATTEMPTS": "2"}
+        return warned(project, "preemptible", how=how, **more)
+
+    assert restarted(0)[0] == -signal.SIGKILL
+    (parts / "half1_sums.h5").touch()  # the first start has something to show, the others not
+    assert restarted(1)[0] == -signal.SIGKILL
+    code, lines = restarted(2)
+    if how is signal.SIGKILL:  # no time to say so before it was queued once more
+        more = {"SLURM_RESTART_COUNT": "3", "HALFMAP_ATTEMPTS": "2"}
+        code, lines = submit(project, template="preemptible", **more)
+        assert starts(lines) == []
+    assert code == 1
+    assert "too short for any of the work: give the job more (sbatch --time)" in lines[-2]
+    assert lines[-1] == "halfmap.sh: 2 attempts without progress: given up"
+    assert not (project / "out" / "run_starts.txt").exists()
+
+
+@pytest.mark.parametrize(("whose", "n_starts"), [("out/run", 3), ("other/run", 2)])
+def test_parts_elsewhere_are_progress_if_they_are_of_this_run(
+    project: Path, whose: str, n_starts: int
+) -> None:
+    parts = part_folder(project / whose, project / "fast")
+    parts.mkdir(parents=True)
+    (project / ".venv/bin/report_part").write_text(
+        f"#!/bin/sh\n[ -e '{parts}/half1_sums.h5' ] || touch '{parts}/half1_sums.h5'\n",
+        encoding="utf-8",
+    )
+    (project / ".venv/bin/report_part").chmod(0o755)
+    words = (*WORDS, "--checkpoint_dir", "fast")
+
+    _, lines = submit(project, *words, acts="part 1, die 1, die 1", HALFMAP_ATTEMPTS="2")
+
+    assert len(starts(lines)) == n_starts
+
+
+def test_a_job_that_is_submitted_anew_counts_anew(project: Path) -> None:
+    for _ in range(2):
+        assert warned(project, "preemptible", HALFMAP_ATTEMPTS="2")[0] == -signal.SIGKILL
+    more = {"SLURM_RESTART_COUNT": "1", "HALFMAP_ATTEMPTS": "2"}
+    assert submit(project, template="preemptible", **more)[0] == 0
+    assert not (project / "out" / "run_starts.txt").exists()
+
+
+def test_a_warning_before_the_ranks_are_started_starts_none(project: Path) -> None:
+    (project / ".venv" / "bin" / "srun").write_text(
+        '#!/bin/sh\nkill -USR1 "$(cat job)"\n', encoding="utf-8"
+    )
+    (project / "slurm").unlink()
+    (project / "slurm").mkdir()
+    text = (SLURM / "halfmap.sh").read_text(encoding="utf-8")
+    (project / "slurm" / "halfmap.sh").write_text(f"echo $$ > job\n{text}", encoding="utf-8")
+
+    code, lines = submit(project)
+
+    assert (code, starts(lines)) == (75, [])
+
+
+def warned(
+    project: Path,
+    template: str,
+    *words: str,
+    how: signal.Signals = signal.SIGUSR1,
+    **more: str,
+) -> tuple[int, list[str]]:
+    """Send a signal to a job when its ranks wait; return exit code and lines.
+
+    SIGKILL ends all that the job runs.
+    """
+    (project / "waiting").unlink(missing_ok=True)
+    job = start(project, *words, template=template, acts="wait 0", **more)
     end = time.monotonic() + 20
     while not (project / "waiting").exists() and time.monotonic() < end:
         time.sleep(0.01)
-    job.send_signal(signal.SIGUSR1)
+    (os.killpg if how is signal.SIGKILL else os.kill)(job.pid, how)
     said, _ = job.communicate(timeout=20)
-
-    assert "checkpoint" in said.splitlines()
-    if template == "preemptible":
-        assert "scontrol requeue 17" in said
-        assert job.returncode == -signal.SIGKILL  # it did not leave with a code of its own
-    else:
-        assert job.returncode == 75
-        assert said.splitlines()[-1].endswith("the same sbatch line goes on from the checkpoint")
+    return job.returncode, said.splitlines()
 
 
 # --- arrays

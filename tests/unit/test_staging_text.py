@@ -7,7 +7,7 @@ from halfmap.engine.telling.staging_text import (
     problem_lines,
     staging_lines,
 )
-from halfmap.io.scratch_copying import Tally
+from halfmap.io.scratch.copying import Tally
 
 WHOLE = Tally(n_wanted=2000, n_there=2000, bytes_there=3 * 10**9, bytes_wanted=3 * 10**9)
 PART = Tally(2000, 500, bytes_there=10**9, bytes_wanted=3 * 10**9, full=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from halfmap.engine.keeping import flushing
 from halfmap.engine.keeping.flushing import Flushing, Place, stacked
 from halfmap.engine.keeping.stored_parts import StoredPart, Wanted, disjoint, find_stored
 from halfmap.engine.summing import HalfSums
@@ -50,21 +51,27 @@ def result_of(number: int) -> UnitResult:
 class Worker:
     """A rank that sums and flushes; a unit adds its number to every sum."""
 
-    def __init__(self, folder: Path, writer: str, key: PartKey = KEY) -> None:
+    def __init__(
+        self, folder: Path, writer: str, key: PartKey = KEY, interval_s: float = 0.0
+    ) -> None:
         memory = NodeArrays(MPI.COMM_SELF)
         shared = SharedSums(WANTED.shapes[0], len(UNITS), memory, 0)
         self.held = HalfSums(shared, scales=None)  # type: ignore[arg-type]
-        place = Place(folder, writer, interval_s=0.0)
+        place = Place(folder, writer, interval_s)
         self.flushing = Flushing(place, {0: self.held}, {0: key})
 
     def flush(self, *numbers: int) -> None:
         """Compute some units, then flush."""
+        self.compute(*numbers)
+        self.flushing.flush()
+
+    def compute(self, *numbers: int) -> None:
+        """Compute some units."""
         for number in numbers:
             with self.held.shared.adding(number):
                 for array in self.held.sums.arrays():
                     array += number
                 self.held.computed.append((UNITS[number], result_of(number)))
-        self.flushing.flush()
 
 
 @pytest.fixture
@@ -117,6 +124,43 @@ def test_nothing_new_is_not_written_again(folder: Path) -> None:
     worker.flush()
 
     assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "worked_s", "flush_s", "expected"),
+    [
+        pytest.param(600.0, 61.0, 3.0, {0, 3}, id="worth it"),
+        pytest.param(600.0, 59.0, 0.1, {0}, id="little was done since the last flush"),
+        pytest.param(600.0, 61.0, 3.1, {0}, id="more than 5 % of the work"),
+        pytest.param(0.0, 61.0, 0.1, {0}, id="not wanted"),
+    ],
+)
+def test_the_end_of_an_expectation_is_kept_if_that_is_worth_more_than_it_costs(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interval_s: float,
+    worked_s: float,
+    flush_s: float,
+    expected: set[int],
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(flushing, "_seconds_per_byte", [0.0])
+    monkeypatch.setattr(flushing.time, "monotonic", lambda: now[0])
+    worker = Worker(folder, "a_rank001", interval_s=interval_s)
+    written = flushing._write
+
+    def slow(*how: Any) -> tuple[int, ...]:
+        now[0] += flush_s
+        return written(*how)
+
+    monkeypatch.setattr(flushing, "_write", slow)
+    worker.flush(0)
+    worker.compute(3)
+    now[0] += worked_s
+
+    worker.flushing.flush_at_end()
+
+    assert found(folder) == (expected, [])
 
 
 def test_if_the_last_is_damaged_the_one_before_is_taken(folder: Path) -> None:

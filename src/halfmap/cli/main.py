@@ -59,6 +59,11 @@ def launcher_rank(environment: Mapping[str, str]) -> int:
     return int(_first_number(environment, RANK_VARIABLES) or 0)
 
 
+def launcher_rank_on_node(environment: Mapping[str, str]) -> int:
+    """Return the number of this process among those of its node, 0 when there is none."""
+    return int(_first_number(environment, LOCAL_RANK_VARIABLES) or 0)
+
+
 def _first_number(environment: Mapping[str, str], names: Sequence[str]) -> str | None:
     return next((environment[n] for n in names if environment.get(n, "").isdigit()), None)
 

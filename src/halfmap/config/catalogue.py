@@ -54,8 +54,6 @@ class Catalogue:
 
     command: str
     """``refine``, for messages."""
-    peer: str
-    """Whose spellings they are."""
     groups: tuple[type[OptionGroup], ...]
     """In the order in which help and documentation show them."""
 

@@ -111,7 +111,7 @@ class RefineOptions(
         return self.external_reconstruct or self.prior_plug_in != ""
 
 
-REFINE = Catalogue("refine", "RELION", GROUPS)
+REFINE = Catalogue("refine", GROUPS)
 
 
 def declarations() -> tuple[Declaration, ...]:

@@ -81,6 +81,18 @@ class Own(OptionGroup):
             "with numbers above 65,504 stays as it is, and is not copied.",
         ),
     ] = False
+    scratch_crop_A: Annotated[
+        float,
+        Range(0.0),
+        Option(
+            "scratch_crop_A",
+            IMPLEMENTED,
+            "Resolution (Å) up to which copies of the images hold detail (--scratch_dir, "
+            "--preread_images): they are cut in Fourier space, and smaller. Iterations that see no "
+            "finer detail take images without it, wherever they are read; others read whole images "
+            "from the stacks. 0 cuts nothing (docs/scratch.md).",
+        ),
+    ] = 0.0
     prior_plug_in: Annotated[
         str,
         Option(

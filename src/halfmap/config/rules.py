@@ -120,6 +120,11 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "--sigma_ang: found with --sigma_rot, --sigma_tilt or --sigma_psi, expected either one "
         "width for all three angles or one for each. Leave one of them out",
     ),
+    (
+        lambda o: o.scratch_crop_A > 0.0 and o.normalise,
+        "--scratch_crop_A: found with --normalise, expected normalised stacks: the deviation of "
+        "an image that is cut is another. Leave one of them out, or have the stacks normalised",
+    ),
 )
 
 NOTICES: tuple[Rule, ...] = (

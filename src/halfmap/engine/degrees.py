@@ -76,7 +76,9 @@ def stretched(job: Job, schedule: Schedule) -> Stretch:
 def volumes_at(job: Job, schedule: Schedule) -> Volumes:
     """Return how large the volumes are in an iteration."""
     sphere = PaddedSphere(schedule.current_size // 2, job.padding, schedule.sampling.flat)
-    return Volumes(sphere, job.box, job.options.n_classes, _slices(job, schedule))
+    images = job.largest_unit_bytes * (2 if job.inserts_others(schedule) else 1)
+    slices, symmetric = _slices(job, schedule), len(job.group.right) > 0
+    return Volumes(sphere, job.box, job.options.n_classes, slices, images, symmetric)
 
 
 def _slices(job: Job, schedule: Schedule) -> int:

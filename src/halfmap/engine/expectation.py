@@ -17,7 +17,7 @@ from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import all_or_none
-from halfmap.parallel.leases import Accept, LocalDesk, RemoteDesk, lead, work
+from halfmap.parallel.leases import Accept, Desk, LocalDesk, RemoteDesk, lead, work
 from halfmap.parallel.node_sums import SharedSums
 from halfmap.parallel.units import LeaseBook, Unit, renumbered
 from halfmap.steps.expectation import UnitResult, run_unit
@@ -108,7 +108,7 @@ def expectation(
         sums={half: held.shared for half, held in summing.halves.items()},
         scales={half: held.scales for half, held in summing.halves.items()},
         results=results,
-        busy_seconds=summing.busy_seconds,
+        busy_seconds=summing.busy_seconds + summing.ahead.seconds,
         kept=kept,
     )
 
@@ -129,14 +129,18 @@ def _lease(job: Job, units: tuple[Unit, ...], summing: Summing, accept: Accept) 
         with effort():
             return summing.compute(units[unit.number])
 
+    def announce(unit: Unit) -> None:
+        summing.ahead.announce(units[unit.number])
+
     def unless_stopped(unit: Unit, result: UnitResult) -> None:
         check_signals()
         accept(unit, result)
 
-    if ranks.world.size == 1:
-        desk = LocalDesk(LeaseBook(numbered), ranks.served[0], accept)
-        work(desk, compute, 0, n_threads)
-    elif ranks.leads:
+    if ranks.leads and ranks.world.size > 1:
         lead(LeaseBook(numbered), ranks, unless_stopped)
-    else:
-        work(RemoteDesk(numbered, ranks.world), compute, ranks.world.rank, n_threads)
+        return
+    desk: Desk = RemoteDesk(numbered, ranks.world)
+    if ranks.leads:
+        desk = LocalDesk(LeaseBook(numbered), ranks.served[0], accept)
+    with summing.ahead.running():
+        work(desk, compute, ranks.world.rank, n_threads, announce)

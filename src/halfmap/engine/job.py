@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.config.options import RefineOptions
@@ -52,6 +52,8 @@ class Job:
     table: ParticleTable | None
     """The input table, to be written again; on the leader only."""
     source: ImageSource
+    cut_size: int
+    """Up to this window of the map (px) images are read cut; 0 if never."""
     inserted_source: ImageSource | None
     """Of the other images of the last iteration, if there are any."""
     staging: Staging
@@ -172,15 +174,26 @@ class Job:
             reference_without_ctf=self.reference_has_ctf(iteration),
         )
 
+    def inserts_others(self, schedule: Schedule) -> bool:
+        """Whether other images than the compared ones make the map: in the last iteration."""
+        return schedule.converged and self.inserted_source is not None
+
     def reference_has_ctf(self, iteration: int) -> bool:
         """Whether the reference was not corrected: only the starting map, and only if told so."""
         return self.options.reference_not_ctf_corrected and iteration == 1
 
     def read_images(
-        self, rows: Int[Array, " image"], settings: ImageSettings
+        self, rows: Int[Array, " image"], settings: ImageSettings, size: int | None
     ) -> Float32[Array, "image y x"]:
-        """Read some particles of one geometry, repaired if that was asked for."""
-        return self._read(self.source, self.particles, rows, settings)
+        """Read some particles of one geometry, repaired if that was asked for.
+
+        Parameters
+        ----------
+        size
+            Window of the map in which they are needed, px: finer detail may be absent. None: all.
+        """
+        cut = size is not None and size <= self.cut_size
+        return self._read(self.source, self.particles, rows, (settings, cut))
 
     def read_pairs(
         self, rows: Int[Array, " image"], settings: ImageSettings
@@ -188,17 +201,18 @@ class Job:
         """Read what is compared and, beside it, what is inserted in the last iteration."""
         assert self.inserted_source is not None
         assert self.particles.inserted is not None
-        others = self._read(self.inserted_source, self.particles.inserted, rows, settings)
-        return np.stack([self.read_images(rows, settings), others], axis=1)
+        others = self._read(self.inserted_source, self.particles.inserted, rows, (settings, False))
+        return np.stack([self.read_images(rows, settings, None), others], axis=1)
 
     def _read(
         self,
         source: ImageSource,
         places: Particles | ImagePlaces,
         rows: Int[Array, " image"],
-        settings: ImageSettings,
+        how: tuple[ImageSettings, bool],
     ) -> Float32[Array, "image y x"]:
-        images = source.read(places.stack[rows], places.slice[rows], settings.box)
+        settings, cut = how
+        images = source.read(places.stack[rows], places.slice[rows], settings.box, cut=cut)
         return normalised(images, settings.mask_radius_px) if self.options.normalise else images
 
     def by_geometry(
@@ -207,6 +221,11 @@ class Job:
         """Divide rows of the particle table by geometry, keeping their order."""
         geometry = self.geometry[self.particles.optics_group[rows]]
         return [(rows[geometry == g], self.images[g]) for g in np.unique(geometry)]
+
+    @cached_property
+    def largest_unit_bytes(self) -> int:
+        """Bytes of the images of the largest unit."""
+        return max(4 * len(u.rows) * self.images[u.geometry].box ** 2 for u in self.units)
 
     @cached_property
     def data_digest(self) -> str:
@@ -226,6 +245,13 @@ class Job:
     def ctf_power(self) -> Float[Array, " shell"]:
         """Mean CTF² of premultiplied images in each shell; ones if there are none."""
         return mean_ctf_power(self.particles, self.images, self.geometry)
+
+    def measures_noise_at(self, schedule: Schedule) -> Bool[Array, "optics shell"]:
+        """Tell in which shells images hold their noise: where they are read cut, not in all."""
+        whole = np.array([self.source.form.box(g.box) == g.box for g in self.optics])
+        seen = np.arange(self.box // 2 + 1) <= self.cut_size // 2
+        is_cut = schedule.current_size <= self.cut_size
+        return np.asarray(whole[:, None] | seen | (not is_cut))
 
     @cached_property
     def noise_pixels(self) -> Int[Array, "optics shell"]:

@@ -7,10 +7,11 @@ from halfmap.engine.helping.priors import Priors
 from halfmap.engine.job import Job
 from halfmap.engine.quarantine import Quarantine
 from halfmap.engine.staging import Sourced, Staging, place_of
+from halfmap.engine.starting.image_cuts import cuts_of
 from halfmap.engine.starting.inputs import Inputs
 from halfmap.engine.starting.map_masks import MapMasks
 from halfmap.engine.telling.console import Console
-from halfmap.io.image_form import AS_STORED, HALF_PRECISION
+from halfmap.io.image_form import ImageForm
 from halfmap.io.particle_table import ParticleTable
 from halfmap.io.stacks import ImageSource
 from halfmap.kernels.registry import make_kernels
@@ -63,7 +64,8 @@ def make_job(
     elif masks.solvent is None and options.flatten_solvent:
         sphere = solvent_mask(optics.box, optics.pixel_size_A, diameter_A, edge, flat=inputs.flat)
         masks = replace(masks, solvent=sphere)
-    sourced = _sources(options, particles, ranks)
+    size, cuts = cuts_of(options, found)
+    sourced = _sources(options, particles, ranks, ImageForm(options.scratch_float16, cuts))
     return Job(
         options=options,
         command=command,
@@ -73,6 +75,7 @@ def make_job(
         particles=particles,
         table=table,
         source=sourced[0].source,
+        cut_size=size,
         inserted_source=sourced[1].source if particles.inserted is not None else None,
         staging=Staging(place_of(options), ranks.world, console, sourced),
         images=images,
@@ -92,14 +95,15 @@ def make_job(
     )
 
 
-def _sources(options: RefineOptions, particles: Particles, ranks: Ranks) -> list[Sourced]:
+def _sources(
+    options: RefineOptions, particles: Particles, ranks: Ranks, form: ImageForm
+) -> list[Sourced]:
     """Return what images are read from: those that are compared, then those inserted in the end."""
-    form = HALF_PRECISION if options.scratch_float16 else AS_STORED
     turn = NodeTurn(ranks.world) if options.no_parallel_disc_io else None
-    places = [particles, particles.inserted]
+    places = [(particles, form), (particles.inserted, form.whole)]
     return [
-        Sourced(ImageSource(own.stacks, form=form, turn=turn), own.stack, own.slice)
-        for own in places
+        Sourced(ImageSource(own.stacks, form=own_form, turn=turn), own.stack, own.slice)
+        for own, own_form in places
         if own is not None
     ]
 

@@ -1,26 +1,28 @@
 """The maximisation step of all ranks: sums become maps; the halves meet in the FSC."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import scipy.fft
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
+from halfmap.engine.crew import Crew, crew_of, together
 from halfmap.engine.expectation import Found
 from halfmap.engine.job import Job
 from halfmap.engine.meeting import meet_halves
 from halfmap.engine.model_sharing import from_roots, maps_at_root
-from halfmap.engine.reduction import reduced
 from halfmap.engine.solving import Solved, Summed, solve
-from halfmap.model.exact import decode
+from halfmap.model.exact import SumScales, decode_totals
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
 from halfmap.model.particle_totals import ParticleTotals
 from halfmap.model.schedule import Schedule
-from halfmap.parallel.collectives import all_or_none, share
+from halfmap.model.sums import ExpectationSums, FourierSums
+from halfmap.parallel.collectives import share
 from halfmap.parallel.halves import LEADER, Team
-from halfmap.steps.maximisation import hermitian, symmetrise
+from halfmap.steps.complete_sums import completed
+from halfmap.steps.phases import Phases
 from halfmap.steps.statistics_update import (
     HalfMaps,
     HalfStatistics,
@@ -46,17 +48,23 @@ class Maximised:
 
 
 def maximisation(
-    job: Job, schedule: Schedule, models: Mapping[int, HalfModel], found: Found
+    job: Job,
+    schedule: Schedule,
+    models: Mapping[int, HalfModel],
+    found: Found,
+    totals: Mapping[int, ExpectationSums],
 ) -> Maximised:
-    """Reduce, compare the halves, reconstruct, and hand the new models to the teams. Collective."""
-    ranks, totals = job.ranks, share(_totals(job, found), job.ranks.world, LEADER)
+    """Compare the halves, reconstruct, and hand the new models to the teams. Collective.
+
+    Parameters
+    ----------
+    totals
+        The sums of `halfmap.engine.reduction.reduced`; their memory is used up.
+    """
+    ranks, statistics = job.ranks, share(_totals(job, found), job.ranks.world, LEADER)
     with scipy.fft.set_workers(job.options.n_threads):
-        met = meet_halves(job, schedule, sum_up(job, schedule, found))
-        with all_or_none(ranks.world, "making the maps", asleep=job.options.has_helper):
-            solved = {
-                half: solve(job, schedule, models[half], summed, met.fsc)
-                for half, summed in met.sums.items()
-            }
+        met = meet_halves(job, schedule, sum_up(job, schedule, found, totals))
+        solved = solve(job, schedule, models, met.sums, met.fsc)
     halves = range(1 if schedule.converged else ranks.n_halves)
     new, unmasked = {}, {}
     for half in halves:
@@ -67,7 +75,11 @@ def maximisation(
             if made is not None:
                 sums = met.sums[half]
                 found_here = HalfStatistics(
-                    sums.noise, job.noise_pixels, sums.directions, totals[half]
+                    sums.noise,
+                    job.noise_pixels,
+                    sums.directions,
+                    statistics[half],
+                    job.measures_noise_at(schedule),
                 )
                 new[half] = _updated(job, schedule, old, found_here, made)
             if plain is not None:
@@ -82,22 +94,34 @@ def _totals(job: Job, found: Found) -> tuple[ParticleTotals, ...] | None:
     return tuple(found.results.totals(job.particles, h) for h in range(job.ranks.n_halves))
 
 
-def sum_up(job: Job, schedule: Schedule, found: Found) -> dict[int, Summed]:
-    """Sum over the ranks of each half; the result is on those that make its maps."""
+def sum_up(
+    job: Job, schedule: Schedule, found: Found, totals: Mapping[int, ExpectationSums]
+) -> dict[int, Summed]:
+    """Turn totals into floating point, on the ranks that make the maps. Collective."""
     sphere = PaddedSphere(schedule.current_size // 2, job.padding, schedule.sampling.flat)
+    crews = {}
+    for half in job.ranks.teams:
+        crew = crew_of(job.ranks, half, found.sums[half], job.options.n_classes)
+        if crew is not None:
+            crews[half] = crew
+    fourier = together(
+        job, {h: (c, _completed(job, found.scales[h], sphere, c)) for h, c in crews.items()}
+    )
     summed = {}
-    for half, total in reduced(job, found).items():
-        team = job.ranks.teams[half]
-        mine = team.classes(len(total.volume))
-        if mine:
-            own = replace(total, volume=total.volume[mine.start :: mine.step])
-            fourier, noise, directions = decode(own, found.scales[half], sphere)
-            complete = {
-                k: symmetrise(hermitian(sums), job.group, job.options.n_threads)
-                for k, sums in zip(mine, fourier, strict=True)
-            }
-            summed[half] = Summed(half, complete, noise, directions)
+    for half, crew in crews.items():
+        noise, directions = decode_totals(totals[half], found.scales[half])
+        summed[half] = Summed(half, crew, fourier[half], noise, directions)
     return summed
+
+
+def _completed(
+    job: Job, scales: SumScales, sphere: PaddedSphere, crew: Crew
+) -> Phases[dict[int, FourierSums]]:
+    """Complete the sums of each class of a crew."""
+    made = {}
+    for k, volume in crew.volumes.items():
+        made[k] = yield from completed(volume, scales, sphere, job.group, crew.empty)
+    return made
 
 
 def _collected(team: Team, old: HalfModel, solved: Solved) -> HalfMaps | None:

@@ -9,14 +9,16 @@ from jaxtyping import Float32
 from mpi4py import MPI
 from numpy import ndarray as Array
 
+from halfmap.engine.crew import Crew, on_node
 from halfmap.engine.degrees import Stretch
 from halfmap.engine.job import Job
 from halfmap.model.half_model import HalfModel
-from halfmap.model.projection import fourier_reference, reference_sphere
+from halfmap.model.projection import reference_sphere
 from halfmap.model.reference import FourierReference
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import hand_over, share, wait_for_all
 from halfmap.parallel.node_memory import NodeArrays
+from halfmap.steps.references import Transform, transformed
 from halfmap.steps.search import Search, make_search
 from halfmap.steps.search_plan import SearchPlan, SearchRules
 from halfmap.steps.slices import coarse_shape, fill_coarse_slices
@@ -61,10 +63,14 @@ class HalfTransforms:
         n_classes = job.options.n_classes
         self._arrays = [memory.empty(sphere.shape, np.complex64)[0] for _ in range(n_classes)]
         self._are_there = True
-        made, node = self._made(), memory.node
+        node = memory.node
+        alone = node.size == 1 or not memory.shares(self._arrays[0])
+        self._n_crews = node.size if alone else min(n_classes, node.size)
+        self._crew = Crew.of(node, self._n_crews)
+        made = self._made()
         frames = {k: replace(own, values=np.empty((0, 0, 0), np.complex64)) for k, own in made}
         self.references = tuple(
-            replace(share(frames.get(k), node, k % node.size), values=values)
+            replace(share(frames.get(k), node, k % self._n_crews), values=values)
             for k, values in enumerate(self._arrays)
         )
 
@@ -80,13 +86,17 @@ class HalfTransforms:
         self._are_there = False
 
     def _made(self) -> list[tuple[int, FourierReference]]:
-        """Fill the arrays, each on one rank, which returns it."""
-        job, node = self._job, self._memory.node
-        volumes = _dealt(job, self._model, node)
-        how = self._size, job.options.padding, job.interpolation, job.shown
-        made = [(k, fourier_reference(v, *how, self._arrays[k])) for k, v in volumes.items()]
+        """Fill the arrays; each class is made by some ranks, which return it."""
+        job, node, shape = self._job, self._memory.node, self._model.maps.shape[1:]
+        crew, made = self._crew, []
+        volumes = _dealt(job, self._model, node, self._n_crews)
+        how = Transform(self._size, job.options.padding, job.interpolation, job.shown)
+        for k in range(node.rank % self._n_crews, len(self._arrays), self._n_crews):
+            volume = NodeArrays(crew.comm).share(volumes.get(k), shape, np.float32)
+            phases = transformed(volume, how, self._arrays[k], crew.empty)
+            made.append((k, on_node(job, crew, phases, "transforming maps")))
         for k, values in enumerate(self._arrays):
-            self._memory.complete(values, k % node.size)
+            self._memory.complete(values, k % self._n_crews)
         return made
 
 
@@ -121,11 +131,13 @@ def projected(
         yield made
 
 
-def _dealt(job: Job, model: HalfModel, node: MPI.Intracomm) -> dict[int, Float32[Array, "z y x"]]:
+def _dealt(
+    job: Job, model: HalfModel, node: MPI.Intracomm, n_crews: int
+) -> dict[int, Float32[Array, "z y x"]]:
     """Deal out the maps of a half, which the first rank of the node holds. Collective."""
     volumes = {}
     for k in range(job.options.n_classes):
-        maker = k % node.size
+        maker = k % n_crews
         if node.rank in (0, maker):
             held = node.rank == 0
             volume = model.maps[k] if held else np.empty(model.maps.shape[1:], np.float32)
@@ -182,7 +194,7 @@ def sliced(
 
 def _rules(job: Job, schedule: Schedule) -> SearchRules:
     """Return the rules of an iteration; in the last one other images may make the map."""
-    others = schedule.converged and job.inserted_source is not None
+    others = job.inserts_others(schedule)
     return replace(job.search_rules_at(schedule.iteration), inserts_others=others)
 
 

@@ -14,11 +14,13 @@ from halfmap.engine.job import Job
 from halfmap.engine.maximisation import maximisation
 from halfmap.engine.node_search import Searches, projected, searches
 from halfmap.engine.process_memory import give_back
+from halfmap.engine.reduction import reduced
 from halfmap.engine.results import write_iteration
 from halfmap.engine.schedule import begin, conclude, is_finished, update_sampling
 from halfmap.engine.state import State
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.engine.telling.progress import report_iteration
+from halfmap.engine.telling.staging_text import beyond_cut_text
 from halfmap.model.half_model import HalfModel
 from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import wait_for_all
@@ -57,8 +59,10 @@ def iterated(job: Job, state: State) -> State:
         found = expectation(job, state.poses, search, schedule, watch)
     with watch.phase("waiting"):
         wait_for_all(job.ranks.world)
+    with watch.phase("reduction"):
+        totals = reduced(job, found)
     with watch.phase("maximisation"):
-        made = maximisation(job, schedule, models, found)
+        made = maximisation(job, schedule, models, found, totals)
         state = conclude(job, schedule, state.poses, found, made)
     with watch.phase("writing"):
         write_iteration(job, state, made)
@@ -79,6 +83,11 @@ def prepared(
             stretch = stretched(job, schedule)
             if stretch.text:
                 job.console.notice(stretch.text)
+            grown = beyond_cut_text(
+                job.options.scratch_crop_A, job.cut_size, state.schedule, schedule
+            )
+            if grown:
+                job.console.notice(grown)
             size = schedule.current_size
             transforms = stack.enter_context(projected(job, state.models, size, stretch))
             references = {half: own.references for half, own in transforms.items()}

@@ -3,14 +3,14 @@
 Runs on the ranks that make maps of the half, which hold nothing of the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
+from halfmap.engine.crew import Crew, together
 from halfmap.engine.finishing import finished, flattening_steps, shaping_steps
 from halfmap.engine.helping.external import Reconstructed, externally_reconstructed
 from halfmap.engine.job import Job
@@ -19,17 +19,21 @@ from halfmap.model.half_model import HalfModel
 from halfmap.model.prior_input import PriorInput
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import FourierSums
-from halfmap.steps.maximisation import Spectra, spectra
-from halfmap.steps.reconstruction import reconstruct
+from halfmap.parallel.collectives import all_or_none
+from halfmap.steps.maximisation import KnownSignal, Spectra, estimated_spectra
+from halfmap.steps.phases import Phases
+from halfmap.steps.reconstruction import Prior, reconstruction
 
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """The sums of a whole half-set in floating point: on its root, or of a class on its maker."""
+    """The sums of a whole half-set in floating point, on the ranks that make its maps."""
 
     half: int
+    crew: Crew
+    """These ranks."""
     fourier: dict[int, FourierSums]
-    """Of the classes that this rank reconstructs; complete and symmetrised."""
+    """Of the classes that they reconstruct; complete and symmetrised. They share them."""
     noise: Float[Array, "optics shell"]
     """On the root."""
     directions: Float[Array, "class direction"]
@@ -37,40 +41,88 @@ class Summed:
 
 
 Known = tuple[Spectra, Float[Array, " shell"]]
-"""What is known of a class before its map is made: its spectra, and the FSC."""
+"""What is known of a class besides its map: its spectra, and the FSC."""
 Solved = dict[int, Reconstructed]
 """The classes that this rank makes."""
+Volume = Float32[Array, "z y x"]
 
 
 def solve(
     job: Job,
     schedule: Schedule,
+    models: Mapping[int, HalfModel],
+    sums: Mapping[int, Summed],
+    fsc: Float[Array, " shell"] | None,
+) -> dict[int, Solved]:
+    """Estimate the spectra of each class and make its map, by half. Collective over the world."""
+    made = together(
+        job,
+        {h: (s.crew, _maps(job, schedule, models[h], s, fsc)) for h, s in sums.items()},
+    )
+    with all_or_none(job.ranks.world, "making the maps", asleep=job.options.has_helper):
+        return {
+            half: {
+                k: _shaped(job, schedule, (sums[half], k), own, fsc)
+                for k, own in of_class.items()
+                if k in job.ranks.teams[half].classes(job.options.n_classes)
+            }
+            for half, of_class in made.items()
+        }
+
+
+def _maps(
+    job: Job,
+    schedule: Schedule,
     old: HalfModel,
     summed: Summed,
     fsc: Float[Array, " shell"] | None,
-) -> Solved:
-    """Estimate the spectra of this rank's classes and reconstruct their maps."""
-    shown = np.zeros(job.box // 2 + 1) if fsc is None else fsc
-    weight = job.options.data_weight
+) -> Phases[dict[int, tuple[Spectra, Volume | None]]]:
+    """Make the maps of a crew's classes; None where another program does, or nothing is there."""
+    weight, empty = job.options.data_weight, summed.crew.empty
     # A spectrum from a file is what the user says it is; with an FSC there is no such prior.
     given = fsc is not None or job.of_map.tau2 is not None
     share = np.ones(job.box // 2 + 1) if given else job.ctf_power
-    reconstructed = _reconstructor(job, schedule, summed.half)
-    solved = {}
+    made = {}
     for k, sums in summed.fourier.items():
-        power = old.signal_variance[k]
-        estimate = spectra(sums, job.box, power, weight, fsc, joined=schedule.converged)
-        estimate = replace(estimate, data_vs_prior=estimate.data_vs_prior * share)
-        if sums.values[:, 2].any():
-            made = reconstructed(k, sums, (estimate, shown))
-            shaped = finished(made.volume, shaping_steps(job, schedule))
-            volume = finished(shaped, flattening_steps(job, schedule))
-            shown_spectra = _as_filtered(job, schedule, made.spectra)
-            solved[k] = made._replace(volume=volume, unmasked=shaped, spectra=shown_spectra)
-        else:  # no particle was here: the class stays, and stays empty
-            volume = np.zeros(old.maps.shape[1:], np.float32)
-            solved[k] = Reconstructed(volume, estimate, shown, volume)
-    return solved
+        known = KnownSignal(old.signal_variance[k], weight, fsc, joined=schedule.converged)
+        found = yield from estimated_spectra(sums, job.box, known, empty)
+        estimate = replace(found, data_vs_prior=found.data_vs_prior * share)
+        volume = None
+        if estimate.map_variance.any() and not job.options.external_reconstruct:
+            prior = Prior(estimate.signal_variance, weight)
+            volume = yield from reconstruction(sums, job.box, prior, job.inversion, empty)
+        made[k] = estimate, volume
+    return made
+
+
+def _shaped(
+    job: Job,
+    schedule: Schedule,
+    own: tuple[Summed, int],
+    made: tuple[Spectra, Volume | None],
+    fsc: Float[Array, " shell"] | None,
+) -> Reconstructed:
+    """Finish the map of a class that this rank makes."""
+    (summed, k), (estimate, volume) = own, made
+    known = estimate, np.zeros(job.box // 2 + 1) if fsc is None else fsc
+    if not estimate.map_variance.any():  # no particle was here: the class stays, and stays empty
+        depth = 1 if schedule.sampling.flat else job.box
+        nothing = np.zeros((depth, job.box, job.box), np.float32)
+        return Reconstructed(nothing, *known, nothing)
+    is_half = job.ranks.n_halves == 2 and not schedule.converged
+    if volume is None:
+        half = summed.half if is_half else None
+        found = externally_reconstructed(job, schedule, half, k, summed.fourier[k], known)
+    else:
+        found = Reconstructed(volume, *known)
+        if job.priors.wanted and not schedule.converged:  # the last map is of both halves
+            found = _with_plug_in(job, schedule, (summed.half + 1 if is_half else 0, k), found)
+    shaped = finished(found.volume, shaping_steps(job, schedule))
+    return found._replace(
+        volume=finished(shaped, flattening_steps(job, schedule)),
+        unmasked=shaped,
+        spectra=_as_filtered(job, schedule, found.spectra),
+    )
 
 
 def _as_filtered(job: Job, schedule: Schedule, found: Spectra) -> Spectra:
@@ -87,31 +139,17 @@ def _as_filtered(job: Job, schedule: Schedule, found: Spectra) -> Spectra:
     )
 
 
-def _reconstructor(
-    job: Job, schedule: Schedule, half: int
-) -> Callable[[int, FourierSums, Known], Reconstructed]:
-    """Return what makes the map of a class from its sums: we, another program, or a plug-in."""
-    is_half = job.ranks.n_halves == 2 and not schedule.converged
-    if job.options.external_reconstruct:
-        return partial(externally_reconstructed, job, schedule, half if is_half else None)
-    if job.priors.wanted and not schedule.converged:  # the last map is of both halves
-        return partial(_with_plug_in, job, schedule, half + 1 if is_half else 0)
-    return partial(_reconstructed, job)
-
-
-def _reconstructed(job: Job, k: int, sums: FourierSums, known: Known) -> Reconstructed:
-    del k  # all classes are made alike
-    estimate, fsc = known
-    weight = job.options.data_weight
-    volume = reconstruct(sums, job.box, estimate.signal_variance, weight, job.inversion)
-    return Reconstructed(volume, estimate, fsc)
-
-
 def _with_plug_in(
-    job: Job, schedule: Schedule, half: int, k: int, sums: FourierSums, known: Known
+    job: Job, schedule: Schedule, place: tuple[int, int], made: Reconstructed
 ) -> Reconstructed:
-    """Let the plug-in regularise the ordinary map; ``half`` is 1 or 2, 0 without halves."""
-    made = _reconstructed(job, k, sums, known)
+    """Let the plug-in regularise the ordinary map.
+
+    Parameters
+    ----------
+    place
+        Half, 1 or 2, 0 without halves; and class.
+    """
+    half, k = place
     given = PriorInput(
         map=made.volume,
         pixel_size_A=float(job.pixel_size_A),

@@ -1,7 +1,7 @@
 """Copying the images of a run to a disc of each node, or into its memory, while it goes on.
 
 Each rank has a thread for it. Ranks of a node do not talk to each other about it: what they
-need to know stands in the folder of the copies (`halfmap.io.scratch_store`), where other runs
+need to know stands in the folder of the copies (`halfmap.io.scratch.store`), where other runs
 on the node find it too.
 """
 
@@ -31,10 +31,10 @@ from halfmap.engine.telling.staging_text import (
     staging_lines,
 )
 from halfmap.errors import OptionError
-from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
-from halfmap.io.scratch_folder import ScratchUnusable
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import Room, ScratchStore, disc_room, memory_room, own_folder
+from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch.folder import ScratchUnusable
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import Room, ScratchStore, disc_room, memory_room, own_folder
 from halfmap.io.stacks import ImageSource
 from halfmap.parallel.halves import LEADER
 
@@ -106,12 +106,17 @@ class Staging:
 
     Outside the context, and wherever anything is wrong with the copies, images are read from
     their stacks.
+
+    Attributes
+    ----------
+    sourced
+        What is copied.
     """
 
     def __init__(
         self, place: Place | None, world: MPI.Intracomm, console: Console, of: Sequence[Sourced]
     ) -> None:
-        self._place, self._world, self._console, self._of = place, world, console, of
+        self._place, self._world, self._console, self.sourced = place, world, console, of
         self._tally = Tally()
         self._copied: list[CopiedImages] = []
         self._store: ScratchStore | None = None
@@ -194,7 +199,7 @@ class Staging:
         _step_back()
         try:
             self._store.sweep()
-            for sourced in self._of:
+            for sourced in self.sourced:
                 copied = CopiedImages(self._store)
                 self._copied.append(copied)
                 sourced.source.copies = copied

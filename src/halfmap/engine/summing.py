@@ -15,6 +15,7 @@ from numpy import ndarray as Array
 from halfmap.engine.failing import computed_without_failing
 from halfmap.engine.job import Job
 from halfmap.engine.node_search import Searches
+from halfmap.engine.reading_ahead import ReadingAhead
 from halfmap.errors import DataError
 from halfmap.io.part_folder import part_folder
 from halfmap.io.private_folder import private_folder
@@ -22,7 +23,7 @@ from halfmap.model.exact import SumScales
 from halfmap.model.particles import Poses
 from halfmap.model.sums import ExpectationSums
 from halfmap.parallel.node_memory import NodeArrays
-from halfmap.parallel.node_sums import SharedSums
+from halfmap.parallel.node_sums import SharedSums, copy_of, volumes_of_node
 from halfmap.parallel.units import Unit
 from halfmap.steps.expectation import UnitResult, Workspace
 from halfmap.steps.memory_plan import Degrees
@@ -83,6 +84,7 @@ class Summing:
             half: HalfSums(_zeros(job, half, search, (self.degrees, n_units)), search.scales)
             for half, search in self.any_search.items()
         }
+        self.ahead = ReadingAhead(self._read)
         self.busy_seconds = 0.0
         self._lock = threading.Lock()
         self._idle: dict[int, list[Workspace]] = {half: [] for half in searches.of}
@@ -91,7 +93,7 @@ class Summing:
         """Run one unit; called by several threads at once."""
         start = time.thread_time()
         half, name = unit.half, self.job.particles.name
-        attempt, n_classes = partial(self._attempt, half), self.job.options.n_classes
+        attempt, n_classes = partial(self._attempt, unit), self.job.options.n_classes
         result, workspace = computed_without_failing(attempt, unit.rows, name, n_classes)
         if workspace is None:
             workspace = self._workspace(half)  # there is nothing to add
@@ -104,13 +106,19 @@ class Summing:
             self.busy_seconds += time.thread_time() - start
         return result
 
-    def _attempt(self, half: int, rows: Int[Array, " particle"]) -> tuple[UnitResult, Workspace]:
-        """Compute some particles in a workspace of their own; after an error it is given up."""
+    def _attempt(self, unit: Unit, rows: Int[Array, " particle"]) -> tuple[UnitResult, Workspace]:
+        """Compute particles of a unit in a workspace of their own; after an error it is given up.
+
+        All of them first: these may have been read ahead.
+        """
+        half = unit.half
         search = self.searches[half]
         with self._lock:
             workspace = self._idle[half].pop() if self._idle[half] else None
         workspace = workspace or self._workspace(half)
-        images = self._read(half, rows)
+        images = self.ahead.take(unit) if rows is unit.rows else None
+        if images is None:
+            images = self._read(half, rows)
         particles, poses = self.job.particles, self.poses[rows]
         return self.run(images, rows, particles, poses, search, workspace), workspace
 
@@ -119,8 +127,9 @@ class Summing:
 
     def _read(self, half: int, rows: Int[Array, " particle"]) -> Float32[Array, "particle ..."]:
         plan = self.searches[half].plan
-        read = self.job.read_pairs if plan.rules.inserts_others else self.job.read_images
-        return read(rows, plan.images)
+        if plan.rules.inserts_others:
+            return self.job.read_pairs(rows, plan.images)
+        return self.job.read_images(rows, plan.images, plan.current_size)
 
     def _too_bright(self, unit: Unit, result: UnitResult, error: DataError) -> DataError:
         """Name the brightest image of a unit that cannot be added."""
@@ -142,8 +151,10 @@ def _zeros(job: Job, half: int, search: Search, plan: tuple[Degrees, int]) -> Sh
     folder = None
     if degrees.on_disc:
         folder = private_folder(part_folder(options.output_root, options.checkpoint_folder))
-    memory = NodeArrays(_sharing(team.node, degrees.n_copies[half]), folder)
-    return SharedSums(search.shapes_of_sums, n_units, memory, team.comm.rank)
+    n_copies, shapes = degrees.n_copies[half], search.shapes_of_sums
+    volumes = volumes_of_node(shapes[0], n_copies, NodeArrays(team.node, folder))
+    memory = NodeArrays(_sharing(team.node, n_copies), folder)
+    return SharedSums(shapes, n_units, memory, team.comm.rank, volumes)
 
 
 def _sharing(node: MPI.Intracomm, n_copies: int) -> MPI.Intracomm:
@@ -152,4 +163,4 @@ def _sharing(node: MPI.Intracomm, n_copies: int) -> MPI.Intracomm:
         return MPI.COMM_SELF
     if n_copies == 1:
         return node
-    return MPI.Intracomm(node.Split(node.rank * n_copies // node.size, node.rank))
+    return MPI.Intracomm(node.Split(copy_of(node.rank, node.size, n_copies), node.rank))

@@ -1,17 +1,19 @@
-"""In which precision images are taken from their stacks.
+"""In which form images are taken from their stacks: how precise, and with how much detail.
 
 The form is a matter of reading, not of where an image was read: a copy holds what reading
 gives. So results do not depend on which images had been copied when they were needed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray as Array
 
-FLOAT16 = np.dtype("<f2")
+from halfmap.model.cut_images import resized
+
+FLOAT16, FLOAT32 = np.dtype("<f2"), np.dtype("<f4")
 LARGEST_FLOAT16 = 65504.0
 
 
@@ -19,35 +21,66 @@ LARGEST_FLOAT16 = 65504.0
 class ImageForm:
     """Of all images of a run."""
 
-    name: str
-    """Part of the name of a copy."""
-    rounds: bool
+    rounds: bool = False
     """Whether single precision becomes half precision."""
+    cuts: tuple[tuple[int, int], ...] = ()
+    """Boxes whose images are cut (`halfmap.model.cut_images`), and what is left of each, px."""
 
-    def stored(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the type of a copy; whole numbers and half precision stay as they are."""
-        return FLOAT16 if self._rounds(dtype) else dtype
+    @property
+    def whole(self) -> "ImageForm":
+        """The same without cuts."""
+        return replace(self, cuts=())
+
+    def box(self, box: int) -> int:
+        """Return the box in which images of some box are stored."""
+        return dict(self.cuts).get(box, box)
+
+    def text(self, box: int) -> str:
+        """Return what is part of the name of a copy."""
+        cut = "" if self.box(box) == box else f", cut to {self.box(box)} px"
+        return ("half-precision" if self.rounds else "as-stored") + cut
+
+    def stored(self, dtype: np.dtype[Any], box: int) -> np.dtype[Any]:
+        """Return the type of a copy of a stack of some type and box.
+
+        Whole numbers and half precision stay as they are, unless they are cut.
+        """
+        given = dtype if self.box(box) == box else FLOAT32
+        return FLOAT16 if self._rounds(given) else given
 
     def encode(self, raw: Array) -> tuple[Array, Array]:
         """Return images as a copy holds them, and which of them it can hold."""
-        if not self._rounds(raw.dtype):
-            return raw, np.ones(len(raw), bool)
-        fits = _fit(raw)
+        cut = self._cut(raw)
+        if not self._rounds(cut.dtype):
+            return cut, np.ones(len(cut), bool)
+        fits = _fit(cut)
         with np.errstate(over="ignore"):  # those are not kept
-            return raw.astype(FLOAT16), fits
+            return cut.astype(FLOAT16), fits
 
-    def apply(self, images: Float32[Array, "image y x"], dtype: np.dtype[Any]) -> None:
-        """Bring images that were read from a stack of some type into this form, in place."""
-        if self._rounds(dtype):
-            fits = _fit(images)
-            images[fits] = images[fits].astype(FLOAT16)
+    def apply(self, raw: Array, out: Float32[Array, "image y x"]) -> None:
+        """Bring images as they were read from a stack into this form.
+
+        Parameters
+        ----------
+        raw
+            May be ``out``.
+        out
+            In the box in which they are stored.
+        """
+        cut = self._cut(raw)
+        if cut is not out:
+            out[...] = cut
+        if self._rounds(cut.dtype):
+            fits = _fit(out)
+            out[fits] = out[fits].astype(FLOAT16)
+
+    def _cut(self, raw: Array) -> Array:
+        own = raw.shape[-1]
+        square = raw.shape[-2] == own
+        return resized(raw, self.box(own)) if square and self.box(own) != own else raw
 
     def _rounds(self, dtype: np.dtype[Any]) -> bool:
         return self.rounds and dtype.kind == "f" and dtype.itemsize > FLOAT16.itemsize
-
-
-AS_STORED = ImageForm("as-stored", rounds=False)
-HALF_PRECISION = ImageForm("half-precision", rounds=True)
 
 
 def _fit(images: Array) -> Array:

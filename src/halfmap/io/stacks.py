@@ -18,8 +18,11 @@ from jaxtyping import Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.io.image_form import AS_STORED, ImageForm
+from halfmap.io.image_form import ImageForm
 from halfmap.io.mrc import MrcHeader, read_header
+from halfmap.model.cut_images import resized
+
+AS_IS = ImageForm()
 
 
 class Copies(Protocol):
@@ -76,7 +79,7 @@ class ImageSource:
     Parameters
     ----------
     form
-        In which precision images are taken.
+        In which precision images are taken, and which are cut if that will do.
     turn
         Held while a stack is read.
 
@@ -90,7 +93,7 @@ class ImageSource:
         self,
         stacks: Sequence[str],
         max_open: int = 128,
-        form: ImageForm = AS_STORED,
+        form: ImageForm = AS_IS,
         turn: AbstractContextManager[object] | None = None,
     ) -> None:
         self.paths = tuple(stacks)
@@ -102,7 +105,12 @@ class ImageSource:
         self._lock = Lock()
 
     def read(
-        self, stack: Int[Array, " image"], slice_: Int[Array, " image"], box: int
+        self,
+        stack: Int[Array, " image"],
+        slice_: Int[Array, " image"],
+        box: int,
+        *,
+        cut: bool = False,
     ) -> Float32[Array, "image y x"]:
         """Read some images of one box.
 
@@ -116,24 +124,27 @@ class ImageSource:
             Image of that stack, from zero.
         box
             Of these images, px.
+        cut
+            Whether they will do without the detail that the form leaves out.
 
         Returns
         -------
         images
-            In the order of the request, converted to float32; values as stored.
+            In the order of the request, converted to float32; values as the form says.
 
         Raises
         ------
         DataError
             If an image cannot be read, with its name.
         """
-        images = np.empty((len(stack), box, box), np.float32)
+        form = self.form if cut else self.form.whole
+        images = np.empty((len(stack), form.box(box), form.box(box)), np.float32)
         for start, stop in _runs(np.asarray(stack), np.asarray(slice_)):
             which, first, out = int(stack[start]), int(slice_[start]), images[start:stop]
             left = [(0, len(out))] if self.copies is None else self.copies.read(which, first, out)
             for a, b in left:
-                self._read_run(which, first + a, out[a:b])
-        return images
+                self._read_run(which, first + a, out[a:b], (box, form))
+        return images if form.box(box) == box else resized(images, box)
 
     def _stack(self, index: int) -> OpenStack:
         with self._lock:
@@ -145,19 +156,21 @@ class ImageSource:
                 self._open.popitem(last=False)
             return found
 
-    def _read_run(self, index: int, first: int, out: Float32[Array, "image y x"]) -> None:
-        source = self._stack(index)
+    def _read_run(
+        self, index: int, first: int, out: Float32[Array, "image y x"], how: tuple[int, ImageForm]
+    ) -> None:
+        source, (box, form) = self._stack(index), how
         header = source.header
-        if header.shape[1:] != out.shape[1:]:
-            raise DataError(_other_box(header, out.shape[2]))
+        if header.shape[1:] != (box, box):
+            raise DataError(_other_box(header, box))
         name = f"{first + 1:06d}@{header.path}"
         if first + len(out) > header.shape[0]:
             raise DataError(
                 f"{name} and {len(out) - 1} more cannot be read: the stack has "
                 f"{header.shape[0]} images. Take the stack that belongs to the STAR file."
             )
-        direct = header.dtype == out.dtype
-        raw = out if direct else np.empty(out.shape, header.dtype)
+        direct = header.dtype == out.dtype and out.shape[1:] == (box, box)
+        raw = out if direct else np.empty((len(out), box, box), header.dtype)
         try:
             with self.turn:
                 source.fill(first, raw)
@@ -167,9 +180,7 @@ class ImageSource:
                 f"{name} cannot be read: {error.strerror or error}. "
                 "Put the whole stack back, then go on with --continue."
             ) from error
-        if not direct:
-            out[...] = raw
-        self.form.apply(out, header.dtype)
+        form.apply(raw, out)
 
 
 def _runs(stack: Int[Array, " image"], slice_: Int[Array, " image"]) -> Iterator[tuple[int, int]]:

@@ -85,6 +85,6 @@ def _format_doubles(values: Float[Array, " row"]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    if not text or text[0] in "\"'" or any(c.isspace() for c in text):
+    if text.split() != [text] or text[0] in "\"'":
         return f'"{text}"'
     return text

@@ -116,6 +116,8 @@ def decode(
 ) -> tuple[tuple[FourierSums, ...], Float[Array, "optics shell"], Float[Array, "class direction"]]:
     """Turn the total into floating point, in place: the integers of the volumes are lost.
 
+    What it means; a run decodes piece by piece (`halfmap.steps.complete_sums`).
+
     Parameters
     ----------
     sums
@@ -136,7 +138,14 @@ def decode(
     """
     of_square = 1.0 / scales_of_square(scales, sphere)
     volumes = tuple(_decode_volume(volume, of_square, sphere) for volume in sums.volume)
-    return volumes, sums.noise / scales.noise, sums.directions / scales.direction
+    return volumes, *decode_totals(sums, scales)
+
+
+def decode_totals(
+    sums: ExpectationSums, scales: SumScales
+) -> tuple[Float[Array, "optics shell"], Float[Array, "class direction"]]:
+    """Return noise and directions of `decode`, and leave the volumes as they are."""
+    return sums.noise / scales.noise, sums.directions / scales.direction
 
 
 def _decode_volume(

@@ -28,6 +28,12 @@ def soft_sphere(
 def _plane_of_sphere(box: int, radius_px: float, edge_px: float, z: int) -> Float[Array, "box box"]:
     y, x = np.ogrid[(slice(-(box // 2), box - box // 2),) * 2]
     radius = np.sqrt((float(z) ** 2 + y.astype(np.float64) ** 2) + x.astype(np.float64) ** 2)
+    return _background(radius, radius_px, edge_px)
+
+
+def _background(
+    radius: Float[Array, "..."], radius_px: float, edge_px: float
+) -> Float[Array, "..."]:
     if edge_px <= 0.0:
         return np.asarray((radius > radius_px).astype(np.float64))
     inward = np.clip((radius_px + edge_px - radius) / edge_px, 0.0, 1.0)
@@ -50,29 +56,22 @@ def fill_outside_mean(
         ``c`` of `soft_circle`.
     """
     x = np.asarray(images, dtype=np.float64)
-    outside = np.sum(background * x, axis=(-2, -1), keepdims=True)
-    mean = outside / max(float(background.sum()), np.finfo(np.float64).tiny)
-    return np.asarray(x + background * (mean - x))
+    outside = np.tensordot(x, background, axes=2)[..., None, None]
+    filled = outside / max(float(background.sum()), np.finfo(np.float64).tiny) - x
+    filled *= background
+    filled += x
+    return np.asarray(filled)
+
+
+def outside_of_square(box: int, radius_px: float, edge_px: float) -> Float64[Array, " square"]:
+    """Return the weight of the background outside a soft sphere by squared radius, px²."""
+    square = np.arange(3 * (box - box // 2) ** 2 + 1)
+    return _background(np.sqrt(square.astype(np.float64)), radius_px, edge_px)
 
 
 def mask_volume_mean_fill(
     volume: Float[Array, "z y x"], radius_px: float, edge_px: float
 ) -> Float[Array, "z y x"]:
     """Replace the outside of a sphere in a map, cubic or flat, by the mean there, softly."""
-    filled = np.array(volume, dtype=np.float64)
-    fill_outside_sphere(filled, radius_px, edge_px)
-    return filled
-
-
-def fill_outside_sphere(volume: Float64[Array, "z y x"], radius_px: float, edge_px: float) -> None:
-    """Do what `mask_volume_mean_fill` does, in place and plane by plane."""
-    flat, total, count = len(volume) == 1, 0.0, 0.0
-    shape = volume.shape[-1], radius_px, edge_px
-    for z, plane in enumerate(volume):
-        background = _plane_of_sphere(*shape, 0 if flat else z - len(volume) // 2)
-        total += float(np.sum(background * plane))
-        count += float(background.sum())
-    mean = total / max(count, np.finfo(np.float64).tiny)
-    for z, plane in enumerate(volume):
-        background = _plane_of_sphere(*shape, 0 if flat else z - len(volume) // 2)
-        plane += background * (mean - plane)
+    background = soft_sphere(volume.shape[-1], radius_px, edge_px, flat=len(volume) == 1)
+    return fill_outside_mean(volume.reshape(1, -1), background.reshape(1, -1)).reshape(volume.shape)

@@ -32,9 +32,12 @@ def image_spectrum(
     geometry = geometry or ImageGeometry.plain(images.shape[-1], 1.0)
     n_shells = geometry.model_box // 2 + 1
     inside = shells_2d(geometry.box) <= geometry.box // 2
-    shells = np.where(inside, geometry.model_shells(), n_shells)
-    power = np.abs(transform_2d(images)) ** 2 / geometry.power_per_pixel
-    return np.stack([radial_mean(p, shells, n_shells) for p in power])
+    shells = np.where(inside, np.minimum(geometry.model_shells(), n_shells), n_shells).ravel()
+    counts = np.maximum(np.bincount(shells, minlength=n_shells + 1), 1)
+    planes = transform_2d(images)
+    power = (planes.real**2 + planes.imag**2) / geometry.power_per_pixel
+    total = [np.bincount(shells, plane.ravel(), n_shells + 1) for plane in power]
+    return np.asarray((np.array(total) / counts)[:, :n_shells])
 
 
 def on_map_grid(

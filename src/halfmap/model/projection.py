@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Complex64, Float, Float32, Int
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.model.fourier import round_half_away
 from halfmap.model.interpolation import LINEAR, Interpolation
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.padded_transform import forward_slabs, padded_box
-from halfmap.model.reference import FourierReference
+from halfmap.model.padded_transform import padded_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,81 +55,10 @@ WHOLE = ReferenceFilter()
 
 
 def reference_sphere(shape: tuple[int, int], current_size: int, padding: float) -> PaddedSphere:
-    """Return the frequencies of `fourier_reference`; ``shape``: number of planes, and box, px."""
+    """Return the frequencies of a reference; ``shape``: number of planes, and box, px."""
     depth, box = shape
     r_max = min(current_size, box) // 2
     return PaddedSphere(r_max, padding=padded_box(box, padding) / box, flat=depth == 1)
-
-
-def fourier_reference(
-    volume: Float32[Array, "z y x"],
-    current_size: int,
-    padding: float,
-    interpolation: Interpolation = LINEAR,
-    shown: ReferenceFilter = WHOLE,
-    out: Complex64[Array, "z y x"] | None = None,
-) -> FourierReference:
-    """Transform a map for the projections of one iteration.
-
-    Parameters
-    ----------
-    volume
-        Map in an even box.
-    current_size
-        Fourier window of the images, px; frequencies up to half of it are kept.
-    padding
-        The map is padded to ROUND(padding * box) px, made even.
-    interpolation
-        How slices will be cut.
-    shown
-        Applied to the transform, but not to its power.
-    out
-        Memory for the transform, of the shape of `reference_sphere`.
-
-    Returns
-    -------
-    reference
-        Its ``power`` is the prior on the signal, tau2, that this map implies.
-
-    References
-    ----------
-    Scheres (2012), J. Struct. Biol. 180, 519-530, for the use of tau2.
-    """
-    box = volume.shape[-1]
-    padded = padded_box(box, padding)
-    sphere = reference_sphere((len(volume), box), current_size, padding)
-    values = np.empty(sphere.shape, np.complex64) if out is None else out
-    shell_of = sphere.shell_of_square()
-    n_shells = box // 2 + 1
-    shell_of[sphere.reach**2 + 1 :] = n_shells
-    sums = np.zeros((2, n_shells + 1))
-    depth = len(volume)
-    sharpened = _sharpened(volume, padding, interpolation)
-    for x, slab in forward_slabs(sharpened, (depth, box), padded, sphere.half):
-        shell = shell_of[sphere.squared_radius(x=x)]
-        slab *= (shell < n_shells) / box**2
-        power = slab.real**2 + slab.imag**2
-        sums[0] += np.bincount(shell.ravel(), power.ravel(), minlength=n_shells + 1)
-        sums[1] += np.bincount(shell.ravel(), minlength=n_shells + 1)
-        shown.apply(slab, sphere, x)
-        values[:, :, x] = slab
-    power, count = sums[:, :n_shells]
-    return FourierReference(
-        values=values,
-        r_max=sphere.r_max,
-        padding=sphere.padding,
-        box=box,
-        power=power / (2.0 * np.maximum(count, 1)),
-    )
-
-
-def _sharpened(
-    volume: Float[Array, "z y x"], padding: float, interpolation: Interpolation
-) -> Iterator[Float[Array, "y x"]]:
-    """Return the planes of the map divided by the interpolation window, in double precision."""
-    windows = interpolation_windows((len(volume), volume.shape[-1]), padding, interpolation)
-    for plane, window in zip(volume, windows, strict=True):
-        yield plane / window
 
 
 def interpolation_windows(
@@ -150,7 +78,15 @@ def interpolation_windows(
     """
     depth, box = shape
     squares = (np.arange(box) - box // 2) ** 2
-    radius = np.sqrt(np.arange(3 * squares.max() + 1))
-    of_square = np.sinc(radius / padded_box(box, padding)) ** interpolation.window_power
+    of_square = window_of_square(shape, padding, interpolation)
     for z in (np.arange(depth) - depth // 2) ** 2:
         yield of_square[z + squares[:, None] + squares]
+
+
+def window_of_square(
+    shape: tuple[int, int], padding: float, interpolation: Interpolation = LINEAR
+) -> Float[Array, " square"]:
+    """Return what `interpolation_windows` consists of, by squared radius, px²."""
+    box = shape[1]
+    radius = np.sqrt(np.arange(3 * (box // 2) ** 2 + 1))
+    return np.asarray(np.sinc(radius / padded_box(box, padding)) ** interpolation.window_power)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Complex, Complex128, Float, Float64, Int64
+from jaxtyping import Complex, Complex128, Float, Float64, Int, Int64
 from numpy import ndarray as Array
 
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.touched_voxels import columns, packed, planes
+from halfmap.model.touched_voxels import packed, planes, row_starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,30 +90,27 @@ class FourierSums:
         return PaddedSphere(self.r_max, self.padding, self.flat)
 
     @property
-    def signal(self) -> Complex128[Array, "z y x"]:
-        """A copy of the numerator, in the layout of `FourierReference`; not for large ones."""
-        return self.signal_planes(slice(None))
+    def packed(self) -> tuple[Float64[Array, "voxel 3"], Int[Array, " row_and_1"], int]:
+        """The values, where each row begins, and the index of frequency zero along y."""
+        return self.values, row_starts(self.sphere), self.half
 
     @property
-    def weight(self) -> Float64[Array, "z y x"]:
-        """A copy of the weight, in the layout of `FourierReference`; not for large ones."""
-        return self.weight_planes(slice(None))
+    def planes_of_z(self) -> range:
+        """Indices of the planes of constant z."""
+        return range(self.sphere.shape[0])
 
-    def signal_planes(self, z: slice) -> Complex128[Array, "slab y x"]:
-        """Return the numerator of some planes of constant z."""
-        real, imaginary = (planes(self.values[:, i], self.sphere, z) for i in (0, 1))
+    @property
+    def signal(self) -> Complex128[Array, "z y x"]:
+        """A copy of the numerator, in the layout of `FourierReference`; not for large ones."""
+        real, imaginary = (planes(self.values[:, i], self.sphere) for i in (0, 1))
         both = np.empty(real.shape, np.complex128)
         both.real, both.imag = real, imaginary
         return _frozen(both)
 
-    def weight_planes(self, z: slice) -> Float64[Array, "slab y x"]:
-        """Return the weight of some planes of constant z."""
-        return _frozen(planes(self.values[:, 2], self.sphere, z))
-
-    def columns(self, x: slice) -> tuple[Complex128[Array, "z y slab"], Float64[Array, "z y slab"]]:
-        """Return numerator and weight of some planes of constant x."""
-        both = columns(self.values, self.sphere, x)
-        return both[..., :2].view(np.complex128)[..., 0], both[..., 2]
+    @property
+    def weight(self) -> Float64[Array, "z y x"]:
+        """A copy of the weight, in the layout of `FourierReference`; not for large ones."""
+        return _frozen(planes(self.values[:, 2], self.sphere))
 
 
 def _frozen(copy: Array) -> Array:

@@ -75,20 +75,6 @@ def planes(
     return dense
 
 
-def columns(
-    values: Shaped[Array, "voxel ..."], sphere: PaddedSphere, x: slice
-) -> Shaped[Array, "z y slab ..."]:
-    """Unpack some planes of constant x."""
-    starts = row_starts(sphere)
-    length = np.diff(starts)
-    along_x = range(*x.indices(sphere.shape[2]))
-    dense = np.zeros((len(length), len(along_x), *values.shape[1:]), values.dtype)
-    for column, position in enumerate(along_x):
-        rows = np.flatnonzero(length > position)
-        dense[rows, column] = values.take(starts[rows] + position, axis=0)
-    return dense.reshape(*sphere.shape[:2], *dense.shape[1:])
-
-
 def packed(dense: Shaped[Array, "z y x"], sphere: PaddedSphere) -> Shaped[Array, " voxel"]:
     """Pack values in the layout of `halfmap.model.reference.FourierReference`."""
     return np.asarray(dense[sphere.squared_radius() <= touched_square(sphere)])

@@ -181,8 +181,19 @@ def _book_in(book: LeaseBook, worker: int, message: Finished, accept: Accept) ->
     return None
 
 
-def work(desk: Desk, compute: Compute, rank: int, n_threads: int) -> None:
+def work(
+    desk: Desk,
+    compute: Compute,
+    rank: int,
+    n_threads: int,
+    announce: Callable[[Unit], None] = lambda _: None,
+) -> None:
     """Compute units, ``n_threads`` at a time, until none is left.
+
+    Parameters
+    ----------
+    announce
+        Called with each unit before it waits for a thread that computes it.
 
     Raises
     ------
@@ -193,8 +204,13 @@ def work(desk: Desk, compute: Compute, rank: int, n_threads: int) -> None:
     """
     failure: Failed | None = None
     with ThreadPoolExecutor(n_threads, thread_name_prefix="unit") as pool:
+
+        def submit(unit: Unit) -> Future[Any]:
+            announce(unit)
+            return pool.submit(compute, unit)
+
         try:
-            _keep_busy(pool, desk, compute, n_threads)
+            _keep_busy(desk, submit, n_threads)
         except StoppedError:
             pool.shutdown(cancel_futures=True)
         except LostRanksError:
@@ -206,13 +222,13 @@ def work(desk: Desk, compute: Compute, rank: int, n_threads: int) -> None:
     desk.leave(failure)
 
 
-def _keep_busy(pool: ThreadPoolExecutor, desk: Desk, compute: Compute, n_threads: int) -> None:
+def _keep_busy(desk: Desk, submit: Callable[[Unit], Future[Any]], n_threads: int) -> None:
     pending: dict[Future[Any], Unit] = {}
 
     def take(finished: Finished | None) -> bool:
         unit = desk.exchange(finished)
         if unit is not None:
-            pending[pool.submit(compute, unit)] = unit
+            pending[submit(unit)] = unit
         return unit is not None
 
     while len(pending) <= n_threads and take(None):

@@ -9,9 +9,12 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int64
 from mpi4py import MPI
+from numpy import ndarray as Array
 
 from halfmap.model.sums import ExpectationSums
 from halfmap.parallel.collectives import share
@@ -25,11 +28,57 @@ class SpoiltError(Exception):
     """A unit was added in part: its rank died, or it did not fit."""
 
 
+class NodeVolumes(NamedTuple):
+    """The volumes of all copies of the sums of a half on a node."""
+
+    of_copies: tuple[Int64[Array, "class voxel 3"], ...]
+    own: Int64[Array, "class voxel 3"]
+    """That to which this rank adds."""
+
+
+def volumes_of_node(
+    shape: tuple[int, ...], n_copies: int, memory: NodeArrays
+) -> NodeVolumes | None:
+    """Make volumes of zeros that all ranks of a half on a node see. Collective.
+
+    Parameters
+    ----------
+    n_copies
+        How many; ranks are dealt to them in blocks (`copy_of`).
+    memory
+        Of these ranks.
+
+    Returns
+    -------
+    volumes
+        None where ranks do not see each other's memory.
+    """
+    made = tuple(memory.zeros(shape, np.int64) for _ in range(n_copies))
+    node = memory.node
+    if node.size > 1 and not all(memory.shares(volume) for volume in made):
+        return None
+    return NodeVolumes(made, made[copy_of(node.rank, node.size, n_copies)])
+
+
+def copy_of(rank: int, n_ranks: int, n_copies: int) -> int:
+    """Return to which copy a rank of a node adds.
+
+    >>> [copy_of(rank, 5, 2) for rank in range(5)]
+    [0, 0, 0, 1, 1]
+    """
+    return rank * n_copies // n_ranks
+
+
 class SharedSums:
     """Sums, which units they hold, and the locks. Made, and let go of, by all ranks together."""
 
     def __init__(
-        self, shapes: Sequence[tuple[int, ...]], n_units: int, memory: NodeArrays, rank: int
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        n_units: int,
+        memory: NodeArrays,
+        rank: int,
+        volumes: NodeVolumes | None = None,
     ) -> None:
         """Make a copy of zeros. Collective over ``memory.node``.
 
@@ -43,10 +92,15 @@ class SharedSums:
             Of the ranks that share the copy.
         rank
             This one's, in the half's team.
+        volumes
+            If made before (`volumes_of_node`).
         """
         node = memory.node
-        arrays = [memory.zeros(shape, np.int64) for shape in shapes]
-        self.sums = ExpectationSums(*arrays)
+        volume = memory.zeros(shapes[0], np.int64) if volumes is None else volumes.own
+        small = (memory.zeros(shape, np.int64) for shape in shapes[1:])
+        self.sums = ExpectationSums(volume, *small)
+        self.of_node = () if volumes is None else volumes.of_copies
+        """The volumes of all copies on this node, where its ranks see them."""
         self._summed = memory.zeros((n_units,), np.uint8)
         self._adding = memory.zeros((node.size,), np.uint8)
         self._lock_file = memory.lock_file() if memory.shares(self._summed) else None

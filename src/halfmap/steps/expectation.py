@@ -30,7 +30,7 @@ LOCAL_BATCH = 16
 """Particles of a local search that are compared together. They share hardly any slices, so more
 would save little and take the slices out of the cache."""
 
-__all__ = ["UnitResult", "Workspace", "run_unit"]
+__all__ = ["FINE_BYTES", "UnitResult", "Workspace", "count_significant", "run_unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,25 @@ def run_unit(
             sums = accumulate(batch, pictures, fine, at_hand, workspace)
             _store(result, own, batch, (pictures, found, fine, sums), at_hand)
     return result
+
+
+def count_significant(
+    images: Float32[Array, "particle *two y x"],
+    rows: Int[Array, " particle"],
+    particles: Particles,
+    poses: Poses,
+    search: Search,
+    workspace: Workspace,
+) -> Int[Array, " particle"]:
+    """Return how many coarse states of each particle matter, with the arguments of `run_unit`."""
+    unit = make_batch(images, rows, particles, poses, search)
+    prepared, size = prepare_images(unit, particles, search), batch_size(search)
+    counts = []
+    for first in range(0, len(rows), size):
+        some = slice(first, first + size)
+        at_hand = search.at(unit.poses.angles_deg[some])
+        counts.append(_coarse_search(unit[some], prepared[some], at_hand, workspace).n_significant)
+    return np.concatenate(counts)
 
 
 def batch_size(search: Search) -> int:

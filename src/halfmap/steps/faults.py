@@ -4,12 +4,12 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray as Array
 
+from halfmap.model.cut_images import LARGEST_PIXEL
+
 NOT_NUMBERS, CONSTANT, NO_WEIGHT = 1, 2, 3
 """What can be wrong with an image."""
 FAILED, UNREADABLE = 4, 5
 """What can go wrong with a particle besides."""
-LARGEST_PIXEL = 1e15
-"""Beyond, squares summed over an image leave single precision; such numbers are no grey values."""
 
 
 def find_faults(images: Float32[Array, "image *two y x"]) -> UInt8[Array, " image"]:

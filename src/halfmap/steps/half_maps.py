@@ -1,20 +1,20 @@
 """The only place where two halves meet: their join at low resolution, and their FSC."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import scipy.fft
 from jaxtyping import Complex128, Float
 from numpy import ndarray as Array
 
+from halfmap.kernels.numba_sums import average_of_planes, powers_of_plane
 from halfmap.model.fourier import frequencies_3d, radii, round_half_away, shell_resolution_A
-from halfmap.model.fsc import correlation, map_fsc, shell_powers
+from halfmap.model.fsc import correlation, map_fsc
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.padded_transform import slabs
 from halfmap.model.sums import FourierSums
 from halfmap.model.touched_voxels import inner_voxels, packed
+from halfmap.steps.phases import Empty, Phase, Phases, own_memory
 
 RANDOMISE_BELOW_FSC = 0.8
 SHELLS_KEPT_BEYOND = 2
@@ -66,34 +66,30 @@ def join_low_resolution(own: FourierSums, other: FourierSums, radius_shell: int)
 
 
 def downsampled_average(
-    sums: FourierSums,
-) -> Iterator[tuple[slice, Complex128[Array, "slab y x"]]]:
+    sums: FourierSums, empty: Empty = own_memory
+) -> Phases[Complex128[Array, "z y x"]]:
     """Bin the sums to unpadded frequencies and divide them: the map of one half, for the FSC.
 
     Each component of a frequency is divided by the padding and rounded. All voxels count, also
     the few that interpolation put just outside the sphere.
 
-    Yields
-    ------
-    where
-        Some planes of the result.
+    Returns
+    -------
     average
         ``[z + r_max + 1, y + r_max + 1, x]``, one plane if flat; 0 where there are no data.
     """
-    bins = round_half_away(np.arange(-sums.half, sums.half + 1) / sums.padding)
-    rows = np.searchsorted(bins, np.arange(-sums.r_max - 1, sums.r_max + 2))
-    columns = np.searchsorted(bins[sums.half :], np.arange(sums.r_max + 2))
-    ends = [0, 1] if sums.sphere.flat else [*rows, len(bins)]
-    for where in slabs(len(ends) - 1, 16 * len(rows) * len(columns)):
-        average = np.zeros((where.stop - where.start, len(rows), len(columns)), np.complex128)
-        for z, (start, stop) in enumerate(pairwise(ends[where.start : where.stop + 1])):
-            own = slice(start, stop)
-            signal, weight = (
-                np.add.reduceat(np.add.reduceat(a.sum(axis=0), rows, 0), columns, 1)
-                for a in (sums.signal_planes(own), sums.weight_planes(own))
-            )
-            np.divide(signal, weight, out=average[z], where=weight > 0.0)
-        yield where, average
+    middle = sums.r_max + 1
+    bins = middle + round_half_away(np.arange(-sums.half, sums.half + 1) / sums.padding)
+    ends = np.searchsorted(bins, np.arange(2 * middle + 2))
+    if sums.sphere.flat:
+        ends = np.array([0, 1])
+    average = empty((len(ends) - 1, 2 * middle + 1, middle + 1), np.complex128)
+
+    def add(z: int) -> None:
+        average_of_planes(sums.packed, ends[z], ends[z + 1], bins, average[z])
+
+    yield Phase(len(average), add)
+    return average
 
 
 def half_map_fsc(
@@ -108,18 +104,19 @@ def half_map_fsc(
     Parameters
     ----------
     shown
-        Of both halves, the slabs of `downsampled_average`.
+        Of both halves, some planes of `downsampled_average`.
     sphere
         Of the sums of either.
     """
     window = PaddedSphere(sphere.r_max, padding=1.0, flat=sphere.flat)
-    powers = np.zeros((3, window.half))
+    square = (np.arange(window.shape[0]) - window.half_z) ** 2
+    shell_of = np.minimum(window.shell_of_square(), window.half)
+    powers = np.zeros((3, window.half + 1))
     for where, average_a, average_b in shown:
-        square = window.squared_radius(z=where)
-        shell = round_half_away(np.sqrt(square.astype(np.float64)))
-        powers += shell_powers(average_a, average_b, shell, window.half)
+        for z, plane_a, plane_b in zip(square[where], average_a, average_b, strict=True):
+            powers_of_plane(plane_a, plane_b, z, shell_of, powers)
     fsc = np.zeros(box // 2 + 1)
-    fsc[: window.half] = correlation(powers)
+    fsc[: window.half] = correlation(powers[:, : window.half])
     fsc[0] = 1.0
     return fsc
 

@@ -1,25 +1,20 @@
 """From the sums of one half-set to what they say about signal and noise, shell by shell.
 
-The order of a maximisation: complete the plane x = 0, symmetrise, [exchange with the other half:
-`halfmap.steps.half_maps`], spectra, reconstruct (`halfmap.steps.reconstruction`).
+The order of a maximisation: complete the sums (`halfmap.steps.complete_sums`), [exchange with the
+other half: `halfmap.steps.half_maps`], spectra, reconstruct (`halfmap.steps.reconstruction`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray as Array
 
-from halfmap.kernels.numba_symmetry import sum_over_operators
+from halfmap.kernels.numba_sums import covered_in_plane, weights_of_plane
 from halfmap.model.fsc import signal_to_noise
-from halfmap.model.padded_transform import slabs
+from halfmap.model.prior_precision import NO_PRIOR_WEIGHT
 from halfmap.model.sums import FourierSums
-from halfmap.model.symmetry import PointGroup
-from halfmap.model.touched_voxels import row_starts
-
-NO_PRIOR_WEIGHT = 0.001
-"""Where the reference has no power, the inverse prior is 1 / (this * weight): RELION's stand-in."""
+from halfmap.steps.phases import Empty, Phase, Phases, alone, own_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +30,19 @@ class Spectra:
     """Fraction of voxels where the data outweigh the prior."""
 
 
-def hermitian(sums: FourierSums) -> FourierSums:
-    """Add to each voxel of the plane x = 0 its Friedel mate, which was summed separately.
+@dataclass(frozen=True, slots=True)
+class KnownSignal:
+    """What is known of the signal of a class before its spectra are estimated."""
 
-    In place: ``sums`` change and are returned. The origin is its own mate and stays.
-    """
-    starts = row_starts(sums.sphere)
-    first = starts[:-1][np.diff(starts) > 0]  # of each row x = 0; its mate's row is as far from
-    plane = sums.values[first]  # the other end
-    mates = plane[::-1] * [1.0, -1.0, 1.0]
-    mates[len(mates) // 2] = 0.0
-    sums.values[first] = plane + mates
-    return sums
-
-
-def symmetrise(sums: FourierSums, group: PointGroup, n_threads: int = 1) -> FourierSums:
-    """Add to each voxel the values interpolated at its symmetry mates; C1 returns ``sums``.
-
-    Nothing is divided by the number of operators: signal and weight grow alike. Voxels outside
-    the sphere stay as they are.
-    """
-    if len(group.right) == 0:
-        return sums
-    return replace(
-        sums, values=sum_over_operators(sums.values, sums.sphere, group.right, n_threads)
-    )
+    reference_power: Float[Array, " shell"] | None
+    """tau2 of the reference of this iteration; not used, and may be None, where there is an FSC."""
+    fudge: float
+    """Factor on tau2 (``--tau2_fudge``)."""
+    fsc: Float[Array, " shell"] | None = None
+    """Gold-standard FSC; with it the signal is known from the halves, and the ratio of data to
+    prior is that of signal to noise."""
+    joined: bool = False
+    """The sums hold both halves."""
 
 
 def spectra(
@@ -70,6 +53,13 @@ def spectra(
     fsc: Float[Array, " shell"] | None = None,
     joined: bool = False,
 ) -> Spectra:
+    """Do what `estimated_spectra` does, here; arguments as the fields of `KnownSignal`."""
+    return alone(estimated_spectra(sums, box, KnownSignal(reference_power, fudge, fsc, joined)))
+
+
+def estimated_spectra(
+    sums: FourierSums, box: int, known: KnownSignal, empty: Empty = own_memory
+) -> Phases[Spectra]:
     """Estimate noise and signal of a reconstruction.
 
     Parameters
@@ -78,71 +68,63 @@ def spectra(
         Hermitian and symmetrised.
     box
         Box of the map, px.
-    reference_power
-        tau2 of the reference of this iteration; not used, and may be None, where there is an FSC.
-    fudge
-        Factor on tau2 (``--tau2_fudge``).
-    fsc
-        Gold-standard FSC; with it the signal is known from the halves, and the ratio of data to
-        prior is that of signal to noise.
-    joined
-        ``sums`` hold both halves.
+    known
+        Of the signal.
+    empty
+        Makes the spectra of planes.
 
     References
     ----------
     Scheres (2012), J. Struct. Biol. 180, 519-530; Scheres & Chen (2012), Nat. Methods 9, 853-854.
     """
-    weight, squared_weight, count = _weight_sums(sums, box)
-    scale = sums.sphere.oversampled
+    n = box // 2 + 1
+    shell_of = shells_inside(sums, n)
+    of_planes = empty((len(sums.planes_of_z), 3, n + 1), np.float64)
+
+    def add_weights(z: int) -> None:
+        of_planes[z] = 0.0
+        weights_of_plane(sums.packed, z, shell_of, of_planes[z])
+
+    yield Phase(len(of_planes), add_weights)
+    weight, squared_weight, count = of_planes.sum(axis=0)[:, :n]
+    scale, fudge = sums.sphere.oversampled, known.fudge
     total = scale * weight
     variance = np.divide(count, total, out=np.zeros_like(total), where=total > 0.0)
-    if fsc is not None:
-        ratio = fudge * signal_to_noise(fsc, of_joined_map=joined)
+    if known.fsc is not None:
+        ratio = fudge * signal_to_noise(known.fsc, of_joined_map=known.joined)
         signal = ratio * variance
-    elif reference_power is not None:
-        signal = reference_power
+    elif known.reference_power is not None:
+        signal = known.reference_power
         prior_ratio = np.where(
             signal > 0.0, scale * fudge * signal * weight, NO_PRIOR_WEIGHT * squared_weight
         )
         ratio = np.where(count > 0, prior_ratio / np.maximum(count, 1), 999.0)
         ratio[sums.r_max + 1 :] = 0.0
     else:
-        raise TypeError("spectra() needs the power of the reference or an FSC")
-    coverage = _coverage(sums, scale * fudge * signal) / np.maximum(count, 1)
-    return Spectra(variance, signal, ratio, coverage)
+        raise TypeError("spectra need the power of the reference or an FSC")
+    covered = yield from _covered(sums, scale * fudge * signal, shell_of, empty)
+    return Spectra(variance, signal, ratio, covered / np.maximum(count, 1))
 
 
-def _weight_sums(
-    sums: FourierSums, box: int
-) -> tuple[Float[Array, " shell"], Float[Array, " shell"], Int[Array, " shell"]]:
-    """Sum the weight, its square and the number of voxels in each shell."""
-    n = box // 2 + 1
-    weight, squared, count = np.zeros(n + 1), np.zeros(n + 1), np.zeros(n + 1, np.int64)
-    for shell, w in _shells_and_weights(sums, n):
-        weight += np.bincount(shell, w, minlength=n + 1)
-        squared += np.bincount(shell, w * w, minlength=n + 1)
-        count += np.bincount(shell, minlength=n + 1)
-    return weight[:n], squared[:n], count[:n]
-
-
-def _coverage(sums: FourierSums, prior: Float[Array, " shell"]) -> Float[Array, " shell"]:
+def _covered(
+    sums: FourierSums, prior: Float[Array, " shell"], shell_of: Int[Array, " square"], empty: Empty
+) -> Phases[Float[Array, " shell"]]:
     """Count the voxels of each shell whose weight times ``prior`` is at least one."""
     n = len(prior)
-    covered = np.zeros(n + 1)
     needed = np.divide(1.0, prior, out=np.full(n, NO_PRIOR_WEIGHT**-0.5), where=prior > 0.0)
     needed = np.append(needed, np.inf)
-    for shell, w in _shells_and_weights(sums, n):
-        covered += np.bincount(shell[w >= needed[shell]], minlength=n + 1)
-    return covered[:n]
+    of_planes = empty((len(sums.planes_of_z), n + 1), np.float64)
+
+    def count(z: int) -> None:
+        of_planes[z] = 0.0
+        covered_in_plane(sums.packed, z, shell_of, needed, of_planes[z])
+
+    yield Phase(len(of_planes), count)
+    return np.asarray(of_planes.sum(axis=0)[:n])
 
 
-def _shells_and_weights(
-    sums: FourierSums, n_shells: int
-) -> Iterator[tuple[Int[Array, " voxel"], Float[Array, " voxel"]]]:
-    """Yield shell and weight of all voxels; the shell is ``n_shells`` outside the open sphere."""
-    sphere = sums.sphere
-    shell_of = sphere.shell_of_square()
-    shell_of[sphere.reach**2 :] = n_shells
-    n_z, n_y, n_x = sphere.shape
-    for z in slabs(n_z, 8 * n_y * n_x):
-        yield shell_of[sphere.squared_radius(z=z)].ravel(), sums.weight_planes(z).ravel()
+def shells_inside(sums: FourierSums, n_shells: int) -> Int[Array, " square"]:
+    """Return the shell of each K²; it is ``n_shells`` outside the open sphere."""
+    shell_of = sums.sphere.shell_of_square().astype(np.int32)
+    shell_of[sums.sphere.reach**2 :] = n_shells
+    return shell_of

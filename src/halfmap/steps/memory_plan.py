@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from halfmap.kernels.numba_symmetry import n_bytes_of_symmetrising
 from halfmap.model.padded_sphere import PaddedSphere
+from halfmap.model.padded_transform import CroppedInverse, padded_box
 from halfmap.model.touched_voxels import n_touched
 from halfmap.steps.unit_grid import n_bytes_of_unit_grid
 
@@ -19,7 +21,7 @@ THREAD_BYTES = 200 * 2**20
 """Of a thread besides its grid: scores and slices of the batches of a unit, which are bounded."""
 SLABS = (2, 4, 8, 16)
 """Every slab goes through all that a unit inserts; more would cost more time than memory."""
-SUM_BYTES, VALUE_BYTES, LINE_BYTES, MAP_BYTES = 3 * 8, 8, 16, 4
+SUM_BYTES, VALUE_BYTES, MAP_BYTES = 3 * 8, 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Volumes:
     n_classes: int
     slices: int = 0
     """Bytes of the coarse slices of a global search."""
+    images: int = 0
+    """Bytes of the images of a unit: each worker reads one unit ahead."""
+    symmetric: bool = False
+    """Whether the sums are symmetrised."""
 
     @property
     def depth(self) -> int:
@@ -72,7 +78,22 @@ class Volumes:
     @property
     def lines(self) -> int:
         """Bytes of what the transform of a map, or back to it, holds along x."""
-        return LINE_BYTES * self.depth * self.box * (max(self.sphere.half, self.box // 2) + 1)
+        return self._way_back.lines_bytes
+
+    @property
+    def block(self) -> int:
+        """Bytes of a thread that transforms back to a map."""
+        return self._way_back.block_bytes
+
+    @property
+    def making(self) -> int:
+        """Bytes that a map in the making takes besides the sums and itself."""
+        return max(self.lines, n_bytes_of_symmetrising(self.sphere) if self.symmetric else 0)
+
+    @property
+    def _way_back(self) -> CroppedInverse:
+        padded = padded_box(self.box, self.sphere.padding)
+        return CroppedInverse(self.sphere.half, (self.depth, self.box), padded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +119,16 @@ def n_bytes_of_node(load: NodeLoad, volumes: Volumes, degrees: Degrees) -> int:
     sums = n_sums * volumes.sums
     n_units = load.n_threads * (max(load.workers) if degrees.in_turn else sum(load.workers))
     grid = n_bytes_of_unit_grid(volumes.sphere, volumes.n_classes, degrees.n_slabs)
+    n_made = sum(min(n, volumes.n_classes) for n in degrees.n_copies)
+    blocks = load.n_threads * sum(load.workers) * volumes.block
     always = load.n_ranks * PROCESS_BYTES + load.n_halves * volumes.maps
     phases = (
-        at_once * volumes.references + load.n_halves * volumes.lines,
-        sums + at_once * (volumes.references + volumes.slices) + n_units * (grid + THREAD_BYTES),
-        sums + load.n_halves * (volumes.lines + 2 * volumes.maps),
+        at_once * volumes.references + load.n_halves * (volumes.lines + volumes.maps) + blocks,
+        sums
+        + at_once * (volumes.references + volumes.slices)
+        + n_units * (grid + THREAD_BYTES)
+        + load.n_ranks * volumes.images,
+        sums + n_made * volumes.making + blocks + load.n_halves * 2 * volumes.maps,
     )
     return always + max(phases)
 

@@ -41,10 +41,13 @@ def background(images: Float32[Array, "image y x"], radius_px: float) -> Backgro
     """Measure the images outside a circle around pixel box // 2; NaN where one is not finite."""
     box = images.shape[-1]
     y, x = np.indices((box, box)) - box // 2
-    outside = x**2 + y**2 > radius_px**2
-    pixels = images[:, outside].astype(np.float64)
+    outside = np.flatnonzero(x**2 + y**2 > radius_px**2)
+    pixels = images.reshape(len(images), -1).take(outside, axis=1).astype(np.float64)
     with np.errstate(invalid="ignore"):  # infinite pixels: the image will be found bad
-        return Background(mean=pixels.mean(axis=1), std=pixels.std(axis=1))
+        mean = pixels.mean(axis=1)
+        pixels -= mean[:, None]
+        variance = np.einsum("ij,ij->i", pixels, pixels) / len(outside)
+    return Background(mean=mean, std=np.sqrt(variance))
 
 
 def normalised(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.model.half_model import HalfModel
@@ -42,6 +42,8 @@ class HalfStatistics:
     """Independent pixels of an image of the group in each shell."""
     direction_weight: Float[Array, "class direction"]
     totals: ParticleTotals
+    measured: Bool[Array, "optics shell"] | bool = True
+    """Where the images held the noise: it stays as it was where they were cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def updated_statistics(old: HalfModel, found: HalfStatistics, rules: UpdateRules
     if rules.noise:
         expected = 2.0 * totals.optics_weight[:, None] * found.noise_pixels
         noise = noise_variance(old.noise_variance, found.noise_power, expected)
+        noise = np.where(found.measured, noise, old.noise_variance)
         model = replace(model, noise_variance=noise)
     if rules.offset_sigma:
         model = replace(model, offset_sigma_A=offset_sigma_A(totals))

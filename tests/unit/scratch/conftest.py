@@ -1,24 +1,27 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from halfmap.io.image_form import AS_STORED, ImageForm
+from halfmap.io.image_form import ImageForm
 from halfmap.io.mrc import write_stack
-from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import ScratchStore, disc_room
-from halfmap.io.stacks import ImageSource
+from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import ScratchStore, disc_room
+from halfmap.io.stacks import AS_IS, ImageSource
 
 BOX, SIZES = 16, (5, 3, 7)
+ONE = np.zeros(5, int), np.arange(5)
+"""The images of the first stack."""
 Store = Callable[..., ScratchStore]
 
 
 class Reader:
     """A process that copies and reads."""
 
-    def __init__(self, store: ScratchStore, paths: list[str], form: ImageForm = AS_STORED) -> None:
+    def __init__(self, store: ScratchStore, paths: list[str], form: ImageForm = AS_IS) -> None:
         self.store, self.source, self.tally = store, ImageSource(paths, form=form), Tally()
         self.copied = CopiedImages(store)
         self.source.copies = self.copied
@@ -91,3 +94,12 @@ def files(scratch: Path) -> list[str]:
 def only(scratch: Path, ending: str) -> Path:
     (found,) = scratch.glob(f"*/*{ending}")
     return found
+
+
+def spoil(path: str) -> None:
+    """Overwrite the pixels of a stack, as if it had not been touched: it must not be read."""
+    status = Path(path).stat()
+    with Path(path).open("r+b") as file:
+        file.seek(1024)
+        file.write(b"\xff" * (status.st_size - 1024))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -8,7 +8,7 @@ import pytest
 
 from halfmap.errors import DataError
 from halfmap.io.free_memory import free_memory
-from halfmap.io.scratch_folder import file_system
+from halfmap.io.scratch.folder import file_system
 from halfmap.io.stack_identity import identify
 
 MOUNTS = """\

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from halfmap.io.scratch_folder import ScratchUnusable
-from halfmap.io.scratch_store import ScratchStore, disc_room, memory_room
+from halfmap.io.scratch.folder import ScratchUnusable
+from halfmap.io.scratch.store import ScratchStore, disc_room, memory_room
 
 from .conftest import BOX, Reader, Store, files
 
 HOLDING = """
 import sys, time
 from pathlib import Path
-from halfmap.io.scratch_copying import Copying, Tally, wanted_stacks
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import ScratchStore, disc_room
+from halfmap.io.scratch.copying import Copying, Tally, wanted_stacks
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import ScratchStore, disc_room
 from halfmap.io.stacks import ImageSource
 import numpy as np
 
@@ -227,7 +227,7 @@ def test_a_folder_that_others_may_enter_is_refused(scratch: Path) -> None:
     own(scratch).mkdir()
     own(scratch).chmod(0o755)
 
-    assert "mode 0755, expected one of yours with mode 0700" in refusal(scratch)
+    assert "(mode 755), expected a folder for its owner alone" in refusal(scratch)
 
 
 def test_a_folder_of_somebody_else_is_refused(scratch: Path) -> None:
@@ -236,14 +236,14 @@ def test_a_folder_of_somebody_else_is_refused(scratch: Path) -> None:
     own(scratch).mkdir(mode=0o700)
     os.chown(own(scratch), 12345, -1)
 
-    assert "of user 12345" in refusal(scratch)
+    assert "belongs to user 12345" in refusal(scratch)
 
 
 def test_a_link_is_not_followed(scratch: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     own(scratch).symlink_to(tmp_path / "elsewhere")
 
-    assert "found a link or a file, expected a folder" in refusal(scratch)
+    assert "is a link or a file, expected a folder" in refusal(scratch)
 
 
 def test_a_link_in_place_of_a_copy_is_replaced(
@@ -291,7 +291,7 @@ def test_no_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_network_file_system_is_refused(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("halfmap.io.scratch_store.file_system", lambda _: "nfs4")
+    monkeypatch.setattr("halfmap.io.scratch.store.file_system", lambda _: "nfs4")
 
     assert "network file system (nfs4), expected a disc of the node" in refusal(scratch)
 
@@ -325,7 +325,7 @@ def test_a_file_system_without_locks_is_named(
 def test_a_lock_that_is_not_let_go_of_is_named(
     scratch: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("halfmap.io.scratch_folder.PATIENCE_S", 0.05)
+    monkeypatch.setattr("halfmap.io.scratch.folder.PATIENCE_S", 0.05)
     with store().folder.locked():
         assert "found it held for" in refusal(scratch)
 
@@ -334,7 +334,7 @@ def test_memory_for_copies_is_half_of_what_is_free(
     scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = iter([1000, 700])
-    monkeypatch.setattr("halfmap.io.scratch_store.free_memory", lambda: next(free))
+    monkeypatch.setattr("halfmap.io.scratch.store.free_memory", lambda: next(free))
     descriptor = os.open(scratch, os.O_RDONLY)
 
     left = memory_room()(descriptor)
@@ -346,8 +346,8 @@ def test_memory_for_copies_is_half_of_what_is_free(
 def test_each_one_leaves_room_for_what_the_others_are_writing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("halfmap.io.scratch_store.PIECE_BYTES", 100)
-    monkeypatch.setattr("halfmap.io.scratch_store.COUNT_EVERY_S", 0.0)
+    monkeypatch.setattr("halfmap.io.scratch.store.PIECE_BYTES", 100)
+    monkeypatch.setattr("halfmap.io.scratch.store.COUNT_EVERY_S", 0.0)
     first = store()
     first._room = lambda _: 250
     assert first.has_room(250)

@@ -15,9 +15,7 @@ from halfmap.config.reconstruction.weights import Weights
 from halfmap.config.words import Given, read_command_line, read_preset
 from halfmap.errors import OptionError
 
-RECONSTRUCT = Catalogue(
-    "reconstruct", "EMAN2", (Files, Lengths, Weights, Method, Processing, Halves)
-)
+RECONSTRUCT = Catalogue("reconstruct", (Files, Lengths, Weights, Method, Processing, Halves))
 USAGE = """\
 usage: halfmap reconstruct --input PROJECTIONS --output MAP [options]
        mpirun -n 9 halfmap reconstruct ...   the same on 9 ranks; srun works, too

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from halfmap.engine.doctor.findings import Finding, Patient, Verdict
 from halfmap.io.atomic import replacing, write_remedy
-from halfmap.io.scratch_folder import NETWORK_SYSTEMS, file_system, try_lock
+from halfmap.io.scratch.folder import NETWORK_SYSTEMS, file_system, try_lock
 
 TRIAL_BYTES = 64 * 2**20
 SLOW_MB = 50.0

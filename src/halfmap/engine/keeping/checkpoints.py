@@ -86,6 +86,7 @@ def checkpointed(
     try:
         with flushing.at_intervals():
             yield Kept(stored, flushing)
+        flushing.flush_at_end()
     except BaseException as error:
         flushing.flush()
         if isinstance(error, HalfmapError) and error.exit_code == SignalledError.exit_code:

@@ -36,7 +36,7 @@ def fingerprint(
     """
     plan = replace(search.plan, images=job.images[0])
     made_by = (halfmap.__version__, np.__version__, type(job.kernels).__name__)
-    read = (job.source.form, job.options.normalise)
+    read = (job.source.form, job.cut_size, job.options.normalise)
     images = (job.images, job.geometry, read, job.padding, job.shown)
     state = (iteration, search.model, plan, poses)
     return digest((made_by, job.data_digest, images, state, _cut(units)))

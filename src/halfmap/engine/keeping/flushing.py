@@ -20,8 +20,13 @@ from halfmap.steps.expectation import UnitResult
 
 LARGEST_SHARE = 20.0
 """A flush is followed by so many times its own duration without one, whatever was asked for."""
+WORTH = 0.1
+"""Of the interval: less work than that is not flushed at the end of an expectation."""
 KEPT = 2
 """Generations: should the last be damaged, there is the one before."""
+
+_seconds_per_byte = [0.0]
+"""Of the last flush of this process; the sums of the next may be larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Flushing:
         """Spent writing."""
         self._lock = threading.Lock()
         self._written: dict[int, list[tuple[PartFiles, tuple[int, ...]]]] = {}
+        self._since = time.monotonic()
         self._generation = 0
         self._complained = False
 
@@ -58,11 +64,26 @@ class Flushing:
         """Write what is not written yet. From any thread; also when other ranks are lost."""
         if self.place is None:
             return
-        start = time.monotonic()
+        start, before = time.monotonic(), self._generation
         with self._lock:
             for half in self.halves:
                 self._try_half(self.place, half)
-        self.seconds += time.monotonic() - start
+        self._since = time.monotonic()
+        self.seconds += self._since - start
+        if self._generation > before:
+            _seconds_per_byte[0] = (self._since - start) / self._n_bytes()
+
+    def flush_at_end(self) -> None:
+        """Write the rest when an expectation is over, if that is worth more than it costs.
+
+        A rank that is lost while maps are made then costs no expectation.
+        """
+        if self.place is None or self.place.interval_s <= 0.0:
+            return
+        cost_s = _seconds_per_byte[0] * self._n_bytes()
+        enough_s = max(WORTH * self.place.interval_s, LARGEST_SHARE * cost_s)
+        if time.monotonic() - self._since > enough_s:
+            self.flush()
 
     @contextmanager
     def at_intervals(self) -> Iterator[None]:
@@ -86,6 +107,9 @@ class Flushing:
             return None
         files, units = written[-1]
         return StoredPart(files.sums, self.keys[half], units)
+
+    def _n_bytes(self) -> int:
+        return sum(a.nbytes for held in self.halves.values() for a in held.sums.arrays())
 
     def _repeat(self, over: threading.Event) -> None:
         assert self.place is not None

@@ -25,6 +25,8 @@ class Disc:
     """On each node."""
     free: int
     """Where the results go."""
+    kept_free: int = 0
+    """On each node's disc, beside the copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def submission(layout: Layout, node_peak: int, seconds: float, disc: Disc) -> Su
         cpus_per_task=layout.n_threads,
         mem_GiB=math.ceil(node_peak * (1.0 + MARGIN) / GIBIBYTE),
         minutes=minutes,
-        tmp_GiB=math.ceil(disc.scratch / GIBIBYTE),
+        tmp_GiB=math.ceil((disc.scratch + disc.kept_free) / GIBIBYTE),
     )
 
 
@@ -101,9 +103,9 @@ def advice(layout: Layout, peak_of: NodePeak, disc: Disc, *, padding: float) -> 
 
 
 def _for_memory(layout: Layout, peak_of: NodePeak, padding: float) -> str:
-    """Say what makes a plan fit, most useful first."""
+    """Say what makes a plan fit, most useful first: one rank less of each node at a time."""
     threads = layout.cores
-    for n_ranks in range(layout.n_ranks - 1, 0, -1):
+    for n_ranks in range(layout.n_ranks - 1, 0, -layout.n_nodes):
         n_workers = max(1, n_ranks - 1)
         threads = max(1, layout.cores * layout.n_nodes // n_workers)
         fewer = _with(layout, n_ranks, layout.n_nodes, threads)

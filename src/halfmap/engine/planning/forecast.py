@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from halfmap.engine.planning.advice import Disc, Submission
-from halfmap.engine.planning.duration import Phases
+from halfmap.engine.planning.duration import Phases, fresh_seconds
 from halfmap.engine.planning.layout import Layout
 from halfmap.engine.planning.memory import Iteration, Peak
 
@@ -48,12 +48,13 @@ def to_json(forecast: Forecast) -> dict[str, Any]:
         "threads": layout.n_threads,
         "cores": layout.cores,
         "node_bytes": layout.node_bytes,
+        "copies_bytes": layout.copies,
         "seconds": forecast.seconds,
         "start_s": forecast.start_s,
         "dry_run_s": forecast.dry_run_s,
         "sgemm_gflops": forecast.sgemm_gflops,
         "iterations": [
-            _iteration(it, phases)
+            _iteration(layout, it, phases)
             for it, phases in zip(forecast.iterations, forecast.phases, strict=True)
         ],
         "memory_of_ranks": [_peak(peak) for peak in forecast.ranks],
@@ -66,7 +67,7 @@ def to_json(forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def _iteration(it: Iteration, phases: Phases) -> dict[str, Any]:
+def _iteration(layout: Layout, it: Iteration, phases: Phases) -> dict[str, Any]:
     schedule = it.schedule
     return {
         "iteration": schedule.iteration,
@@ -77,7 +78,9 @@ def _iteration(it: Iteration, phases: Phases) -> dict[str, Any]:
         "fine_offset_step_A": schedule.sampling.fine_offset_step_A,
         "is_local": it.cost.n_rows == 0,
         "n_particles": it.n_particles,
-        "cpu_s": it.n_particles * it.cost.particle_s + it.n_units * it.cost.unit_s,
+        "cpu_s": it.n_particles * it.cost.particle_s
+        + it.n_units * it.cost.unit_s
+        + fresh_seconds(layout, it),
         "particle_ms": 1e3 * it.cost.particle_s,
         "seconds": asdict(phases),
         "bytes": asdict(it.sizes) | {"thread": it.cost.thread_bytes},

@@ -1,7 +1,9 @@
 """Ranks on nodes: what was launched, or what is asked about."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from halfmap.config.options import RefineOptions
 from halfmap.parallel.halves import LEADER, half_roots, halves_served
@@ -19,6 +21,8 @@ class Layout:
     """Of a node."""
     node_bytes: int
     """Memory of a node."""
+    copies: int = 0
+    """Of it, what copies of the images take."""
 
     @property
     def n_ranks(self) -> int:
@@ -33,7 +37,7 @@ class Layout:
     @property
     def served(self) -> tuple[tuple[int, ...], ...]:
         """Halves that each rank works for."""
-        return halves_served(self.n_ranks, self.n_halves)
+        return _served(self.n_ranks, self.n_halves)
 
     @property
     def roots(self) -> tuple[int, ...]:
@@ -46,7 +50,7 @@ class Layout:
 
     def beside(self, rank: int, half: int) -> tuple[int, ...]:
         """Return the ranks of a half on the node of a rank."""
-        return tuple(other for other in self.team(half) if self.node[other] == self.node[rank])
+        return _of_nodes(self.node, self.n_halves)[half, self.node[rank]]
 
     def n_own_classes(self, rank: int, half: int, n_classes: int) -> int:
         """Return of how many classes a rank makes the maps."""
@@ -60,11 +64,36 @@ class Layout:
     @property
     def n_working_threads(self) -> int:
         """Threads that compute at a time: no more than there are cores."""
-        total = 0
-        for node in range(self.n_nodes):
-            workers = [r for r, n in enumerate(self.node) if n == node and not self.leads_only(r)]
-            total += min(self.cores, self.n_threads * len(workers))
+        total = sum(self._n_at_once(node) for node in range(self.n_nodes))
         return max(1, total)
+
+    @property
+    def n_workspaces(self) -> int:
+        """Units that may be under way: of each thread one of every half that it works for."""
+        return self.n_threads * sum(len(halves) for halves in self.served)
+
+    def threads_at_once(self, node: int) -> float:
+        """Return how many threads of each working rank of a node compute at a time."""
+        return self._n_at_once(node) / self._n_workers(node)
+
+    def _n_at_once(self, node: int) -> int:
+        return min(self.cores, self.n_threads * self._n_workers(node))
+
+    def _n_workers(self, node: int) -> int:
+        return sum(n == node and not self.leads_only(rank) for rank, n in enumerate(self.node))
+
+
+_served = lru_cache(maxsize=64)(halves_served)
+
+
+@lru_cache(maxsize=64)
+def _of_nodes(node: tuple[int, ...], n_halves: int) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Return the ranks of each half on each node: a plan asks for them for every rank."""
+    found: dict[tuple[int, int], tuple[int, ...]] = defaultdict(tuple)
+    for rank, halves in enumerate(_served(len(node), n_halves)):
+        for half in halves:
+            found[half, node[rank]] += (rank,)
+    return found
 
 
 def asked_layout(

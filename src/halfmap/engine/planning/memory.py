@@ -1,15 +1,13 @@
 """Memory of every rank and node in every phase of an iteration."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-
-import numpy as np
 
 from halfmap.engine.degrees import GB, MARGIN, Stretch
 from halfmap.engine.job import Job
+from halfmap.engine.planning.cost import Cost
 from halfmap.engine.planning.layout import Layout
-from halfmap.engine.planning.trial import Cost
 from halfmap.engine.planning.trial_maps import MapCost
 from halfmap.model.disc import make_disc
 from halfmap.model.orientations import direction_pixels
@@ -41,13 +39,6 @@ class Base:
     """Peak of the leader when it reads tables and maps."""
     files: int
     """Of a rank: libraries, whose pages the ranks of a node share."""
-
-
-def image_bytes(job: Job) -> int:
-    """Return what all images take, as they are copied."""
-    group = job.particles.optics_group
-    counts = np.bincount(group, minlength=len(job.optics))
-    return sum(4 * int(n) * optics.box**2 for n, optics in zip(counts, job.optics, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +137,12 @@ def moments(job: Job, layout: Layout, base: Base, it: Iteration, rank: int) -> l
     work = [
         Item("grids of units", grid * n_workspaces),
         Item("work of threads", it.cost.thread_bytes * layout.n_threads),
+        Item("images read ahead", it.volumes.images),
     ]
     alone = [item for item in references if not item.shared]
     phases = {
         START: [Item("reading tables and maps", 0 if rank else max(0, base.start - base.both))],
-        "preparation": [*references, Item("transforming maps", it.maps.transform_bytes)],
+        "preparation": [*references, Item("transforming maps", round(it.maps.transform_bytes))],
         "expectation": [*references, *slices, *sums, *work],
         "maximisation": [*alone, *sums, *_making(job, layout, it, rank)],
     }
@@ -165,15 +157,29 @@ def _maps(layout: Layout, sizes: Sizes, rank: int) -> Iterator[Item]:
 
 
 def stretch_of(job: Job, layout: Layout, it: Iteration, node: int) -> Stretch:
-    """Return how far the run itself will stretch the memory of a node."""
-    ranks = [rank for rank, place in enumerate(layout.node) if place == node]
-    workers = tuple(
-        sum(half in layout.served[rank] for rank in ranks) for half in range(layout.n_halves)
-    )
-    load = NodeLoad(workers, len(ranks), layout.n_threads)
-    budget = GB * job.options.memory_GB or MARGIN * layout.node_bytes
-    degrees = _degrees(load, it.volumes, budget)
+    """Return how far the run itself will stretch the memory of a node.
+
+    Halves go in turn on all nodes if they must on one.
+    """
+    budget = GB * job.options.memory_GB or MARGIN * (layout.node_bytes - layout.copies)
+    every = {load: _degrees(load, it.volumes, budget) for load in _loads(layout)}
+    load = _loads(layout)[node]
+    in_turn = any(degrees.in_turn for degrees in every.values())
+    degrees = replace(every[load], in_turn=in_turn)
     return Stretch(degrees, (), _node_bytes(load, it.volumes, degrees), budget)
+
+
+@lru_cache(maxsize=64)
+def _loads(layout: Layout) -> tuple[NodeLoad, ...]:
+    """Return what works on each node."""
+    loads = []
+    for node in range(layout.n_nodes):
+        ranks = [rank for rank, place in enumerate(layout.node) if place == node]
+        workers = tuple(
+            sum(half in layout.served[rank] for rank in ranks) for half in range(layout.n_halves)
+        )
+        loads.append(NodeLoad(workers, len(ranks), layout.n_threads))
+    return tuple(loads)
 
 
 def stretch_text(job: Job, layout: Layout, iterations: Sequence[Iteration]) -> str:
@@ -211,19 +217,16 @@ def _shared(name: str, n_bytes: int, how: tuple[Layout, Degrees], rank: int) -> 
 
 
 def _making(job: Job, layout: Layout, it: Iteration, rank: int) -> Iterator[Item]:
-    """Yield what making maps takes besides the sums."""
-    served, n_classes = layout.served[rank], job.options.n_classes
-    own = sum(layout.n_own_classes(rank, half, n_classes) for half in served)
-    if own == 0:
-        return
-    of_class, halves = it.sizes.sums // n_classes, len(served)
-    if layout.n_halves == 2 and it.schedule.converged:  # those of the other half, and of both
-        yield Item("sums of the other half and of both", (3 - halves) * of_class)
-    elif layout.n_halves == 2 and job.options.join_halves_resolution_A > 0.0:
-        yield Item("joined sums", halves * of_class)
-    elif len(job.group.right) and own > 1:
-        yield Item("symmetrised sums", (own - 1) * of_class)
-    yield Item("making a map", it.maps.map_bytes)
+    """Yield what making maps takes besides the sums: ranks that make one together share it."""
+    n_copies = stretch_of(job, layout, it, layout.node[rank]).degrees.n_copies
+    for half in layout.served[rank]:
+        beside = layout.beside(rank, half)
+        n_own = [layout.n_own_classes(each, half, job.options.n_classes) for each in beside]
+        at_once = min(n_copies[half], sum(n > 0 for n in n_own))
+        if at_once:
+            crew = beside.index(rank) % at_once
+            name = f"map {crew} of half {half}" if at_once < len(beside) else ""
+            yield Item("making a map", round(it.maps.map_bytes), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +270,6 @@ def _of_node(
         own = sum(item.n_bytes for m in now for item in m.items if not item.shared)
         shared = {item.shared: item.n_bytes for m in now for item in m.items if item.shared}
         libraries = base.files * (len(ranks) - 1)
-        images = image_bytes(job) if job.options.preread_images else 0
-        whole = own + sum(shared.values()) - libraries + images
+        whole = own + sum(shared.values()) - libraries + layout.copies
         needs.append((whole, max(now, key=lambda m: m.n_bytes)))
     return needs

@@ -11,15 +11,15 @@ The box of such a map is the Fourier window: frequencies are counted in 1 / leng
 coarser grid changes nothing of what is held of the transform.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Complex64, Float, Float32, Int
 from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
-from halfmap.engine.planning.scenario import Scenario
-from halfmap.model.disc import plane_index
+from halfmap.engine.planning.scenario import expected_shell
+from halfmap.model.disc import Disc, make_disc, plane_index
 from halfmap.model.fourier import (
     centring_signs,
     frequencies_2d,
@@ -32,17 +32,22 @@ from halfmap.model.half_model import HalfModel
 from halfmap.model.mask import soft_sphere
 from halfmap.model.padded_ctf import image_ctf
 from halfmap.model.particles import Poses
-from halfmap.model.projection import fourier_reference
 from halfmap.model.reference import FourierReference
 from halfmap.model.rotations import euler_angles, euler_matrices
 from halfmap.model.schedule import Schedule
+from halfmap.steps.references import fourier_reference
 from halfmap.steps.search import Search
+from halfmap.steps.search_plan import ImageSettings
 from halfmap.steps.slices import child_matrices, project_classes, slice_axes
 
 MEAN_CTF_POWER = 0.5
 STRONGEST = 100.0
 """Power of the signal of one image over that of the noise, at most: a map may be on any scale."""
 MASK_EDGE_SHARE = 0.05
+STEEP = 4.0
+"""A filter makes the power of a map fall so many times as fast as it does by itself."""
+LEAST_NOISE = 0.5
+"""Of the first estimate: the rest may be signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +60,24 @@ class Truth:
     shift_A: Float[Array, "image 2"]
 
 
-def expected_power(job: Job, model: HalfModel, scenario: Scenario) -> Float[Array, " shell"]:
-    """Return the power of the signal (tau2) that the final maps are expected to have."""
+def expected_power(job: Job, model: HalfModel, schedule: Schedule) -> Float[Array, " shell"]:
+    """Return the power of the signal (tau2) that the final maps are expected to have.
+
+    Parameters
+    ----------
+    schedule
+        Before the first iteration that is expected.
+    """
+    last = expected_shell(job, schedule)
     noise = _mean_noise(job, model)
     shells = np.arange(len(noise))
-    last = scenario.target_shell
     n_half = len(job.particles) / job.ranks.n_halves / job.options.n_classes
     spread = np.maximum(1.0, 2.0 * shells * (not job.flat))
     final = noise[last] * spread[last] / max(1.0, MEAN_CTF_POWER * n_half)
     known = model.signal_variance.mean(axis=0)
-    first = int(min(last - 1, max(1, np.flatnonzero(known > 0.0)[-1] if known.any() else 1)))
-    first = min(first, _first_shell(job))
+    first = min(last - 1, schedule.resolution_shell)
+    if schedule.iteration == 0:
+        first = _last_unfiltered(known[: first + 1], (last, final))
     begin = min(max(known[first], final), STRONGEST * noise[first])
     slope = (np.log(final) - np.log(begin)) / max(1, last - first)
     beyond = np.exp(np.log(begin) + slope * (shells - first))
@@ -73,11 +85,46 @@ def expected_power(job: Job, model: HalfModel, scenario: Scenario) -> Float[Arra
     return np.asarray(np.minimum(power, STRONGEST * np.where(noise > 0.0, noise, np.inf)))
 
 
-def _first_shell(job: Job) -> int:
-    """Return the shell up to which the first maps show something."""
-    limit_A = job.options.initial_lowpass_A
-    whole = job.box // 2
-    return int(min(whole, job.schedule_rules.box_A / limit_A)) if limit_A > 0.0 else whole // 4
+def _last_unfiltered(known: Float[Array, " shell"], end: tuple[int, float]) -> int:
+    """Return the last shell before the power falls as it does in a filter.
+
+    There it falls `STEEP` times as fast as from that shell on to the ``end``: shell and power.
+    """
+    last, final = end
+    falls = np.log(np.maximum(known, np.finfo(np.float64).tiny))
+    shell = len(known) - 1
+    while shell > 1:
+        later = (falls[shell] - np.log(final)) / (last - shell)
+        if falls[shell - 1] - falls[shell] <= STEEP * later:
+            break
+        shell -= 1
+    return shell
+
+
+def expected_model(
+    job: Job, model: HalfModel, power: Float[Array, " shell"], rows: Int[Array, " row"]
+) -> HalfModel:
+    """Return the model with the noise of later iterations: the first estimate has the signal in it.
+
+    Parameters
+    ----------
+    power
+        Of `expected_power`.
+    rows
+        Some particles of one geometry.
+    """
+    signal = _lens_power(job, rows) * power / job.pixel_share
+    noise = model.noise_variance
+    return replace(model, noise_variance=np.maximum(noise - signal, LEAST_NOISE * noise))
+
+
+def _lens_power(job: Job, rows: Int[Array, " row"]) -> Float[Array, " shell"]:
+    """Return the mean CTF² of some particles in each shell of the map."""
+    (rows, images), *_ = job.by_geometry(rows)
+    disc = make_disc(job.box, job.box, images.geometry)
+    power = np.mean(_lens(rows, job, (disc, images)) ** 2, axis=0)
+    counts = np.bincount(disc.shell, minlength=job.box // 2 + 1)
+    return np.bincount(disc.shell, power, minlength=len(counts)) / np.maximum(counts, 1)
 
 
 def _mean_noise(job: Job, model: HalfModel) -> Float[Array, " shell"]:
@@ -125,7 +172,7 @@ def drawn_truth(search: Search, n: int, poses: Poses, rng: np.random.Generator) 
     reach = search.plan.sampling.offset_step_A
     shift_A = rng.uniform(-reach, reach, (n, 2))
     if search.candidates is None:  # each near its own pose: these are drawn
-        angles = _random_angles(n, rng, flat=search.plan.sampling.flat)
+        angles = drawn_angles(n, rng, flat=search.plan.sampling.flat)
         classes = rng.integers(0, search.n_classes, n)
         if search.plan.sampling.fixed_angles:
             angles = poses.angles_deg
@@ -138,7 +185,8 @@ def drawn_truth(search: Search, n: int, poses: Poses, rng: np.random.Generator) 
     return Truth(rows.class_index, axes, euler_angles(matrices), shift_A)
 
 
-def _random_angles(n: int, rng: np.random.Generator, *, flat: bool) -> Float[Array, "image 3"]:
+def drawn_angles(n: int, rng: np.random.Generator, *, flat: bool) -> Float[Array, "image 3"]:
+    """Draw orientations; of 2D references psi alone."""
     rot, psi = rng.uniform(-180.0, 180.0, (2, n))
     tilt = np.rad2deg(np.arccos(rng.uniform(-1.0, 1.0, n)))
     return np.column_stack([rot * (not flat), tilt * (not flat), psi])
@@ -157,7 +205,7 @@ def planted(
     project_classes(search, truth.class_index[order], truth.axes[order], (search.pixels, cut))
     listed = np.empty((len(rows), len(disc)), np.complex64)
     listed[order] = cut.view(np.complex64)[:, : len(disc)]
-    listed *= _lens(rows, job, search)
+    listed *= _lens(rows, job, (disc, search.plan.images))
     turns = truth.shift_A / search.plan.images.pixel_size_A / box @ np.stack([disc.kx, disc.ky])
     listed *= np.exp(2j * np.pi * turns)
     flat = np.zeros((len(rows), box * (box // 2 + 1)), np.complex64)
@@ -183,9 +231,11 @@ def _noise(
     return np.asarray((parts[0] + 1j * parts[1]) * deviation[:, shells], np.complex64)
 
 
-def _lens(rows: Int[Array, " image"], job: Job, search: Search) -> Float[Array, "image pixel"]:
-    """Return the CTF of some images at the pixels of the disc."""
-    disc, settings = search.disc, search.plan.images
+def _lens(
+    rows: Int[Array, " image"], job: Job, where: tuple[Disc, ImageSettings]
+) -> Float[Array, "image pixel"]:
+    """Return the CTF of some images of a geometry at the pixels of a disc."""
+    disc, settings = where
     factors = np.ones((len(rows), len(disc)))
     if settings.ctf is None:
         return factors

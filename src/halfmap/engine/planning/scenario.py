@@ -5,13 +5,16 @@ the data would say is assumed:
 
 * the resolution follows the window, up to what the angular steps can show, and ends at an expected
   one (``--plan_resolution``, or `EXPECTED_SHARE` of Nyquist);
-* poses move less in each iteration (`STILL_MOVING`), down to some times their accuracy;
-* poses are known as well as the resolution allows (`ROTATION_ACCURACY`, `SHIFT_ACCURACY`).
+* poses are known as well as the run will estimate in maps as they are expected
+  (`halfmap.engine.planning.expected_accuracy`);
+* poses move as far as grids differ that are turned at random (`AXIS_OF_STEP`, `OFFSET_OF_STEP`)
+  and, at first, because they are undecided (`still_undecided`).
 
-The constants are those of refinements of simulated particles (docs/forecast.md).
+What was measured of it stands in docs/forecast.md.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -29,55 +32,60 @@ EXPECTED_SHARE = 2.0 / 3.0
 """Of the Nyquist shell: the resolution at which a run is expected to end, if nothing is said."""
 ARCS = 1.5
 """Finest detail that a sampling can show, in arcs of its fine step at the rim of the particle."""
-ROTATION_ACCURACY = 0.33
-"""Angular accuracy in arcs: of the resolution at the rim of the particle."""
-SHIFT_ACCURACY = 0.12
-"""Accuracy of the offsets, as a share of the resolution."""
-AT_RANDOM_DEG, STILL_MOVING = 90.0, 0.7
-"""Poses move so far in the first iteration, and after each by this factor less ..."""
-UNREST = 3.0
-"""... but by so many times their accuracy all the same."""
+AXIS_OF_STEP = float(np.sqrt(np.pi / 12.0))
+"""How far an axis moves in the mean between the nearest points of two grids, in steps: each of
+three rotations differs by two errors that are even within a step (variance 1/6); two of the three
+move an axis."""
+OFFSET_OF_STEP = float(np.sqrt(1.0 / 6.0))
+"""The same of a component of the offsets, root mean square."""
+AT_RANDOM_DEG = 90.0
+"""Orientations that are not known move so far."""
+UNDECIDED = {False: 0.2, True: 0.7}
+"""After each iteration so many of the poses are still undecided that were before it: where a map
+is there to begin with, and where maps are formed only, which takes long."""
 CONFIDENCE = 0.3
 """Mean largest posterior from the second iteration on."""
 SURE, NOTHING = 10.0, 0.1
 """Ratio of data to prior within the resolution, and beyond it."""
+Accuracies = Callable[[Schedule], tuple[float, float]]
+"""From an iteration to the accuracies of angles, degrees, and offsets, Å."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """The iterations that are expected."""
-
-    iterations: tuple[Schedule, ...]
-    """As their expectations will find them."""
-    target_shell: int
-    """Where the resolution is expected to end."""
-
-
-def expected_iterations(job: Job, schedule: Schedule) -> Scenario:
-    """Return the iterations after a state, up to the last.
+def expected_iterations(
+    job: Job, schedule: Schedule, accuracies: Accuracies
+) -> tuple[Schedule, ...]:
+    """Return the iterations after a state, up to the last, as their expectations will find them.
 
     Parameters
     ----------
     schedule
         Before the first of them.
+    accuracies
+        That the run will estimate.
     """
-    target = max(expected_shell(job), schedule.resolution_shell)
+    target = expected_shell(job, schedule)
     iterations: list[Schedule] = []
     while not (is_finished(schedule, job) or (iterations and job.options.skip_maximisation)):
-        opened = _with_accuracies(begin(schedule, job), job)
+        opened = _with_accuracies(begin(schedule, job), job, accuracies)
         refined = _refined(opened, job)
         iterations.append(refined)
         schedule = _concluded(refined, job, target)
-    return Scenario(tuple(iterations), target)
+    return tuple(iterations)
 
 
-def expected_shell(job: Job) -> int:
-    """Return the shell at which the resolution is expected to end."""
-    last = job.box // 2 - 1
-    wanted_A = job.options.plan_resolution_A
+def expected_shell(job: Job, schedule: Schedule) -> int:
+    """Return the shell at which the resolution is expected to end; not below the present one."""
+    last, wanted_A = job.box // 2 - 1, job.options.plan_resolution_A
+    shell = int(EXPECTED_SHARE * last)
     if wanted_A > 0.0:
-        return int(min(last, resolution_shell(wanted_A, job.box, job.pixel_size_A)))
-    return int(EXPECTED_SHARE * last)
+        shell = int(min(last, resolution_shell(wanted_A, job.box, job.pixel_size_A)))
+    return max(shell, schedule.resolution_shell)
+
+
+def still_undecided(job: Job, iteration: int) -> float:
+    """Return which share of the poses that were unknown at first is undecided in an iteration."""
+    forms_maps = job.options.reference_file is None or job.options.seeds_classes
+    return UNDECIDED[forms_maps] ** (iteration - 1)
 
 
 def _refined(schedule: Schedule, job: Job) -> Schedule:
@@ -89,15 +97,13 @@ def _refined(schedule: Schedule, job: Job) -> Schedule:
     return refined
 
 
-def _with_accuracies(schedule: Schedule, job: Job) -> Schedule:
-    """Return the accuracies that a map of the present resolution allows."""
-    resolution_A = job.schedule_rules.box_A / max(1, schedule.resolution_shell)
-    rim_A = job.schedule_rules.particle_diameter_A / 2.0
-    return replace(
-        schedule,
-        accuracy_rotation_deg=float(np.rad2deg(ROTATION_ACCURACY * resolution_A / rim_A)),
-        accuracy_translation_A=SHIFT_ACCURACY * resolution_A,
-    )
+def _with_accuracies(schedule: Schedule, job: Job, accuracies: Accuracies) -> Schedule:
+    """Return the accuracies that a map of the present resolution allows, if any rule asks."""
+    rules = job.schedule_rules
+    if not (rules.automatic or rules.coarser_allowed):
+        return schedule
+    angle_deg, shift_A = accuracies(schedule)
+    return replace(schedule, accuracy_rotation_deg=angle_deg, accuracy_translation_A=shift_A)
 
 
 def _concluded(schedule: Schedule, job: Job, target: int) -> Schedule:
@@ -107,15 +113,22 @@ def _concluded(schedule: Schedule, job: Job, target: int) -> Schedule:
     shell = max(shell, schedule.resolution_shell, rules.minimum_resolution_shell)
     if schedule.converged:
         shell = target
-    by_chance = AT_RANDOM_DEG * STILL_MOVING ** (schedule.iteration - 1)
-    turned = max(UNREST * schedule.accuracy_rotation_deg, by_chance)
-    moved = Changes(turned, schedule.accuracy_translation_A, 0.0)
-    counted = count_changes(replace(schedule, mean_max_probability=CONFIDENCE), moved)
+    counted = count_changes(
+        replace(schedule, mean_max_probability=CONFIDENCE), _changes(schedule, job)
+    )
     if job.ranks.n_halves == 2:
         counted = after_fsc(counted, _fsc(shell, job.box // 2 + 1))
     shells = np.arange(job.box // 2 + 1)
     ratio = np.where(shells <= shell, SURE, NOTHING)
     return next_resolution(counted, ratio[None], rules)
+
+
+def _changes(schedule: Schedule, job: Job) -> Changes:
+    sampling, sigma = schedule.sampling, schedule.initial_sampling.prior_sigma_deg
+    at_first = AT_RANDOM_DEG if sigma is None else float(np.mean(sigma))
+    by_chance = at_first * still_undecided(job, schedule.iteration)
+    turned = max(AXIS_OF_STEP * sampling.fine_angular_step_deg, by_chance)
+    return Changes(turned, OFFSET_OF_STEP * sampling.fine_offset_step_A, 0.0)
 
 
 def _shell_of_sampling(schedule: Schedule, job: Job) -> int:

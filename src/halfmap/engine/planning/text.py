@@ -96,6 +96,8 @@ def _memory(forecast: Forecast) -> Iterator[str]:
     for peaks in by_kind.values():
         yield f"  {_ranks(peaks):<24}{size_text(peaks[0].n_bytes):>10}, {_when(peaks[0])}"
     yield f"  largest rank: {', '.join(_items(rank))}"
+    if forecast.layout.copies:
+        yield f"  copies of the images {size_text(forecast.layout.copies)} on each node"
     if forecast.stretched:
         yield f"  {forecast.stretched}"
 

@@ -1,22 +1,26 @@
 """Trials of what is done once an iteration: transforms of maps, reconstruction, tables."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from halfmap.engine.job import Job
 from halfmap.engine.process_memory import begin_peak, resident
 from halfmap.io.star_text import table_text
-from halfmap.model.exact import decode, sum_scales
+from halfmap.model.exact import sum_scales
 from halfmap.model.half_model import HalfModel
 from halfmap.model.padded_sphere import PaddedSphere
-from halfmap.model.projection import fourier_reference
 from halfmap.model.schedule import Schedule
 from halfmap.model.sums import ExpectationSums
 from halfmap.model.touched_voxels import n_touched
-from halfmap.steps.maximisation import hermitian, spectra, symmetrise
+from halfmap.steps.complete_sums import completed
+from halfmap.steps.maximisation import spectra
+from halfmap.steps.phases import alone
 from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.references import fourier_reference
 
 LARGEST_BOX = 96
 """Of a trial; time and memory of larger maps grow with their voxels."""
@@ -24,24 +28,42 @@ ROWS = 2000
 """Of the particle table that are made into text."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapCost:
+class MapCost(NamedTuple):
     """What the maps of an iteration take, each."""
 
     transform_s: float
     """CPU seconds to transform a map for its projections."""
-    transform_bytes: int
+    transform_bytes: float
     """Memory that this takes besides, for a while."""
     map_s: float
     """CPU seconds to make a map from its sums."""
-    map_bytes: int
+    map_bytes: float
     """Memory that this takes besides the sums, for a while."""
 
 
-def tried_maps(job: Job, schedule: Schedule, model: HalfModel) -> MapCost:
+def tried_maps(job: Job, course: Sequence[Schedule], model: HalfModel) -> list[MapCost]:
+    """Return the cost of the maps of some iterations: those of two windows are tried.
+
+    What depends on the window grows with its voxels.
+    """
+    sizes = sorted({schedule.current_size for schedule in course})
+    low, high = sizes[0], sizes[-1]
+    _tried(job, low, model)  # libraries are loaded when they are first called
+    ends = [_tried(job, size, model) for size in dict.fromkeys((low, high))]
+    depth = 2 if job.flat else 3
+
+    def between(size: int) -> MapCost:
+        share = (size**depth - low**depth) / max(1, high**depth - low**depth)
+        mixed = (a + (b - a) * share for a, b in zip(ends[0], ends[-1], strict=True))
+        return MapCost(*mixed)
+
+    return [between(schedule.current_size) for schedule in course]
+
+
+def _tried(job: Job, window: int, model: HalfModel) -> MapCost:
     """Make a map of the same kind, smaller if need be."""
     box = min(job.box, LARGEST_BOX)
-    size = _even(schedule.current_size * box / job.box)
+    size = _even(window * box / job.box)
     share = (job.box / box) ** (2 if job.flat else 3)
     depth = 1 if job.flat else box
     volume = np.random.default_rng(1).standard_normal((depth, box, box)).astype(np.float32)
@@ -64,8 +86,8 @@ def _map(
     job: Job, model: HalfModel, summed: tuple[ExpectationSums, PaddedSphere], box: int
 ) -> None:
     """Do what `halfmap.engine.maximisation` does for one class."""
-    fourier, _, _ = decode(summed[0], sum_scales(model, len(job.particles)), summed[1])
-    complete = symmetrise(hermitian(fourier[0]), job.group, 1)
+    scales = sum_scales(model, len(job.particles))
+    complete = alone(completed(summed[0].volume[0], scales, summed[1], job.group))
     estimate = spectra(complete, box, np.ones(box // 2 + 1), 1.0)
     reconstruct(complete, box, estimate.signal_variance, 1.0, job.inversion)
 

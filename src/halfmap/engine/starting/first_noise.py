@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.engine.job import Job
+from halfmap.io.stacks import UnreadableError
 from halfmap.model.fourier import inverse_2d, transform_2d
 from halfmap.model.mask import fill_outside_mean, soft_circle
 from halfmap.model.noise import image_spectrum, initial_noise_variance, on_map_grid
 from halfmap.parallel.collectives import all_or_none, from_root
 from halfmap.parallel.halves import LEADER
-from halfmap.steps.faults import find_faults
+from halfmap.steps.faults import UNREADABLE, find_faults
 from halfmap.steps.normalisation import Background, background
 from halfmap.steps.search_plan import ImageSettings
 from halfmap.steps.weighting import detector_factor
@@ -20,6 +21,7 @@ from halfmap.steps.weighting import detector_factor
 IMAGES_AT_ONCE = 32
 DEFAULT_IMAGES = 1000
 """Of each optics group; enough for a smooth spectrum."""
+_UNREADABLE = np.array([UNREADABLE], np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,7 @@ class Measured:
     @classmethod
     def of_images(cls, job: Job, rows: Int[Array, " image"], settings: ImageSettings) -> "Measured":
         """Measure the good ones of some images of one geometry."""
-        images = job.read_images(rows, settings)
-        fault = find_faults(images)
+        images, fault = _read(job, rows, settings)
         outside = background(images, settings.mask_radius_px)
         masked = images[fault == 0].astype(np.float64)
         if settings.zero_mask:
@@ -88,6 +89,21 @@ def first_noise_variance(job: Job) -> Float[Array, "optics shell"]:
     gathered = world.gather(mine, root=LEADER) or []
     parts = {number: part for rank in gathered for number, part in rank.items()}
     return from_root(lambda: _conclude(job, [parts[n] for n in sorted(parts)]), world, LEADER)
+
+
+def _read(
+    job: Job, rows: Int[Array, " image"], settings: ImageSettings
+) -> tuple[Float32[Array, "image y x"], UInt8[Array, " image"]]:
+    """Read images, and say what is wrong with them; those that the disc cannot read are NaN."""
+    try:
+        images = job.read_images(rows, settings, None)
+    except UnreadableError:
+        if len(rows) == 1:
+            return np.full((1, settings.box, settings.box), np.nan, np.float32), _UNREADABLE
+        each = [_read(job, rows[i : i + 1], settings) for i in range(len(rows))]
+        images, fault = (np.concatenate(parts) for parts in zip(*each, strict=True))
+        return images, fault
+    return images, find_faults(images)
 
 
 def _first_of_each_group(job: Job) -> Int[Array, " image"]:

@@ -9,12 +9,15 @@ import scipy.fft
 from jaxtyping import Float, Float32
 from numpy import ndarray as Array
 
+from halfmap.engine.crew import together
 from halfmap.engine.degrees import stretched
 from halfmap.engine.expectation import Task, expectation
 from halfmap.engine.job import Job
 from halfmap.engine.maximisation import sum_up
 from halfmap.engine.model_sharing import maps_at_root
 from halfmap.engine.node_search import Searches
+from halfmap.engine.reduction import reduced
+from halfmap.engine.solving import Summed
 from halfmap.engine.stopwatch import Stopwatch
 from halfmap.model.blobs import blobs_like
 from halfmap.model.fourier import low_pass, resolution_shell
@@ -27,8 +30,9 @@ from halfmap.model.schedule import Schedule
 from halfmap.parallel.collectives import hand_over
 from halfmap.parallel.halves import LEADER
 from halfmap.parallel.units import Unit
+from halfmap.steps.phases import Phases
 from halfmap.steps.random_start import drawn_poses, insert_as_drawn
-from halfmap.steps.reconstruction import reconstruct
+from halfmap.steps.reconstruction import Prior, reconstruction
 from halfmap.steps.search import make_search
 from halfmap.steps.search_plan import SearchPlan
 
@@ -73,13 +77,14 @@ def first_references(
         Task("first averages", insert_as_drawn, tuple(_first_units(job))),
     )
     with scipy.fft.set_workers(job.options.n_threads):
-        summed = sum_up(job, schedule, found)
-        made = {}
-        if 0 in summed:
-            made = {
-                k: _made_of(job, reconstruct(sums, job.box, None), k)
-                for k, sums in summed[0].fourier.items()
-            }
+        summed = sum_up(job, schedule, found, reduced(job, found))
+        averaged = {h: s for h, s in summed.items() if h == 0}
+        averages = together(job, {h: (s.crew, _averages(job, s)) for h, s in averaged.items()})
+        made = {
+            k: _made_of(job, average, k)
+            for k, average in averages.get(0, {}).items()
+            if k in job.ranks.teams[0].classes(n_classes)
+        }
     return _on_leader(job, made, depth=1 if schedule.sampling.flat else job.box)
 
 
@@ -125,7 +130,16 @@ def _searches(job: Job, schedule: Schedule, noise: Float[Array, "optics shell"])
     # Nothing is searched: no coarse slices have to be cut.
     made = [replace(search, candidates=None) for search in made]
     of = dict.fromkeys(job.ranks.teams, lambda geometry: made[geometry])
-    return Searches(of, stretched(job, schedule))
+    # In so small a window sums are small, and there is no folder for files of them yet.
+    stretch = stretched(job, schedule)
+    return Searches(of, stretch._replace(degrees=replace(stretch.degrees, on_disc=False)))
+
+
+def _averages(job: Job, summed: Summed) -> Phases[dict[int, Float32[Array, "z y x"]]]:
+    made = {}
+    for k, sums in summed.fourier.items():
+        made[k] = yield from reconstruction(sums, job.box, Prior(), empty=summed.crew.empty)
+    return made
 
 
 def _made_of(

@@ -70,7 +70,7 @@ def watch(rows: Rows, orders: Orders) -> None:
         now = time.monotonic()
         missed += max(0.0, now - last - 2.0 * interval)  # all were stopped, this process too
         last = now
-        alive = [row for row in rows if not row[Row.LEFT] and _runs(int(row[Row.PROCESS]))]
+        alive = [row for row in rows if not row[Row.LEFT] and runs(int(row[Row.PROCESS]))]
         if not alive:
             return
         for row in alive:
@@ -83,7 +83,8 @@ def watch(rows: Rows, orders: Orders) -> None:
             missed = 0.0
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Whether a process is there and has not ended."""
     return _state(process) not in ("", "Z", "X")
 
 
@@ -149,17 +150,18 @@ def innermost(stacks: str) -> str:
     """Return where in halfmap a rank is, told by its stacks; nothing if they do not say.
 
     The main thread, the last that is listed, counts unless it waits for units, then the first
-    thread that computes one.
+    thread that computes one, unless it waits for its images, or that reads them.
     """
     *threads, main = re.split(r"(?=^(?:Current thread|Thread) )", stacks, flags=re.MULTILINE)
     first = [_LINE.search(text) for text in (main, *threads) if text is main or COMPUTING in text]
     found = [line for line in first if line is not None]
-    working = [line for line in found if line[2] != "parallel"]
+    working = [line for line in found if not _WAITING.match(line[1])]
     line = next(iter(working or found), None)
-    return f"{line[4]}, {line[1]} line {line[3]}" if line is not None else ""
+    return f"{line[3]}, {line[1]} line {line[2]}" if line is not None else ""
 
 
-_LINE = re.compile(r'File ".*/(halfmap/(\w+)/\S+?)", line (\d+) in (\S+)')
+_LINE = re.compile(r'File ".*/(halfmap/\w+/\S+?)", line (\d+) in (\S+)')
+_WAITING = re.compile(r"halfmap/(parallel/|engine/reading_ahead\.py)")
 COMPUTING = "halfmap/engine/summing.py"
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from halfmap.io.scratch_copying import Tally
+from halfmap.io.scratch.copying import Tally
+from halfmap.model.schedule import Schedule
 
 UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 SHOWN = 3
@@ -130,6 +131,24 @@ def problem_lines(nodes: Sequence[NodeReport]) -> tuple[str, ...]:
         if node.lost
     ]
     return tuple(lines)
+
+
+def beyond_cut_text(limit_A: float, cut_size: int, before: Schedule, now: Schedule) -> str:
+    """Say that an iteration is the first that images are too small for; empty if it is not.
+
+    Parameters
+    ----------
+    limit_A, cut_size
+        Detail that is left in cut images: resolution, and window of the map (px).
+    before, now
+        The iteration before, and this one.
+    """
+    if not 0 < cut_size < now.current_size or before.current_size > cut_size:
+        return ""
+    return (
+        f"iteration {now.iteration} sees finer detail than {limit_A:g} Å (--scratch_crop_A): "
+        "images are read whole, from their stacks"
+    )
 
 
 def _size(n_bytes: int) -> str:

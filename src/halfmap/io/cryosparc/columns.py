@@ -4,7 +4,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 from halfmap.io.cryosparc.files import Fields
-from halfmap.io.cryosparc.links import Columns, decoded, links
+from halfmap.io.cryosparc.link import Columns, decoded
+from halfmap.io.cryosparc.links import links
 from halfmap.io.star import TEXT
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy import ndarray as Array
 
 from halfmap.io.cryosparc.files import Fields
-from halfmap.io.cryosparc.links import Columns, links, numbers
+from halfmap.io.cryosparc.link import Columns, numbers
+from halfmap.io.cryosparc.links import links
 from halfmap.io.cryosparc.neutral import NEUTRAL_COLUMNS, NEUTRAL_FIELDS
 from halfmap.io.optics_table import optics_rows, split_single_table
 from halfmap.io.problems import refuse

@@ -14,7 +14,8 @@ from numpy import ndarray as Array
 
 from halfmap.io.cryosparc.columns import columns_of, written
 from halfmap.io.cryosparc.files import Fields
-from halfmap.io.cryosparc.links import Link, links
+from halfmap.io.cryosparc.link import Link
+from halfmap.io.cryosparc.links import links
 from halfmap.io.cryosparc.made_fields import made_fields
 from halfmap.io.star import TEXT, StarFile, Table
 

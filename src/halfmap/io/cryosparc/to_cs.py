@@ -12,7 +12,8 @@ from halfmap.errors import DataError
 from halfmap.io.cryosparc.carried import as_json, from_text, in_pieces
 from halfmap.io.cryosparc.columns import columns_of, written
 from halfmap.io.cryosparc.files import Fields
-from halfmap.io.cryosparc.links import Columns, Link, links
+from halfmap.io.cryosparc.link import Columns, Link
+from halfmap.io.cryosparc.links import links
 from halfmap.io.cryosparc.made_fields import flat_columns, made_fields
 from halfmap.io.cryosparc.restored import COLUMN_PREFIX, REST, ROW
 from halfmap.io.cryosparc.to_star import BLOCK, PREFIX, particle_block, star_of

@@ -62,9 +62,12 @@ def rows_of(grid):
     return grid.row_start.shape[0] - 1
 
 
-@compiled(FAST, inline="always")
+@compiled(FAST)
 def scatter(values, class_index, grid, places):
-    """Distribute every pixel over the voxels around it."""
+    """Distribute every pixel over the voxels around it.
+
+    A function of its own: inlined, its loop would lack registers.
+    """
     own, start = grid.values[class_index], grid.row_start
     if is_flat(rows_of(grid), grid.half):
         scatter_in_plane(values, own, start, places)
@@ -94,17 +97,20 @@ def scatter_in_plane(values, own, start, places):
 def scatter_in_space(values, own, grid, places):
     """Distribute over the 8 voxels around; of those, some may lie in the margin of the grid."""
     row, column, part, _ = places
-    start, n_rows, three = grid.row_start, np.int64(2 * grid.half + 1), np.int64(3)
-    lowest, highest = (grid.first_plane - 1) * n_rows, grid.last_plane * n_rows
+    start, three, one = grid.row_start, np.int64(3), np.uint64(1)
+    n_rows = np.uint64(2 * grid.half + 1)
+    plane = np.int64(n_rows)
+    lowest, highest = (grid.first_plane - 1) * plane, grid.last_plane * plane
+    is_whole = lowest < 0 and highest >= rows_of(grid)
     begin = first_voxel(grid)
     for i in range(row.shape[0]):
-        r, x = np.int64(row[i]), np.int64(column[i]) - begin
-        if lowest <= r < highest:
+        if is_whole or lowest <= row[i] < highest:
+            r, x = np.uint64(row[i]), np.int64(column[i]) - begin  # unsigned: never from the end
             corners = (
                 three * (np.int64(start[r]) + x),
-                three * (np.int64(start[r + 1]) + x),
+                three * (np.int64(start[r + one]) + x),
                 three * (np.int64(start[r + n_rows]) + x),
-                three * (np.int64(start[r + n_rows + 1]) + x),
+                three * (np.int64(start[r + n_rows + one]) + x),
             )
             parts = (part[0, i], part[1, i], part[2, i])
             distribute(own, corners, parts, values, 4 * i)

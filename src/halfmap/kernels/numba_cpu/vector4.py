@@ -14,7 +14,6 @@ from numba.extending import intrinsic
 FLAGS = ("fast",)
 FLOAT = ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, 4)
-PAIR = ir.VectorType(FLOAT, 2)
 EIGHT = ir.VectorType(FLOAT, 8)
 INT = ir.IntType(32)
 FLOAT_BYTES = 4
@@ -41,9 +40,19 @@ def _broadcast(builder, scalar, vector):
     return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
 
 
-def _half(builder, value, first):
-    mask = ir.Constant(ir.VectorType(INT, 2), [first, first + 1])
-    return builder.shuffle_vector(value, ir.Constant(VECTOR, ir.Undefined), mask)
+def _shuffled(builder, value, lanes, other=None):
+    """Return some lanes of a vector; those beyond it are lanes of the other."""
+    mask = ir.Constant(ir.VectorType(INT, len(lanes)), lanes)
+    return builder.shuffle_vector(value, other or ir.Constant(value.type, ir.Undefined), mask)
+
+
+def _joined(builder, vectors):
+    """Return 1, 2 or 4 vectors as one."""
+    while len(vectors) > 1:
+        every = list(range(2 * vectors[0].type.count))
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [_shuffled(builder, low, every, high) for low, high in pairs]
+    return vectors[0]
 
 
 def _between(builder, low, high, part):
@@ -59,37 +68,48 @@ def _divided(builder, value, part):
 
 
 @intrinsic
-def interpolate(_context, values, corners, parts, out, place):
-    """Interpolate a complex number between 8 voxels, or 4 of a plane, and store it.
+def interpolate(_context, values, corners, parts, out, first):
+    """Interpolate complex numbers between 8 voxels each, or 4 of a plane, and store them.
 
-    ``corners`` are the positions of the voxels of lowest x in ``values``, at (y, z) = (0, 0),
-    (1, 0), (0, 1), (1, 1), or the first two of them; ``parts`` the fractions along x, y, z and the
-    factor of the imaginary part; ``place`` where in ``out`` the real part goes.
+    ``corners`` are, for each of some successive pixels, the positions of the voxels of lowest x in
+    ``values``, at (y, z) = (0, 0), (1, 0), (0, 1), (1, 1), or the first two of them; ``parts`` the
+    fractions along x, y, z and the factors of the imaginary parts, of all pixels; ``first`` the
+    first of the pixels. They are computed side by side: 4 fill a register of 64 bytes.
     """
-    signature = types.void(values, corners, parts, out, place)
+    signature = types.void(values, corners, parts, out, first)
 
     def generate(context, builder, signature, arguments):
         array, corner, part, target, where = arguments
         kinds = signature.args
-        near = [
-            _load(
-                builder,
-                _pointer(
-                    context, builder, kinds[0], array, builder.extract_value(corner, j), VECTOR
-                ),
-            )
-            for j in range(len(kinds[1]))
-        ]
-        dx, dy, dz, sign = (builder.extract_value(part, j) for j in range(4))
-        y = _broadcast(builder, dy, VECTOR)
+        n, n_corners = len(kinds[1]), len(kinds[1][0])
+
+        def spread(j, lanes):
+            """Return the numbers of the pixels, each in so many lanes."""
+            own = builder.extract_value(part, j)
+            narrow = ir.VectorType(FLOAT, n)
+            at = _pointer(context, builder, kinds[2][j], own, where, narrow)
+            return _shuffled(builder, _load(builder, at), [i // lanes for i in range(n * lanes)])
+
+        near = []
+        for j in range(n_corners):
+            places = [builder.extract_value(corner, (i, j)) for i in range(n)]
+            at = [_pointer(context, builder, kinds[0], array, p, VECTOR) for p in places]
+            near.append(_joined(builder, [_load(builder, pointer) for pointer in at]))
+        y = spread(1, 4)
         both = _between(builder, near[0], near[1], y)
-        if len(near) == 4:
+        if n_corners == 4:
             upper = _between(builder, near[2], near[3], y)
-            both = _between(builder, both, upper, _broadcast(builder, dz, VECTOR))
-        left, right = _half(builder, both, 0), _half(builder, both, 2)
-        value = _between(builder, left, right, _broadcast(builder, dx, PAIR))
-        factor = builder.insert_element(ir.Constant(PAIR, [1.0, 1.0]), sign, INT(1))
-        pointer = _pointer(context, builder, kinds[3], target, where, PAIR)
+            both = _between(builder, both, upper, spread(2, 4))
+        left, right = (
+            _shuffled(builder, both, [4 * i + j + k for i in range(n) for k in (0, 1)])
+            for j in (0, 2)
+        )
+        value = _between(builder, left, right, spread(0, 2))
+        ones = ir.Constant(value.type, [1.0] * 2 * n)
+        real_ones = [i if i % 2 else i + 2 * n for i in range(2 * n)]
+        factor = _shuffled(builder, spread(3, 2), real_ones, ones)
+        twice = builder.shl(where, ir.Constant(where.type, 1))
+        pointer = _pointer(context, builder, kinds[3], target, twice, value.type)
         builder.store(builder.fmul(value, factor, flags=FLAGS), pointer).align = FLOAT_BYTES
         return context.get_dummy_value()
 

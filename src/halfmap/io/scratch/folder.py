@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from halfmap.errors import DataError
 from halfmap.io.atomic import write_remedy
+from halfmap.io.private_folder import open_private_folder
 
 LOCK = "lock"
 PATIENCE_S = 60.0
@@ -62,17 +64,15 @@ class ScratchFolder:
         self.path = path
         self.descriptor = -1
         try:
-            _make(path)
-            self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            status = os.fstat(self.descriptor)
+            self.descriptor = open_private_folder(path)
+        except DataError as error:
+            raise ScratchUnusable(str(error)) from error
         except OSError as error:
-            raise _not_a_folder(path, error) from error
-        if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            raise ScratchUnusable(
-                f"{path}: found a folder of user {status.st_uid} with mode "
-                f"{stat.S_IMODE(status.st_mode):04o}, expected one of yours with mode 0700. "
-                "Remove it, or take another folder."
-            )
+            if error.errno == errno.ENOENT:
+                raise ScratchUnusable(
+                    f"{path.parent}: no such folder. Make it, or take another one."
+                ) from error
+            raise as_unusable(path, error) from error
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -178,20 +178,3 @@ def file_system(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
         if len(point.parts) >= best and real.is_relative_to(point):
             best, found = len(point.parts), kind.split()[0]
     return found
-
-
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        return
-
-
-def _not_a_folder(path: Path, error: OSError) -> ScratchUnusable:
-    if error.errno in (errno.ENOTDIR, errno.ELOOP) and path.parent.is_dir():
-        return ScratchUnusable(
-            f"{path}: found a link or a file, expected a folder. Remove it, or take another one."
-        )
-    if error.errno == errno.ENOENT:
-        return ScratchUnusable(f"{path.parent}: no such folder. Make it, or take another one.")
-    return as_unusable(path, error)

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray as Array
 
-from halfmap.io.scratch_copy import ABSENT, CopyPlan, StackCopy, checksums, runs
-from halfmap.io.scratch_store import ScratchStore
+from halfmap.io.scratch.copy import ABSENT, CopyPlan, StackCopy, checksums, runs
+from halfmap.io.scratch.store import ScratchStore
 
 
 class CopiedImages:

@@ -16,10 +16,10 @@ from jaxtyping import Bool, Int, UInt8
 from numpy import ndarray as Array
 
 from halfmap.errors import DataError
-from halfmap.io.scratch_copy import ABSENT, StackCopy, checksums, plan_copy, runs
-from halfmap.io.scratch_folder import as_unusable
-from halfmap.io.scratch_reading import CopiedImages
-from halfmap.io.scratch_store import PIECE_BYTES, ScratchStore
+from halfmap.io.scratch.copy import ABSENT, StackCopy, checksums, plan_copy, runs
+from halfmap.io.scratch.folder import as_unusable
+from halfmap.io.scratch.reading import CopiedImages
+from halfmap.io.scratch.store import PIECE_BYTES, ScratchStore
 from halfmap.io.stack_identity import StackIdentity, identify
 from halfmap.io.stacks import ImageSource, OpenStack
 

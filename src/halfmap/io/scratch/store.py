@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from halfmap.io.free_memory import free_memory
-from halfmap.io.scratch_copy import (
+from halfmap.io.scratch.copy import (
     IMAGES,
     KEPT,
     MARKS,
@@ -22,7 +22,7 @@ from halfmap.io.scratch_copy import (
     StackCopy,
     write_all,
 )
-from halfmap.io.scratch_folder import (
+from halfmap.io.scratch.folder import (
     NETWORK_SYSTEMS,
     ScratchFolder,
     ScratchUnusable,
