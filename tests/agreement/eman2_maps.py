@@ -12,6 +12,7 @@ from halfmap.kernels.insertion_protocol import Slices
 from halfmap.kernels.numba_cpu.insertion_backend import NumbaInsertion
 from halfmap.kernels.numba_lattice import sum_over_lattice
 from halfmap.model.compat import Compat
+from halfmap.model.faint_sums import FaintLimits, FixedPoint
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.insertion_modes import InsertionMode
 from halfmap.model.lattice_symmetry import split_group
@@ -22,6 +23,7 @@ from halfmap.steps.iterative import PASSES, edited, mode_of_pass, with_reference
 BOX = 64
 SCALE = (2.0**26, 2.0**44)
 IDENTITY = np.eye(3)[None]
+NO_LIST = FaintLimits(0.0, 8)
 
 
 @lru_cache(maxsize=1)
@@ -95,7 +97,8 @@ def mean_transform(
     split = split_group(operators, kernel)
     grid, out = backend.empty_grid(kernel), np.zeros((int(np.prod(shape)), 3), np.int64)
     backend.insert(slices, split.inserted, kernel, grid, reference)
-    assert backend.flush(grid, kernel, SCALE, 2.0**62, out)
+    fits, _ = backend.flush(grid, kernel, FixedPoint(SCALE, 2.0**62, NO_LIST), out)
+    assert fits
     sums = sum_over_lattice(_completed(out.reshape(*shape, 3)), split.lattice)
     weight = sums[..., 2] / SCALE[1]
     signal = (sums[..., 0] + 1j * sums[..., 1]) / SCALE[0]
