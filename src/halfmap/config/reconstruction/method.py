@@ -194,5 +194,7 @@ class Halves(OptionGroup):
     ] = ""
     dry_run: Annotated[
         bool,
-        Option("dry_run", LATER, "Check everything, say what it would take, compute nothing."),
+        Option(
+            "dry_run", IMPLEMENTED, "Check everything, say what it would take, compute nothing."
+        ),
     ] = False

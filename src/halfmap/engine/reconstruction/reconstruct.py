@@ -9,7 +9,13 @@ from halfmap.config.reconstruction.options import ReconstructRequest
 from halfmap.engine.reconstruction.halves import agreement, joined
 from halfmap.engine.reconstruction.maps import made_map
 from halfmap.engine.reconstruction.passes import inserted
-from halfmap.engine.reconstruction.results import tell_end, tell_plan, write_fsc, write_maps
+from halfmap.engine.reconstruction.results import (
+    tell_end,
+    tell_forecast,
+    tell_plan,
+    write_fsc,
+    write_maps,
+)
 from halfmap.engine.reconstruction.task import Task, found_task
 from halfmap.engine.telling.console import Console
 from halfmap.parallel.collectives import all_or_none, from_root
@@ -32,6 +38,9 @@ def reconstruct(request: ReconstructRequest, world: MPI.Intracomm) -> None:
         task = from_root(lambda: found_task(options), world, LEADER)
         ranks = organise(world, options.n_halves)
         tell_plan(console, task, ranks)
+        if options.dry_run:
+            tell_forecast(console, task, ranks)
+            return
         reconstruct_task(task, ranks, console)
     tell_end(console, task, time.monotonic() - start)
 

@@ -40,6 +40,26 @@ def tell_plan(console: Console, task: Task, ranks: Ranks) -> None:
         console.warning(warning)
 
 
+SUM_BYTES, GRID_BYTES, MAP_BYTES = 24, 12, 28
+"""Of each voxel of a half volume: integers, the grid of a thread, and what making a map takes."""
+GIB = 2.0**30
+
+
+def tell_forecast(console: Console, task: Task, ranks: Ranks) -> None:
+    """Say what a dry run leaves out, and the memory that it would take."""
+    n_voxels, options = prod(task.kernel.sizes.half_volume), task.options
+    n_halves = max(len(halves) for halves in ranks.served)
+    of_rank = n_voxels * (SUM_BYTES * n_halves + GRID_BYTES * options.n_threads)
+    console.header(
+        {
+            "units of work": len(task.units),
+            "memory of a rank": f"{of_rank / GIB:.2f} GiB",
+            "making the map": f"{n_voxels * MAP_BYTES / GIB:.2f} GiB more on one rank",
+        }
+    )
+    console.notice("everything was checked; nothing was computed or written (--dry_run)")
+
+
 def _product(lengths: tuple[int, ...]) -> str:
     return " x ".join(map(str, lengths))
 
