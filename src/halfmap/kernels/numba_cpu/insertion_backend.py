@@ -63,10 +63,10 @@ class NumbaInsertion:
         window, volume = _window(kernel), out.reshape(*kernel.sizes.half_volume, 3)
         fold(grid, window, (x, y, z))
         held = (x - int(kernel.applied.inner), y, z)
-        found, n, limits = _room(0), 0, tuple(fixed.faint)
-        for _ in range(2):  # counted, then listed
-            found = _room(n)
-            n = list_faint(grid, (window, held), fixed.scale, limits, volume, found)
+        what = (grid, (window, held), fixed.scale, tuple(fixed.faint), volume)
+        found = _room(list_faint(*what, _room(0)))
+        if len(found[0]):
+            list_faint(*what, found)
         fits = flush_folded(grid, window, held, fixed.scale, fixed.largest, volume)
         return bool(fits), FaintSums(found[0] * LEVELS + found[1], found[2])
 
