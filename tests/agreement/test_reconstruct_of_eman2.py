@@ -35,7 +35,9 @@ def test_the_map_is_that_of_eman2_if_its_habits_are_imitated(
     assert difference(ours, read_volume(golden / f"rec_{name}.hdf")[0]) <= SAME
 
 
-@pytest.mark.parametrize(("name", "padded"), [("gauss_2", 64), ("shift_center", 96)])
+@pytest.mark.parametrize(
+    ("name", "padded"), [("gauss_2", 64), ("shift_center", 96), ("tlt_hdf", 96)]
+)
 def test_the_map_is_like_that_of_eman2_up_to_the_scale_that_it_gets_wrong(
     shared: Path, tmp_path: Path, name: str, padded: int
 ) -> None:

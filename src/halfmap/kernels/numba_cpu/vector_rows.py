@@ -21,8 +21,9 @@ LANES = 8
 ROW = 3 * LANES
 """Floats that the weights of a row of voxels take; those of three axes too."""
 INTS = ir.VectorType(INT, LANES)
-SMALLEST_POWER = -40.0
-"""Weights below 2^(this) are zero: products of three are no denormal numbers then."""
+SMALLEST_POWER = -126.0
+"""Weights below 2^(this) are zero: they would be no normal numbers. Small ones count where nothing
+else reaches a voxel (`halfmap.model.faint_sums`)."""
 POWERS_OF_TWO = [math.log(2.0) ** n / math.factorial(n) for n in range(8)]
 """2^f for |f| <= 1/2; the next term is 1e-8."""
 
