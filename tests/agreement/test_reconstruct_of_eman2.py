@@ -62,3 +62,19 @@ def test_the_same_slices_are_kept(shared: Path, tmp_path: Path) -> None:
 
     assert [ours[key] for key in keys[:2]] == [theirs[key] for key in keys[:2]]
     assert ours["ptcl_repr"] == pytest.approx(theirs["ptcl_repr"], rel=1e-6)
+
+
+def test_a_map_that_is_fitted_is_nearer_to_the_truth_than_one_of_gauss_var(
+    shared: Path, tmp_path: Path
+) -> None:
+    golden = shared / "golden" / "eman2"
+    truth = read_volume(golden / "truth.hdf")[0]
+    words = ["--input", str(golden / "proj.hdf")]
+
+    spread, fitted = (
+        difference(reconstruct(tmp_path / f"{mode}.hdf", [*words, "--mode", mode]), truth)
+        for mode in ("gauss_var", "least_squares")
+    )
+
+    # Projections without noise: what remains of the fit is the prior, 1/1000 of the weight.
+    assert fitted < 0.01 < spread

@@ -26,3 +26,23 @@ def test_maps_and_half_maps_are_equal_to_the_last_bit(
 
     assert made[0] == made[1]
     assert made[0][1] != made[0][2]
+
+
+def test_a_map_that_is_fitted_is_equal_to_the_last_bit(
+    shared: Path, tmp_path: Path, halfmap: Launch
+) -> None:
+    golden = shared / "golden" / "eman2"
+    words = ["--input", golden / "tilt.hdf", "--tlt", golden / "tilt.tlt", "--halves"]
+    words += ["--mode", "least_squares", "--sym", "c2", "--padvol", "32", "--outsize", "32"]
+    made = []
+    for name, how in (("one", {}), ("two", {"ranks": 2})):
+        folder = tmp_path / name
+        folder.mkdir()
+        n_threads = 1 + len(how)
+        said = ["--output", MAPS[0], "--threads", n_threads]
+        done = halfmap(folder, "reconstruct", *words, *said, **how)
+        assert done.returncode == 0, done.stderr
+        made.append([(folder / name).read_bytes() for name in MAPS])
+
+    assert made[0] == made[1]
+    assert made[0][1] != made[0][2]

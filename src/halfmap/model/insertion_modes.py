@@ -36,6 +36,11 @@ class InsertionMode:
     inner: bool = False
     """Voxels at Nyquist along x get nothing."""
 
+    @property
+    def exact(self) -> bool:
+        """Whether samples stay where they are, and a map is fitted to them."""
+        return self.kernel == "none"
+
 
 _I2, _I3, _I5 = 4.0 / pi**2, 6.4 / pi**2, 10.4 / pi**2
 """Squares of the 1/e half-widths of Gaussians, voxels²."""
@@ -74,6 +79,9 @@ MODES = {
 }
 """By the word after ``--mode``."""
 
+LEAST_SQUARES = InsertionMode("least_squares", 0.0, 0, "none")
+"""Nothing is inserted (`halfmap.steps.exact_sums`)."""
+
 ITERATIVE_FIRST = replace(MODES["gauss_var"], name="iterative, first pass", reach=3)
 ITERATIVE_NEXT = replace(
     ITERATIVE_FIRST, name="iterative", spread=(2.0, 0.0, 0.0), least_sharpness=0.0
@@ -103,9 +111,10 @@ def insertion_mode(name: str) -> InsertionMode:
     OptionError
         If there is no such mode.
     """
-    known = {**MODES, "hypergeom_5": MODES["gypergeom_5"]}
+    listed = {**MODES, LEAST_SQUARES.name: LEAST_SQUARES}
+    known = {**listed, "hypergeom_5": MODES["gypergeom_5"]}
     if name not in known:
-        raise OptionError(f"--mode: found {name!r}; expected one of {', '.join(sorted(MODES))}")
+        raise OptionError(f"--mode: found {name!r}; expected one of {', '.join(sorted(listed))}")
     return known[name]
 
 

@@ -57,14 +57,31 @@ def chosen_scale(
     weights
         Of all slices: those that were looked at may be light.
     """
-    padded, volume = min(kernel.sizes.padded), min(kernel.sizes.volume)
-    per_voxel = SAMPLES_PER_VOXEL * max(1.0, padded / volume) ** 2
+    of_signal, of_weight = _samples_per_sum(slices, kernel)
     heaviest = float(np.abs(weights).max())
     seen = max(float(np.abs(slices.weight).max()), SMALLEST)
     signal = float(np.abs(slices.signal).max()) * max(1.0, heaviest / seen)
     weight = max(seen, heaviest)
-    share = LIMIT / (n_slices * per_voxel * BRIGHTEST)
-    return InsertionScale(_power_of_two(share / signal), _power_of_two(share / weight), n_slices)
+    share = LIMIT / (n_slices * BRIGHTEST)
+    return InsertionScale(
+        _power_of_two(share / (of_signal * signal)),
+        _power_of_two(share / (of_weight * weight)),
+        n_slices,
+    )
+
+
+def _samples_per_sum(slices: Slices, kernel: InsertionKernel) -> tuple[float, float]:
+    """Return how many samples like the largest of a slice one sum of signals gets, and of weights.
+
+    A voxel of a map that is fitted gets all samples and their mates.
+    """
+    if kernel.mode.exact:
+        size = np.abs(slices.signal).sum(axis=(1, 2), dtype=np.float64)
+        like_largest = float(size.max() / np.abs(slices.signal).max())
+        return 2.0 * like_largest, 2.0 * slices.signal[0].size
+    padded, volume = min(kernel.sizes.padded), min(kernel.sizes.volume)
+    per_voxel = SAMPLES_PER_VOXEL * max(1.0, padded / volume) ** 2
+    return per_voxel, per_voxel
 
 
 def _power_of_two(x: float) -> float:

@@ -12,6 +12,8 @@ from jaxtyping import Float, Float64
 from numpy import ndarray as Array
 from scipy.sparse.linalg import LinearOperator, cg
 
+from halfmap.steps.slice_ctf import LEAST_SHARE
+
 MOST_ITERATIONS = 30
 ENOUGH = 1e-4
 """Residual, relative to the right-hand side, at which iterations end."""
@@ -50,6 +52,18 @@ def least_squares_map(
     operator = LinearOperator((back_projected.size,) * 2, matvec=normal, dtype=np.float64)
     found, _ = cg(operator, back_projected.ravel(), rtol=ENOUGH, maxiter=n_iterations)
     return np.asarray(found.reshape(shape))
+
+
+def wiener_prior(
+    spread: Float64[Array, "2z 2y 2x"], share: float = LEAST_SHARE
+) -> Float[Array, " shell"]:
+    """Return a prior that is worth a share of the mean weight of each shell, up to Nyquist."""
+    weight = scipy.fft.rfftn(np.fft.ifftshift(spread)).real
+    last = max(spread.shape) // 4
+    shell = np.minimum((_radius(spread.shape) + 1) // 2, last + 1).ravel()
+    total = np.bincount(shell, weight.ravel(), last + 2)
+    mean = total / np.maximum(np.bincount(shell, minlength=last + 2), 1)
+    return np.asarray(share * np.maximum(mean[: last + 1], 0.0) * 8.0 / spread.size)
 
 
 def _radius(shape: tuple[int, ...]) -> Array:

@@ -1,29 +1,32 @@
-"""Exact transforms of slices, and the map that fits them best."""
+"""Exact transforms of slices, their sums as integers, and the map that fits them best."""
 
+import finufft
 import numpy as np
 import pytest
 from numpy import ndarray as Array
 from scipy.spatial.transform import Rotation
 
 from halfmap.kernels.insertion_protocol import Slices
+from halfmap.model.faint_sums import FaintLimits, FixedPoint
 from halfmap.model.insertion_kernel import InsertionKernel
 from halfmap.model.insertion_modes import MODES
 from halfmap.model.reconstruction_sizes import Sizes
-from halfmap.steps.exact_transform import (
-    Samples,
-    back_projection,
-    compensated,
-    point_spread,
-    projection,
-    samples_of,
-)
-from halfmap.steps.least_squares import least_squares_map
+from halfmap.steps.exact_sums import ExactSums, decoded_sums, sums_shape
+from halfmap.steps.exact_transform import Samples, back_projection, point_spread, samples_of
+from halfmap.steps.least_squares import least_squares_map, wiener_prior
 
 from .small_slices import IDENTITY
 
 N = 12
 SHAPE = (N, N, N)
 KERNEL = InsertionKernel(MODES["gauss_2"], Sizes((N, N), (N, N), SHAPE, SHAPE))
+
+
+def projection(volume: Array, frequency: Array) -> Array:
+    """Return the transform of a map at frequencies."""
+    z, y, x = frequency
+    values = finufft.nufft3d2(z, y, x, volume.astype(np.complex128), isign=-1, eps=1e-10)
+    return np.asarray(values)
 
 
 @pytest.fixture
@@ -103,13 +106,51 @@ def test_a_prior_without_power_leaves_nothing(truth: Array) -> None:
     assert np.abs(found).max() < 1e-3 * np.abs(truth).max()
 
 
-def test_weights_that_make_up_for_density_give_a_map_like_the_truth(truth: Array) -> None:
+def test_a_wiener_prior_takes_its_share_of_each_shell(truth: Array) -> None:
     samples = measured(truth, 60)
+    back, spread = back_projection(samples, SHAPE), point_spread(samples, SHAPE)
 
-    plain = back_projection(samples, SHAPE)
-    even = back_projection(compensated(samples, SHAPE), SHAPE)
+    free, held = (least_squares_map(back, spread, p) for p in (np.zeros(1), wiener_prior(spread)))
+    damped = least_squares_map(back, spread, wiener_prior(spread, share=1.0))
 
-    def likeness(volume: Array) -> float:
-        return float(np.corrcoef(volume.ravel(), truth.ravel())[0, 1])
+    assert np.abs(held - free).max() < 0.02 * np.abs(truth).max()
+    # A prior that weighs as much as the data leaves half, where coverage is even.
+    assert np.sum(damped * truth) / np.sum(free * truth) == pytest.approx(0.5, abs=0.1)
 
-    assert likeness(even) > 0.95 > likeness(plain)
+
+def test_the_sums_of_slices_do_not_depend_on_how_they_are_cut_into_units(
+    rng: np.random.Generator,
+) -> None:
+    n, scale, backend = 5, (2.0**30, 2.0**30), ExactSums()
+    signal = rng.normal(size=(2, n, N, N // 2 + 1)).astype(np.float32)
+    turned = Rotation.random(n, random_state=5).as_matrix()[:, None]
+    weight = rng.uniform(0.5, 1.0, (n, 1, 1)).astype(np.float32)
+    slices = Slices(signal[0] + 1j * signal[1], weight, turned, np.ones(1, np.float32))
+    operators = np.stack([np.eye(3), np.diag([-1.0, -1.0, 1.0])])
+    shape = sums_shape(KERNEL.sizes)
+    out = np.zeros((np.prod(shape[:3]), 3), np.int64)
+
+    for own in (slice(0, 2), slice(2, n)):
+        unit = Slices(slices.signal[own], weight[own], turned[own], slices.copy_weight)
+        grid = backend.empty_grid(KERNEL)
+        backend.insert(unit, operators, KERNEL, grid)
+        fixed = FixedPoint(scale, 2.0**60, FaintLimits(0.0, 8))
+        assert backend.flush(grid, KERNEL, fixed, out)[0]
+        assert not grid.any()
+
+    samples = samples_of(slices, operators, KERNEL)
+    back, spread = decoded_sums(out.reshape(shape), KERNEL.sizes, scale)
+    for found, exact in (
+        (back, back_projection(samples, SHAPE)),
+        (spread, point_spread(samples, SHAPE)),
+    ):
+        np.testing.assert_allclose(found, exact, atol=1e-6 * np.abs(exact).max())
+
+
+def test_a_unit_that_is_too_large_for_the_integers_adds_nothing() -> None:
+    backend, out = ExactSums(), np.zeros((9 * N**3 // 3, 3), np.int64)
+    grid = backend.empty_grid(KERNEL)
+    grid[-1] = 3.0
+
+    assert not backend.flush(grid, KERNEL, FixedPoint((1.0, 1.0), 2.0, FaintLimits(0.0, 8)), out)[0]
+    assert not out.any()

@@ -20,6 +20,19 @@ def test_a_dry_run_checks_the_files_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_knows_that_a_map_that_is_fitted_needs_more_memory(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    golden, output = shared / "golden" / "eman2", tmp_path / "map.mrc"
+    words = ["--input", str(golden / "tilt.hdf"), "--tlt", str(golden / "tilt.tlt")]
+    words += ["--mode", "least_squares", "--threads", "2", "--output", str(output)]
+
+    assert main(["reconstruct", *words, "--dry_run"]) == 0
+
+    # 64 x 64 x 33 voxels: 144 bytes of sums and 2 x 1200 of threads are 0.32 GiB.
+    assert "0.32 GiB" in capsys.readouterr().out
+
+
 def test_a_tilt_file_of_another_length_is_refused(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,21 @@ def test_what_does_not_go_together_is_refused(
     assert found in refusal("--input", str(projections), *words)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("--fillangle", "5"), ("--noradcor",), ("--savenorm", "norm.hdf")),
+        *(("--seedmap", "p.hdf"), ("--iterative",), ("--compat", "eman2")),
+    ],
+)
+def test_what_has_no_meaning_for_a_map_that_is_fitted_is_refused(
+    projections: Path, words: tuple[str, ...]
+) -> None:
+    text = refusal("--input", str(projections), "--mode", "least_squares", *words)
+
+    assert f"{words[0]}: found with --mode least_squares" in text
+
+
 def test_eman_spellings_mean_what_they_say(projections: Path) -> None:
     words = ["--input", str(projections), "-v", "2", "--pad=-1", "--padvol", "96,96,64"]
     words += ["--preprocess", "normalize", "--preprocess=mask.sharp:outer_radius=8", "--ppid=7"]

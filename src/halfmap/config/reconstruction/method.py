@@ -23,7 +23,8 @@ class Method(OptionGroup):
         Option(
             "mode",
             IMPLEMENTED,
-            "How samples are spread over voxels: docs/reconstruct.md lists the modes.",
+            "How samples are spread over voxels: docs/reconstruct.md lists the modes; or "
+            "least_squares: the map whose slices are nearest to the images.",
         ),
     ] = "gauss_var"
     symmetry: Annotated[

@@ -101,6 +101,16 @@ def _later(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:
 
 Rule = tuple[Callable[[ReconstructOptions], bool], str]
 """When it applies, and what to say then."""
+ALONE = "least_squares"
+"""A mode in which slices are inserted nowhere, so that much has no meaning."""
+NOT_FITTED: dict[str, Callable[[ReconstructOptions], bool]] = {
+    "fillangle": lambda o: o.fill_angle_deg > 0.0,
+    "noradcor": lambda o: o.no_radial_correction,
+    "savenorm": lambda o: o.weight_volume_file is not None,
+    "seedmap": lambda o: o.seed_map_file is not None,
+    "iterative": lambda o: o.iterative,
+    "compat": lambda o: o.imitation != "none",
+}
 CONTRADICTIONS: tuple[Rule, ...] = (
     (
         lambda o: (o.correct_ctf or o.subset > 0) and not o.reads_table,
@@ -142,7 +152,14 @@ CONTRADICTIONS: tuple[Rule, ...] = (
 
 
 def _contradictions(options: ReconstructOptions) -> Iterator[str]:
-    return (text for applies, text in CONTRADICTIONS if applies(options))
+    yield from (text for applies, text in CONTRADICTIONS if applies(options))
+    if options.mode == ALONE:
+        for spelling, given in NOT_FITTED.items():
+            if given(options):
+                yield (
+                    f"--{spelling}: found with --mode {ALONE}, where it has no meaning; "
+                    "leave it out, or take another mode"
+                )
 
 
 def _missing_files(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import scipy.fft
 from jaxtyping import Complex64, Float32
 from numpy import ndarray as Array
 
@@ -23,7 +24,9 @@ from halfmap.model.half_volume import (
 )
 from halfmap.model.insertion_modes import insertion_mode
 from halfmap.model.radial_correction import radial_correction
+from halfmap.steps.exact_sums import decoded_sums
 from halfmap.steps.iterative import with_reference
+from halfmap.steps.least_squares import least_squares_map, wiener_prior
 from halfmap.steps.slice_ctf import with_least_weight
 
 
@@ -32,8 +35,8 @@ class MadeMap(NamedTuple):
 
     density: Float32[Array, "z y x"]
     """In the size that is written."""
-    weight: Float32[Array, "z y x"]
-    """Of each frequency of the half volume."""
+    weight: Float32[Array, "z y x"] | None
+    """Of each frequency of the half volume; None if it was fitted."""
 
 
 def made_map(
@@ -51,6 +54,8 @@ def made_map(
         What was taken from the samples.
     """
     sizes, options = task.kernel.sizes, task.options
+    if task.kernel.mode.exact:
+        return MadeMap(clipped(_fitted(sums, task), sizes.output), None)
     transform, weight = mean_transform(sums, task, reference)
     density = to_map(_limited(transform, task), sizes.volume, options.n_threads)
     if not options.no_radial_correction:
@@ -58,6 +63,18 @@ def made_map(
         for z in range(len(density)):
             density[z] *= radial_correction(kernel, slice(z, z + 1))[0]
     return MadeMap(clipped(density, sizes.output), weight)
+
+
+def _fitted(sums: VolumeSums, task: Task) -> Float32[Array, "z y x"]:
+    """Return the map whose slices are nearest to those that were measured."""
+    sizes, n_threads = task.kernel.sizes, task.options.n_threads
+    back, spread = decoded_sums(sums.volume, sizes, task.scale.pair)
+    with scipy.fft.set_workers(n_threads):  # the result is the same for any number
+        density = least_squares_map(back, spread, wiener_prior(spread))
+    if task.options.max_resolution_A <= 0.0:
+        return np.asarray(density, np.float32)
+    limited = _limited(to_half_volume(density, n_threads), task)
+    return to_map(limited, sizes.volume, n_threads)
 
 
 def mean_transform(

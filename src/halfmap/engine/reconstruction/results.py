@@ -40,7 +40,7 @@ def tell_plan(console: Console, task: Task, ranks: Ranks) -> None:
         console.warning(warning)
 
 
-SUM_BYTES, GRID_BYTES, MAP_BYTES = 24, 12, 28
+INSERTED_BYTES, FITTED_BYTES = (24, 12, 28), (144, 1200, 800)
 """Of each voxel of a half volume: integers, the grid of a thread, and what making a map takes."""
 GIB = 2.0**30
 
@@ -49,12 +49,13 @@ def tell_forecast(console: Console, task: Task, ranks: Ranks) -> None:
     """Say what a dry run leaves out, and the memory that it would take."""
     n_voxels, options = prod(task.kernel.sizes.half_volume), task.options
     n_halves = max(len(halves) for halves in ranks.served)
-    of_rank = n_voxels * (SUM_BYTES * n_halves + GRID_BYTES * options.n_threads)
+    of_sums, of_thread, of_map = FITTED_BYTES if task.kernel.mode.exact else INSERTED_BYTES
+    of_rank = n_voxels * (of_sums * n_halves + of_thread * options.n_threads)
     console.header(
         {
             "units of work": len(task.units),
             "memory of a rank": f"{of_rank / GIB:.2f} GiB",
-            "making the map": f"{n_voxels * MAP_BYTES / GIB:.2f} GiB more on one rank",
+            "making the map": f"{n_voxels * of_map / GIB:.2f} GiB more on one rank",
         }
     )
     console.notice("everything was checked; nothing was computed or written (--dry_run)")
@@ -87,7 +88,7 @@ def write_maps(
         write_volume(path, made.density, task.pixel_size_A, said, options.compress_bits)
     if whole is None:
         return
-    if options.weight_volume_file is not None:
+    if options.weight_volume_file is not None and whole.weight is not None:
         write_volume(options.weight_volume_file, whole.weight, 1.0, {})
     said = _attributes(task.table, task.excluded, options)
     done = finished(whole.density, task.pixel_size_A, task.finishing, console.warning)

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ class VolumeSums(NamedTuple):
     """All that was inserted of a half."""
 
     volume: Int64[Array, "z y x 3"]
-    """Real part, imaginary part, weight."""
+    """Real part, imaginary part, weight; of a map that is fitted, those of `ExactSums`."""
     faint: FaintSums
 
 
@@ -120,12 +121,11 @@ def _reduced(summing: Summing, team: Team) -> VolumeSums | None:
     if pieces is None:
         return None
     faint = sum(pieces, FaintSums.none()).without_bright(volume)
-    return VolumeSums(volume.reshape(*summing.task.kernel.sizes.half_volume, 3), faint)
+    return VolumeSums(volume.reshape(*summing.task.sums_shape), faint)
 
 
 def _zeros(task: Task, ranks: Ranks) -> dict[int, SharedSums]:
-    n_voxels = int(np.prod(task.kernel.sizes.half_volume))
-    shapes = ((1, n_voxels, 3), (0, 0), (0, 0))
+    shapes = ((1, prod(task.sums_shape[:-1]), 3), (0, 0), (0, 0))
     return {
         half: SharedSums(shapes, len(task.units), NodeArrays(MPI.COMM_SELF), team.comm.rank)
         for half, team in ranks.teams.items()

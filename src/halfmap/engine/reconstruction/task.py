@@ -16,7 +16,7 @@ from halfmap.io.projection_source import ProjectionSource
 from halfmap.io.table_projections import TableProjections
 from halfmap.kernels.insertion_protocol import Insertion
 from halfmap.kernels.insertion_registry import insertion_backend
-from halfmap.model.compat import EMAN2, HARMLESS
+from halfmap.model.compat import EMAN2, HALFMAP, HARMLESS
 from halfmap.model.faint_sums import FaintLimits, FixedPoint, faint_limits
 from halfmap.model.filled_orientations import fill_offsets_deg
 from halfmap.model.insertion_kernel import InsertionKernel
@@ -25,12 +25,15 @@ from halfmap.model.lattice_symmetry import SplitGroup, split_group
 from halfmap.model.reconstruction_sizes import Sizes, resolved_sizes
 from halfmap.model.slice_table import SliceTable
 from halfmap.parallel.units import Unit
+from halfmap.steps.exact_sums import ExactSums, sums_shape
 from halfmap.steps.insertion_scale import InsertionScale, chosen_scale
 from halfmap.steps.slice_ctf import SliceCtf
 from halfmap.steps.slice_preparation import Preparation, prepared_slices
 
 LARGEST_UNIT, SMALLEST_UNIT = 64, 8
 """Slices. Larger units are added up more seldom, smaller ones keep more ranks busy."""
+LARGEST_EXACT_UNIT = 512
+"""Where a unit costs transforms of the whole volume."""
 UNITS_WANTED = 16
 SAMPLED = 16
 """Slices that are looked at to choose the scale of the sums."""
@@ -76,9 +79,15 @@ class Task:
         )
 
     @property
+    def sums_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the integers of a half."""
+        sizes = self.kernel.sizes
+        return sums_shape(sizes) if self.kernel.mode.exact else (*sizes.half_volume, 3)
+
+    @property
     def backend(self) -> Insertion:
         """What computes."""
-        return insertion_backend()
+        return ExactSums() if self.kernel.mode.exact else insertion_backend()
 
 
 def found_task(options: ReconstructOptions) -> Task:
@@ -115,7 +124,7 @@ def found_task(options: ReconstructOptions) -> Task:
         operators=group.inserted,
         lattice=group.lattice,
         scale=_scale(source, table, preparation, n_copies),
-        units=units_of(table),
+        units=units_of(table, LARGEST_EXACT_UNIT if kernel.mode.exact else LARGEST_UNIT),
         pixel_size_A=size_A,
         finishing=finishing(options),
     )
@@ -139,19 +148,21 @@ def _kernel(options: ReconstructOptions, sizes: Sizes) -> tuple[InsertionKernel,
     kernel = InsertionKernel(mode, sizes, EMAN2 if imitated else HARMLESS)
     even = replace(kernel, compat=replace(HARMLESS, uneven_windows=False))
     operators = operators_of(options)
+    if mode.exact:
+        return replace(kernel, compat=HALFMAP), SplitGroup(operators, ())
     group = split_group(operators, even)
     if group.lattice and not (imitated or options.iterative):
         return even, group
     return kernel, SplitGroup(operators, ())
 
 
-def units_of(table: SliceTable) -> tuple[Unit, ...]:
-    """Cut the slices of each half into units; a function of the data alone."""
+def units_of(table: SliceTable, largest: int) -> tuple[Unit, ...]:
+    """Cut the slices of each half into units of at most so many; a function of the data alone."""
     assert table.half is not None
     pieces = []
     for half in np.unique(table.half):
         rows = np.flatnonzero((table.half == half) & (table.weight > 0.0))
-        size = int(np.clip(-(-len(rows) // UNITS_WANTED), SMALLEST_UNIT, LARGEST_UNIT))
+        size = int(np.clip(-(-len(rows) // UNITS_WANTED), SMALLEST_UNIT, largest))
         pieces += [(int(half), piece) for piece in np.array_split(rows, -(-len(rows) // size))]
     return tuple(Unit(number, half, 0, rows) for number, (half, rows) in enumerate(pieces))
 
