@@ -184,8 +184,11 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any], Seal]:
         with h5py.File(path, "r", locking=False) as file:
             notes = dict(json.loads(str(file.attrs["notes"])))
             for name, item in file.items():
-                if name != "bulk":
-                    arrays[name] = np.asarray(item[()])
+                if name == "bulk":
+                    continue
+                if not isinstance(item, h5py.Dataset) or item.nbytes > seal.n_bytes:
+                    raise DamagedError(f"{path}: {name} is larger than the file, or no array")
+                arrays[name] = np.asarray(item[()])
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedError(f"{path} is not a file of this kind ({error})") from error
     return arrays, notes, seal
