@@ -32,10 +32,10 @@ def test_a_map_that_is_fitted_is_equal_to_the_last_bit(
     shared: Path, tmp_path: Path, halfmap: Launch
 ) -> None:
     golden = shared / "golden" / "eman2"
-    words = ["--input", golden / "tilt.hdf", "--tlt", golden / "tilt.tlt", "--halves"]
-    words += ["--mode", "least_squares", "--sym", "c2", "--padvol", "32", "--outsize", "32"]
+    words = ["--input", golden / "proj_shift_center.hdf", "--halves", "--mode", "least_squares"]
+    words += ["--sym", "c2", "--padvol", "32", "--outsize", "32"]
     made = []
-    for name, how in (("one", {}), ("two", {"ranks": 2})):
+    for name, how in (("one", {}), ("two", {"ranks": 3})):
         folder = tmp_path / name
         folder.mkdir()
         n_threads = 1 + len(how)

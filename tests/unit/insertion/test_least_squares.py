@@ -36,9 +36,8 @@ def truth(rng: np.random.Generator) -> Array:
     ball = np.exp(-(square[:, None, None] + square[:, None] + square) / 6.0)
     shifts = rng.integers(-2, 3, (6, 3))
     heights = rng.normal(size=6)
-    return np.sum(
-        [h * np.roll(ball, s, (0, 1, 2)) for h, s in zip(heights, shifts, strict=True)], axis=0
-    )
+    blobs = [h * np.roll(ball, s, (0, 1, 2)) for h, s in zip(heights, shifts, strict=True)]
+    return np.asarray(np.sum(blobs, axis=0))
 
 
 def measured(truth: Array, n: int, ctf: float = 1.0) -> Samples:

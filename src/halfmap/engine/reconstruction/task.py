@@ -30,10 +30,9 @@ from halfmap.steps.insertion_scale import InsertionScale, chosen_scale
 from halfmap.steps.slice_ctf import SliceCtf
 from halfmap.steps.slice_preparation import Preparation, prepared_slices
 
-LARGEST_UNIT, SMALLEST_UNIT = 64, 8
-"""Slices. Larger units are added up more seldom, smaller ones keep more ranks busy."""
-LARGEST_EXACT_UNIT = 512
-"""Where a unit costs transforms of the whole volume."""
+UNIT_SIZES, EXACT_UNIT_SIZES = (8, 64), (64, 512)
+"""Slices. Larger units are added up more seldom, smaller ones keep more ranks busy; in an exact
+mode each costs transforms of the whole volume."""
 UNITS_WANTED = 16
 SAMPLED = 16
 """Slices that are looked at to choose the scale of the sums."""
@@ -124,7 +123,7 @@ def found_task(options: ReconstructOptions) -> Task:
         operators=group.inserted,
         lattice=group.lattice,
         scale=_scale(source, table, preparation, n_copies),
-        units=units_of(table, LARGEST_EXACT_UNIT if kernel.mode.exact else LARGEST_UNIT),
+        units=units_of(table, EXACT_UNIT_SIZES if kernel.mode.exact else UNIT_SIZES),
         pixel_size_A=size_A,
         finishing=finishing(options),
     )
@@ -156,13 +155,13 @@ def _kernel(options: ReconstructOptions, sizes: Sizes) -> tuple[InsertionKernel,
     return kernel, SplitGroup(operators, ())
 
 
-def units_of(table: SliceTable, largest: int) -> tuple[Unit, ...]:
-    """Cut the slices of each half into units of at most so many; a function of the data alone."""
+def units_of(table: SliceTable, between: tuple[int, int]) -> tuple[Unit, ...]:
+    """Cut the slices of each half into units of about such sizes; a function of the data alone."""
     assert table.half is not None
     pieces = []
     for half in np.unique(table.half):
         rows = np.flatnonzero((table.half == half) & (table.weight > 0.0))
-        size = int(np.clip(-(-len(rows) // UNITS_WANTED), SMALLEST_UNIT, largest))
+        size = int(np.clip(-(-len(rows) // UNITS_WANTED), *between))
         pieces += [(int(half), piece) for piece in np.array_split(rows, -(-len(rows) // size))]
     return tuple(Unit(number, half, 0, rows) for number, (half, rows) in enumerate(pieces))
 
