@@ -8,7 +8,7 @@ are.
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float32, Float64
 from numpy import ndarray as Array
 from scipy.sparse.linalg import LinearOperator, cg
 
@@ -52,6 +52,18 @@ def least_squares_map(
     operator = LinearOperator((back_projected.size,) * 2, matvec=normal, dtype=np.float64)
     found, _ = cg(operator, back_projected.ravel(), rtol=ENOUGH, maxiter=n_iterations)
     return np.asarray(found.reshape(shape))
+
+
+def lattice_weight(spread: Float64[Array, "2z 2y 2x"]) -> Float32[Array, "z y x_half"]:
+    """Return the weight of samples around each frequency of a half volume, y and z centred.
+
+    Around is within the transform of the box's overlap with itself displaced: nowhere negative.
+    """
+    z, y, x = (1.0 - np.abs(np.arange(n) - n // 2) / (n / 2.0) for n in spread.shape)
+    overlap = z[:, None, None] * y[:, None] * x
+    weight = scipy.fft.rfftn(np.fft.ifftshift(overlap * spread)).real[::2, ::2, ::2]
+    centred = np.fft.fftshift(np.maximum(weight, 0.0), axes=(0, 1))
+    return np.asarray(centred * (8.0 / spread.size), np.float32)
 
 
 def wiener_prior(

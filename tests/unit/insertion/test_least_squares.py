@@ -13,7 +13,7 @@ from halfmap.model.insertion_modes import MODES
 from halfmap.model.reconstruction_sizes import Sizes
 from halfmap.steps.exact_sums import ExactSums, decoded_sums, sums_shape
 from halfmap.steps.exact_transform import Samples, back_projection, point_spread, samples_of
-from halfmap.steps.least_squares import least_squares_map, wiener_prior
+from halfmap.steps.least_squares import lattice_weight, least_squares_map, wiener_prior
 
 from .small_slices import IDENTITY
 
@@ -103,6 +103,16 @@ def test_a_prior_without_power_leaves_nothing(truth: Array) -> None:
     )
 
     assert np.abs(found).max() < 1e-3 * np.abs(truth).max()
+
+
+def test_the_weights_of_frequencies_add_up_to_those_of_the_samples(truth: Array) -> None:
+    samples = measured(truth, 60)
+
+    weight = lattice_weight(point_spread(samples, SHAPE))
+
+    whole = weight.sum() + weight[..., 1:-1].sum()  # the mates
+    assert whole == pytest.approx(2.0 * samples.weight.sum(), rel=1e-5)  # single precision
+    assert np.unravel_index(weight.argmax(), weight.shape) == (N // 2, N // 2, 0)
 
 
 def test_a_wiener_prior_takes_its_share_of_each_shell(truth: Array) -> None:

@@ -26,7 +26,7 @@ from halfmap.model.insertion_modes import insertion_mode
 from halfmap.model.radial_correction import radial_correction
 from halfmap.steps.exact_sums import decoded_sums
 from halfmap.steps.iterative import with_reference
-from halfmap.steps.least_squares import least_squares_map, wiener_prior
+from halfmap.steps.least_squares import lattice_weight, least_squares_map, wiener_prior
 from halfmap.steps.slice_ctf import with_least_weight
 
 
@@ -35,8 +35,8 @@ class MadeMap(NamedTuple):
 
     density: Float32[Array, "z y x"]
     """In the size that is written."""
-    weight: Float32[Array, "z y x"] | None
-    """Of each frequency of the half volume; None if it was fitted."""
+    weight: Float32[Array, "z y x"]
+    """Of each frequency of the half volume."""
 
 
 def made_map(
@@ -55,7 +55,8 @@ def made_map(
     """
     sizes, options = task.kernel.sizes, task.options
     if task.kernel.mode.exact:
-        return MadeMap(clipped(_fitted(sums, task), sizes.output), None)
+        density, weight = _fitted(sums, task)
+        return MadeMap(clipped(density, sizes.output), weight)
     transform, weight = mean_transform(sums, task, reference)
     density = to_map(_limited(transform, task), sizes.volume, options.n_threads)
     if not options.no_radial_correction:
@@ -65,16 +66,19 @@ def made_map(
     return MadeMap(clipped(density, sizes.output), weight)
 
 
-def _fitted(sums: VolumeSums, task: Task) -> Float32[Array, "z y x"]:
-    """Return the map whose slices are nearest to those that were measured."""
+def _fitted(
+    sums: VolumeSums, task: Task
+) -> tuple[Float32[Array, "z y x"], Float32[Array, "z y x"]]:
+    """Return the map whose slices are nearest to those that were measured, and their weights."""
     sizes, n_threads = task.kernel.sizes, task.options.n_threads
     back, spread = decoded_sums(sums.volume, sizes, task.scale.pair)
     with scipy.fft.set_workers(n_threads):  # the result is the same for any number
         density = least_squares_map(back, spread, wiener_prior(spread))
+    weight = lattice_weight(spread)
     if task.options.max_resolution_A <= 0.0:
-        return np.asarray(density, np.float32)
+        return np.asarray(density, np.float32), weight
     limited = _limited(to_half_volume(density, n_threads), task)
-    return to_map(limited, sizes.volume, n_threads)
+    return to_map(limited, sizes.volume, n_threads), weight
 
 
 def mean_transform(

@@ -88,7 +88,7 @@ def write_maps(
         write_volume(path, made.density, task.pixel_size_A, said, options.compress_bits)
     if whole is None:
         return
-    if options.weight_volume_file is not None and whole.weight is not None:
+    if options.weight_volume_file is not None:
         write_volume(options.weight_volume_file, whole.weight, 1.0, {})
     said = _attributes(task.table, task.excluded, options)
     done = finished(whole.density, task.pixel_size_A, task.finishing, console.warning)
