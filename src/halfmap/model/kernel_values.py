@@ -19,6 +19,8 @@ from halfmap.model.kernel_profiles import PROFILES, hypergeometric
 TABLE_STEPS = 50.0
 """Steps of the exponent in e2make3dpar's table of the exponential, for each unit."""
 TABLE_END = 19.98
+VANISHES = 126.0 * np.log(2.0)
+"""Exponent beyond which e2make3dpar's exponential is 0: no normal number in single precision."""
 CONE_DEG = 1.2
 """gauss_5_slow: 1/e half-width of the angle between sample and voxel."""
 
@@ -63,6 +65,7 @@ def _gauss(kernel: InsertionKernel, d: Points, k: Points) -> Values:
     if kernel.compat.tabulated_exp:
         rounded = np.floor(TABLE_STEPS * exponent + 0.5) / TABLE_STEPS
         exponent = np.where(exponent < TABLE_END, rounded, exponent)
+        exponent = np.where(exponent > VANISHES, np.inf, exponent)
     return np.asarray(np.exp(-exponent))
 
 

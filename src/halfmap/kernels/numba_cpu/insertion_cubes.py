@@ -22,7 +22,7 @@ from halfmap.kernels.numba_cpu.insertion_places import (
 from halfmap.kernels.numba_cpu.options import FAST, compiled
 from halfmap.kernels.numba_cpu.vector_rows import ROW, add_cube
 from halfmap.model.gridding_kernel import STEPS_PER_VOXEL
-from halfmap.model.kernel_values import CONE_DEG, TABLE_END, TABLE_STEPS
+from halfmap.model.kernel_values import CONE_DEG, TABLE_END, TABLE_STEPS, VANISHES
 
 RADIAN = 180.0 / np.pi
 GAUSS, GRIDDING, RADIAL, ANGULAR = range(4)
@@ -50,9 +50,11 @@ class Cube(NamedTuple):
 @compiled(FAST, inline="always")
 def exponential(t, table):
     """Return exp(-t); from a table, if there is one, as far as e2make3dpar would."""
-    if table.shape[0] > 0 and t < np.float32(TABLE_END):
+    if table.shape[0] == 0:
+        return np.exp(-t)
+    if t < np.float32(TABLE_END):
         return table[np.int64(np.float32(TABLE_STEPS) * t + np.float32(0.5))]
-    return np.exp(-t)
+    return np.exp(-t) if t <= np.float32(VANISHES) else np.float32(0.0)
 
 
 @compiled(FAST, inline="always")
