@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DROPPED = SERIES[4]
 _EMPTY = "#f3d9c4"
+NO_COVERAGE = "no coverage: the map was fitted, not divided by weights, or all weights are 0"
 _DECADES = 4.0
 """Weights that are more powers of ten below the largest are drawn as the palest."""
 
@@ -37,7 +38,7 @@ def shells_figure(record: ReconstructionRecord) -> Figure:
     """Draw the mean weight of each shell, and which share of its frequencies has any."""
     frequency = record.shell_per_A
     if len(frequency) < 2 or not np.any(record.shell_weight > 0.0):
-        raise Absent("no coverage: the weights are all 0")
+        raise Absent(NO_COVERAGE)
     figure = new_figure(3.4)
     axes = figure.add_subplot()
     axes.plot(frequency, record.shell_weight, color=INK, label="mean weight")
@@ -61,7 +62,7 @@ def sections_figure(record: ReconstructionRecord) -> Figure:
     }
     largest = max(float(np.nanmax(plane, initial=0.0)) for plane in planes.values())
     if largest <= 0.0:
-        raise Absent("no coverage: the weights are all 0")
+        raise Absent(NO_COVERAGE)
     from matplotlib import colormaps
 
     colours = colormaps["Greys"].with_extremes(bad=_EMPTY)

@@ -27,7 +27,7 @@ from halfmap.model.slice_quality import KeepRule, largest_kept
 
 def leave_record(
     task: Task,
-    weight: Float32[Array, "z y x"],
+    weight: Float32[Array, "z y x"] | None,
     fsc: Float[Array, " shell"] | None,
     spent: Mapping[str, Any],
 ) -> None:
@@ -38,7 +38,7 @@ def leave_record(
     task
         As the slices were inserted.
     weight
-        What the map was divided by.
+        What the map was divided by; None where it was fitted.
     fsc
         Between the halves, if they were made.
     spent
@@ -49,21 +49,19 @@ def leave_record(
     DataError
         If it cannot be written.
     """
-    middle_z, middle_y = (n // 2 for n in weight.shape[:2])
+    weight = np.empty((0, 0, 0), np.float32) if weight is None else weight
     record = ReconstructionRecord(
-        **_images(task),
+        **images_of(task),
         operators=operators_of(task.options),
-        **_shells(task, weight),
-        section_xy=weight[middle_z],
-        section_xz=weight[:, middle_y],
-        section_yz=weight[:, :, 0],
+        **shells_of(task, weight),
+        **_sections(weight),
         fsc=np.empty(0) if fsc is None else fsc,
         notes=_notes(task, spent),
     )
     write_record(record_file(task.options.output), record)
 
 
-def _images(task: Task) -> dict[str, Array]:
+def images_of(task: Task) -> dict[str, Array]:
     """Return what became of every image of the input, in its order."""
     n = len(task.source)
     fate, half = np.full(n, UNLISTED), np.zeros(n, np.int64)
@@ -84,7 +82,21 @@ def _images(task: Task) -> dict[str, Array]:
     }
 
 
-def _shells(task: Task, weight: Float32[Array, "z y x"]) -> dict[str, Float[Array, " shell"]]:
+def _sections(weight: Float32[Array, "z y x"]) -> dict[str, Float32[Array, "a b"]]:
+    """Return the sections through frequency 0; without weights they are empty."""
+    if not weight.size:
+        return dict.fromkeys(
+            ("section_xy", "section_xz", "section_yz"), np.empty((0, 0), np.float32)
+        )
+    middle_z, middle_y = (n // 2 for n in weight.shape[:2])
+    return {
+        "section_xy": weight[middle_z],
+        "section_xz": weight[:, middle_y],
+        "section_yz": weight[:, :, 0],
+    }
+
+
+def shells_of(task: Task, weight: Float32[Array, "z y x"]) -> dict[str, Float[Array, " shell"]]:
     """Return mean weight and share of frequencies with a weight, by shell up to Nyquist."""
     x, y, z = task.kernel.sizes.volume
     size = min(x, y, z)
@@ -99,8 +111,8 @@ def _shells(task: Task, weight: Float32[Array, "z y x"]) -> dict[str, Float[Arra
             sums += np.bincount(shell[inside], of[inside], n_shells)
     return {
         "shell_per_A": np.arange(n_shells) / (size * task.pixel_size_A),
-        "shell_weight": total / count,
-        "shell_filled": filled / count,
+        "shell_weight": total / np.maximum(count, 1.0),
+        "shell_filled": filled / np.maximum(count, 1.0),
     }
 
 
