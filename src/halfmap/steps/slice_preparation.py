@@ -15,6 +15,8 @@ from halfmap.steps.processors.applied import UNPROCESSED, ImageProcessing
 from halfmap.steps.slice_ctf import SliceCtf
 
 Images = Float32[Array, "image y x"]
+OF_COLUMN = 1e-3
+"""Columns less than this short of a whole number are that number: orientations are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Preparation:
     """Done with images before they are padded."""
     ctf: SliceCtf | None = None
     """What images are corrected for."""
+    zero_alt_edges: bool = False
+    """Leave out the edges of tilted images that show what the untilted one does not."""
 
 
 def prepared_slices(images: Images, table: SliceTable, how: Preparation) -> Slices:
@@ -35,6 +39,8 @@ def prepared_slices(images: Images, table: SliceTable, how: Preparation) -> Slic
     sizes, compat = how.kernel.sizes, how.kernel.compat
     images = how.process(images - edge_means(images)[:, None, None], table.row.tolist())
     weight = table.weight * (images.std(axis=(1, 2)) > 0.0)
+    if how.zero_alt_edges:
+        images = images * within_alt_edges(table.rotation, images.shape[2], sizes.padded[0])
     if compat.bilinear_shift:
         images = moved_bilinearly(_framed(images, sizes.padded), table)
         transforms = padded_transforms(images, sizes.padded)
@@ -64,6 +70,20 @@ def edge_means(images: Images) -> Float32[Array, " image"]:
     edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
     total = sum(edge.sum(axis=1, dtype=np.float64) for edge in edges)
     return np.asarray(total / (2 * sum(images.shape[1:])), np.float32)
+
+
+def within_alt_edges(
+    rotation: Float[Array, "slice 3 3"], width: int, padded: int
+) -> Float32[Array, "slice 1 width"]:
+    """Return 1 for the columns of images that the untilted image shows too, 0 for the others.
+
+    On either side of the padded image (1 - |cos alt|) / 2 of its columns are left out.
+    """
+    columns = padded * (1.0 - np.abs(rotation[:, 2, 2])) / 2.0
+    left_out = (columns + OF_COLUMN).astype(np.int64)[:, None]
+    column = np.arange(width) + padded // 2 - width // 2
+    inside = (column >= left_out) & (column < padded - left_out)
+    return np.asarray(inside, np.float32)[:, None]
 
 
 def padded_transforms(images: Images, padded: tuple[int, int]) -> Complex64[Array, "image y x"]:

@@ -7,7 +7,7 @@ import pytest
 
 from halfmap.io.eman.volumes import read_volume, write_volume
 
-from .tiny_projections import BOX, all_round, blob, made, upright
+from .tiny_projections import BOX, all_round, blob, made, upright, write_projections
 
 PLAIN = ("--mode", "nearest_neighbor", "--no_wt")
 """Seen along z, samples lie on voxels: the sum of the map along z is the mean of the images."""
@@ -94,3 +94,17 @@ def test_what_the_mask_of_iterations_hides_is_forgotten(tmp_path: Path) -> None:
     write_volume(mask, np.ones_like(cube), 2.0, {})
     everything = made(source, *words)
     assert not np.allclose(everything, nothing, atol=0.01 * np.abs(nothing).max())
+
+
+def test_altedgemask_leaves_out_the_edges_of_tilted_images(tmp_path: Path) -> None:
+    image = blob(0.0, 0.0) + 0.5 * blob(5.0, 0.0)
+    turned = write_projections(tmp_path / "p.hdf", [image], np.array([[0.0, 60.0, 0.0]]))
+    # 16 (1 - cos 60°) / 2 = 4 columns on either side.
+    cut = image.copy()
+    cut[:, :4] = cut[:, -4:] = 0.0
+    without = write_projections(tmp_path / "q.hdf", [cut], np.array([[0.0, 60.0, 0.0]]))
+
+    masked = made(turned, *PLAIN, "--altedgemask")
+
+    assert np.array_equal(masked, made(without, *PLAIN))
+    assert not np.allclose(masked, made(turned, *PLAIN), atol=0.01 * masked.max())

@@ -45,7 +45,7 @@ def test_all_that_is_wrong_is_said_at_once(projections: Path) -> None:
         (("--halves", "--iterative"), "found with --iterative"),
         (("--seedweightmap", "p.hdf"), "found without --seedmap"),
         (("--compressbits", "1"), "from 2 to 16"),
-        (("--parallel", "thread:4"), "not in this version"),
+        (("--parallel", "threads"), "expected thread:N, or mpi:N:FOLDER"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -80,6 +80,17 @@ def test_eman_spellings_mean_what_they_say(projections: Path) -> None:
     assert request.options.volume == (96, 96, 64)
     assert request.options.preprocess == ("normalize", "mask.sharp:outer_radius=8")
     assert "--ppid has no meaning here" in request.notices[0]
+
+
+def test_eman_may_say_where_to_run(projections: Path) -> None:
+    threads, ranks = (
+        parse_reconstruct(["--input", str(projections), "--parallel", where])
+        for where in ("thread:3", "mpi:5:/scratch")
+    )
+
+    assert threads.options.n_threads == 3
+    assert threads.notices == ()
+    assert "mpirun -n 5" in ranks.notices[0]
 
 
 def test_a_padding_of_zero_is_none(projections: Path) -> None:

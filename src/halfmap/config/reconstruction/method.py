@@ -12,7 +12,7 @@ from halfmap.config.declare import (
     Range,
     Repeats,
 )
-from halfmap.config.reconstruction.values import Texts
+from halfmap.config.reconstruction.values import EmanParallelism, Texts
 
 
 class Method(OptionGroup):
@@ -136,8 +136,9 @@ class Processing(OptionGroup):
         bool,
         Option(
             "altedgemask",
-            LATER,
-            "Of tilted images, leave out the edges that show what the untilted one does not.",
+            IMPLEMENTED,
+            "Of images tilted by alt, leave out (1 - |cos alt|) / 2 of the padded width on the "
+            "left and on the right: the edges that show what the untilted image does not.",
         ),
     ] = False
     seed_is_reference: Annotated[
@@ -185,12 +186,13 @@ class Halves(OptionGroup):
         ),
     ] = 4
     parallel: Annotated[
-        str,
+        EmanParallelism,
         Option(
             "parallel",
-            LATER,
-            "EMAN's way to say where to run. Here: mpirun -n 9 halfmap reconstruct ..., and "
-            "--threads.",
+            IMPLEMENTED,
+            "EMAN's way to say where to run: thread:N is --threads N. For mpi:N:FOLDER start the "
+            "program as mpirun -n N halfmap reconstruct ...; a line says so.",
+            differs="No folder for temporary files is needed.",
         ),
     ] = ""
     dry_run: Annotated[

@@ -87,7 +87,21 @@ def parse_reconstruct(argv: Sequence[str], judge: Judge = lambda _: ()) -> Recon
     ]
     if options.keep == 0.0 and not options.keep_sigma:
         notices.append("--keep 0 is taken as 1: all slices")
+    options, told = _in_parallel(options)
+    notices += told
     return ReconstructRequest(options, tuple(notices))
+
+
+def _in_parallel(options: ReconstructOptions) -> tuple[ReconstructOptions, list[str]]:
+    """Do what --parallel says, or say who does."""
+    where, _, rest = options.parallel.partition(":")
+    n = rest.split(":")[0]
+    if where == "thread":
+        return options.model_copy(update={"n_threads": int(n)}), []
+    if where == "mpi":
+        said = f"starts no ranks; mpirun -n {n} halfmap reconstruct ... does"
+        return options, [f"--parallel {options.parallel} {said}"]
+    return options, []
 
 
 def _later(options: ReconstructOptions, given: Iterable[str]) -> Iterator[str]:

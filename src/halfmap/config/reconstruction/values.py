@@ -1,5 +1,6 @@
 """Kinds of values that only ``halfmap reconstruct`` has."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -86,4 +87,17 @@ SomeMapFile = Annotated[
     Path | None,
     BeforeValidator(_some_map_file),
     Expected(f"a name that ends in {', '.join(MAP_SUFFIXES)}, or None"),
+]
+
+
+def _parallelism(value: object) -> str:
+    """Understand ``thread:N`` and ``mpi:N:folder``."""
+    text = str(value)
+    if text and not re.fullmatch(r"(thread|mpi):[1-9]\d{0,5}(:.*)?", text):
+        raise ValueError(text)
+    return text
+
+
+EmanParallelism = Annotated[
+    str, BeforeValidator(_parallelism), Expected("thread:N, or mpi:N:FOLDER")
 ]

@@ -107,7 +107,12 @@ def found_task(options: ReconstructOptions) -> Task:
     processing = image_processing(options.preprocess, size_A)
     use_ssnr = options.use_ssnr and not options.iterative
     preparation = Preparation(
-        kernel, options.fill_angle_deg, use_ssnr, processing, _ctf(source, options)
+        kernel,
+        options.fill_angle_deg,
+        use_ssnr,
+        processing,
+        _ctf(source, options),
+        options.zero_alt_edges,
     )
     table, excluded = good_slices(table, options)
     table = in_halves(table, options.n_halves)
