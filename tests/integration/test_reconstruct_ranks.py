@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from halfmap.io.reconstruction_record import read_record
+
 from .conftest import Launch
 
 MAPS = ("map.mrc", "map_half1.mrc", "map_half2.mrc")
@@ -22,6 +24,8 @@ def test_maps_and_half_maps_are_equal_to_the_last_bit(
         folder.mkdir()
         done = halfmap(folder, "reconstruct", *words, "--output", MAPS[0], "--threads", n, **how)
         assert done.returncode == 0, done.stderr
+        notes = read_record(folder / "map_reconstruction.h5").notes
+        assert notes["facts"]["Ranks"] == f"{how.get('ranks') or 1}, {n} threads each"
         made.append([(folder / name).read_bytes() for name in MAPS])
 
     assert made[0] == made[1]
