@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from halfmap.cli.main import main
 from halfmap.io.eman.volumes import read_volume, write_volume
 
 from .tiny_projections import BOX, all_round, blob, made, upright, write_projections
@@ -108,3 +109,19 @@ def test_altedgemask_leaves_out_the_edges_of_tilted_images(tmp_path: Path) -> No
 
     assert np.array_equal(masked, made(without, *PLAIN))
     assert not np.allclose(masked, made(turned, *PLAIN), atol=0.01 * masked.max())
+
+
+def test_some_images_of_a_file_are_named_as_in_eman(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [blob(x, 0.0) for x in (-3.0, -1.0, 1.0, 3.0)]
+    upright(tmp_path / "p.hdf", *images)
+
+    flat = made(tmp_path / "p.hdf:0,2:^2", *PLAIN).sum(axis=0)
+
+    assert np.abs(flat - (images[0] + images[3]) / 2.0).max() < CUT
+    output = ["--output", str(tmp_path / "map.hdf")]
+    assert main(["reconstruct", "--input", str(tmp_path / "p.hdf:9"), *output]) == 3
+    assert "none of the 4 images" in capsys.readouterr().err
+    assert main(["reconstruct", "--input", str(tmp_path / "p.hdf:x"), *output]) == 2
+    assert "no number or slice" in capsys.readouterr().err

@@ -32,7 +32,9 @@ class Files(OptionGroup):
             IMPLEMENTED,
             "Projections of known orientation: an EMAN .hdf, .lst or .lsx file whose headers have "
             "xform.projection, or a particle table of RELION (.star); with --tlt a stack or a "
-            "tilt series (.hdf, .mrc, .mrcs, .st). Mandatory.",
+            "tilt series (.hdf, .mrc, .mrcs, .st). Some images alone: p.hdf:0,5:20^7 are 0, 5 to "
+            "19 without 7. Mandatory.",
+            differs="Images are taken in the order of the file; lists hold no names of files.",
         ),
     ]
     output: Annotated[

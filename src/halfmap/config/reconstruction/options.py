@@ -14,6 +14,7 @@ from halfmap.config.reconstruction.method import Halves, Method, Processing
 from halfmap.config.reconstruction.weights import Weights
 from halfmap.config.words import Given, read_command_line, read_preset
 from halfmap.errors import OptionError
+from halfmap.model.chosen_images import ChosenImages, chosen_images
 
 RECONSTRUCT = Catalogue("reconstruct", (Files, Lengths, Weights, Method, Processing, Halves))
 USAGE = """\
@@ -31,7 +32,18 @@ class ReconstructOptions(Files, Lengths, Weights, Method, Processing, Halves):
     @property
     def reads_table(self) -> bool:
         """Whether the input is a particle table of RELION's."""
-        return Path(self.input).suffix.lower() == ".star"
+        return self.input_file.suffix.lower() == ".star"
+
+    @property
+    def chosen(self) -> ChosenImages:
+        """The file of projections, and which of them are meant."""
+        whole = ChosenImages(self.input)
+        return whole if Path(self.input).is_file() else chosen_images(self.input)
+
+    @property
+    def input_file(self) -> Path:
+        """The file of projections."""
+        return Path(self.chosen.file)
 
     @property
     def n_halves(self) -> int:
@@ -143,6 +155,10 @@ CONTRADICTIONS: tuple[Rule, ...] = (
         "--compressbits: found 1, expected -1, 0, or from 2 to 16",
     ),
     (
+        lambda o: bool(o.chosen.unreadable()),
+        "--input: after the colon found what is no number or slice, expected as in p.hdf:0,5:20^7",
+    ),
+    (
         lambda o: o.iteration_mask_file is not None and not o.iterative,
         "--itermask: found without --iterative, expected with it",
     ),
@@ -182,7 +198,7 @@ def _missing_files(options: ReconstructOptions, given: Iterable[str]) -> Iterato
         "seedmap": options.seed_map_file,
         "seedweightmap": options.seed_weight_file,
         "itermask": options.iteration_mask_file,
-        "input": Path(options.input) if "input" in given else None,
+        "input": options.input_file if "input" in given else None,
     }
     for spelling, path in files.items():
         if path is not None and not path.is_file():

@@ -1,7 +1,6 @@
 """Files of a reconstruction, opened by their endings: projections, tilt angles, seeds."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
@@ -35,14 +34,25 @@ class Seed:
 
 
 def opened(options: ReconstructOptions) -> tuple[ProjectionSource, SliceTable]:
-    """Open the input, and list its slices.
+    """Open the input, and list its slices, those that are meant.
 
     Raises
     ------
     DataError
-        If it cannot be used.
+        If it cannot be used, or no slice is meant.
     """
-    path = Path(options.input)
+    source, table = _opened(options)
+    meant = options.chosen.of(len(source))[table.row]
+    if not meant.any():
+        raise DataError(
+            f"--input {options.input} means none of the {len(source)} images; expected some. "
+            "Numbers begin at 0."
+        )
+    return source, table if meant.all() else table.only(meant)
+
+
+def _opened(options: ReconstructOptions) -> tuple[ProjectionSource, SliceTable]:
+    path = options.input_file
     if options.reads_table:
         return open_table(path, options.subset, ctf=options.correct_ctf)
     source = open_projections(path, options.tilt_file is not None, _wanted(options))
