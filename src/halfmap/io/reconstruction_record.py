@@ -136,12 +136,23 @@ def _wrong(arrays: Mapping[str, Array], notes: Mapping[str, Any]) -> Iterator[st
     for names in _TOGETHER:
         if len({len(arrays[name]) for name in names}) > 1:
             yield f"{', '.join(names)} differ in length"
+            return
+    yield from _wrong_values(arrays)
+    yield from _wrong_notes(notes)
+
+
+def _wrong_values(arrays: Mapping[str, Array]) -> Iterator[str]:
+    """Yield what values cannot be, or would stop a figure."""
     if arrays["angles_deg"].shape[1] != 2 or arrays["operators"].shape[1:] != (3, 3):
         yield "angles or operators have the wrong shape"
     fate = arrays["fate"]
     if fate.dtype.kind == "f" or np.any((fate < 0) | (fate >= len(REASONS))):
         yield "an image has a fate that does not exist"
-    yield from _wrong_notes(notes)
+    elif not np.isfinite(arrays["angles_deg"][fate == USED]).all():
+        yield "an image that was used has no view"
+    shells = np.stack([arrays[name] for name in _TOGETHER[1]])
+    if not np.isfinite(shells).all() or np.any(np.diff(arrays["shell_per_A"]) <= 0.0):
+        yield "its shells are no numbers, or out of order"
 
 
 def _wrong_notes(notes: Mapping[str, Any]) -> Iterator[str]:
@@ -151,7 +162,8 @@ def _wrong_notes(notes: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(block, dict) or not all(isinstance(v, kind) for v in block.values()):
             yield f"its notes have no table {name}"
     for name in ("peak_bytes", "fsc_box_A"):
-        if not isinstance(notes.get(name), int | float):
+        number = notes.get(name)
+        if not isinstance(number, int | float) or not 0.0 < number < np.inf:
             yield f"its notes have no number {name}"
     if not isinstance(notes.get("map"), str):
         yield "its notes name no map"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DROPPED = SERIES[4]
 _EMPTY = "#f3d9c4"
-NO_COVERAGE = "no coverage: the map was fitted, not divided by weights, or all weights are 0"
+NO_COVERAGE = "no coverage: all weights are 0"
 _DECADES = 4.0
 """Weights that are more powers of ten below the largest are drawn as the palest."""
 
@@ -124,6 +124,7 @@ def quality_figure(record: ReconstructionRecord) -> Figure:
 def weights_figure(record: ReconstructionRecord) -> Figure:
     """Draw the weights of the slices that passed the judgement of quality."""
     values = record.weight[(record.fate == USED) | (record.fate == NO_WEIGHT)]
+    values = values[np.isfinite(values)]
     if len(values) == 0 or float(np.ptp(values)) == 0.0:
         raise Absent("no weights to compare: all slices weigh the same")
     figure = new_figure(2.9)

@@ -33,6 +33,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"section_xy": np.zeros(4)}, "section_xy is absent or no array of numbers with 2 axes"),
         ({"quality": np.zeros(3)}, "differ in length"),
         ({"fate": np.full(40, 9)}, "a fate that does not exist"),
+        ({"angles_deg": np.full((40, 2), np.nan)}, "used has no view"),
+        ({"shell_weight": np.full(17, np.inf)}, "no numbers, or out of order"),
+        ({"shell_per_A": np.zeros(17)}, "no numbers, or out of order"),
         ({"operators": np.zeros((1, 2, 2))}, "wrong shape"),
     ],
 )
@@ -52,6 +55,14 @@ def test_notes_that_cannot_be_are_refused(tmp_path: Path, name: str) -> None:
     write_record(path, example_record(notes={**record.notes, name: [1]}))
 
     with pytest.raises(DataError, match=r"its notes .*make the map again"):
+        read_record(path)
+
+
+def test_maps_without_extent_are_refused(tmp_path: Path) -> None:
+    path, record = tmp_path / "map_reconstruction.h5", example_record()
+    write_record(path, example_record(notes={**record.notes, "fsc_box_A": 0.0}))
+
+    with pytest.raises(DataError, match=r"no number fsc_box_A"):
         read_record(path)
 
 

@@ -74,13 +74,9 @@ def test_the_page_says_resolution_options_time_and_memory(page: str) -> None:
 
 def test_missing_parts_say_so(tmp_path: Path) -> None:
     notes = {**NOTES, "largest_quality": None}
-    record = example_record(
-        fsc=np.empty(0),
-        quality=np.ones(40),
-        weight=np.ones(40),
-        fate=np.zeros(40, int),
-        notes=notes,
-    )
+    ones, used = np.ones(40), np.zeros(40, int)
+    alike = {"quality": ones, "weight": ones, "angles_deg": np.ones((40, 2)), "fate": used}
+    record = example_record(fsc=np.empty(0), notes=notes, **alike)
     made = left(tmp_path, record)
     made.unlink()
 
@@ -155,15 +151,3 @@ def test_a_reconstruction_leaves_what_its_page_needs(shared: Path, tmp_path: Pat
     assert "<h1>61 of 61 images made this map</h1>" in page
     assert "<dt>Mode</dt><dd>gauss_2</dd>" in page
     assert "The halves agree" in page or "does not fall below 0.143" in page
-
-
-def test_a_map_that_was_fitted_has_no_coverage(shared: Path, tmp_path: Path) -> None:
-    golden, made = shared / "golden" / "eman2", tmp_path / "map.mrc"
-    words = ["--input", str(golden / "tilt.hdf"), "--tlt", str(golden / "tilt.tlt")]
-
-    code = main(["reconstruct", *words, "--mode", "least_squares", "--output", str(made)])
-    assert code == 0
-
-    page = reconstruction_page(made.with_name("map_reconstruction.h5"))
-    assert "no coverage: the map was fitted" in page
-    assert "<dt>Mode</dt><dd>least_squares</dd>" in page

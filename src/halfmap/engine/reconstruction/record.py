@@ -27,7 +27,7 @@ from halfmap.model.slice_quality import KeepRule, largest_kept
 
 def leave_record(
     task: Task,
-    weight: Float32[Array, "z y x"] | None,
+    weight: Float32[Array, "z y x"],
     fsc: Float[Array, " shell"] | None,
     spent: Mapping[str, Any],
 ) -> None:
@@ -38,7 +38,7 @@ def leave_record(
     task
         As the slices were inserted.
     weight
-        What the map was divided by; None where it was fitted.
+        What the map was divided by, or where it was fitted the weight of its data.
     fsc
         Between the halves, if they were made.
     spent
@@ -49,12 +49,14 @@ def leave_record(
     DataError
         If it cannot be written.
     """
-    weight = np.empty((0, 0, 0), np.float32) if weight is None else weight
+    middle_z, middle_y = (n // 2 for n in weight.shape[:2])
     record = ReconstructionRecord(
         **images_of(task),
         operators=operators_of(task.options),
         **shells_of(task, weight),
-        **_sections(weight),
+        section_xy=weight[middle_z],
+        section_xz=weight[:, middle_y],
+        section_yz=weight[:, :, 0],
         fsc=np.empty(0) if fsc is None else fsc,
         notes=_notes(task, spent),
     )
@@ -82,20 +84,6 @@ def images_of(task: Task) -> dict[str, Array]:
     }
 
 
-def _sections(weight: Float32[Array, "z y x"]) -> dict[str, Float32[Array, "a b"]]:
-    """Return the sections through frequency 0; without weights they are empty."""
-    if not weight.size:
-        return dict.fromkeys(
-            ("section_xy", "section_xz", "section_yz"), np.empty((0, 0), np.float32)
-        )
-    middle_z, middle_y = (n // 2 for n in weight.shape[:2])
-    return {
-        "section_xy": weight[middle_z],
-        "section_xz": weight[:, middle_y],
-        "section_yz": weight[:, :, 0],
-    }
-
-
 def shells_of(task: Task, weight: Float32[Array, "z y x"]) -> dict[str, Float[Array, " shell"]]:
     """Return mean weight and share of frequencies with a weight, by shell up to Nyquist."""
     x, y, z = task.kernel.sizes.volume
@@ -111,8 +99,8 @@ def shells_of(task: Task, weight: Float32[Array, "z y x"]) -> dict[str, Float[Ar
             sums += np.bincount(shell[inside], of[inside], n_shells)
     return {
         "shell_per_A": np.arange(n_shells) / (size * task.pixel_size_A),
-        "shell_weight": total / np.maximum(count, 1.0),
-        "shell_filled": filled / np.maximum(count, 1.0),
+        "shell_weight": total / count,
+        "shell_filled": filled / count,
     }
 
 
