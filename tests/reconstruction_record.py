@@ -26,7 +26,7 @@ NOTES = {
 
 
 def example_record(**changes: Any) -> ReconstructionRecord:
-    """Return a record of 40 images: 37 used, one of each other fate (images 37, 38 and 39)."""
+    """Return a record of 40 images: 37 used, one of each other fate (37, 38 and 39)."""
     rng = np.random.default_rng(5)
     fate = np.full(N, USED)
     fate[37:] = BAD_QUALITY, NO_WEIGHT, UNLISTED

@@ -50,7 +50,8 @@ def _content(path: Path, record: ReconstructionRecord) -> dict[str, object]:
     notes, missing = record.notes, list[str]()
     maps = _maps(path, record)
     pictures = list(_pictures(maps, missing))
-    dropped = np.flatnonzero(record.fate != USED)
+    by_reason = np.argsort(record.fate, kind="stable")  # those that were not listed come last
+    dropped = by_reason[record.fate[by_reason] != USED]
     return {
         "root": Path(notes["map"]).name,
         "folder": path.parent.as_posix(),
