@@ -1,8 +1,11 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from halfmap.io.eman.hdf_scanner import HdfScanner
 
 
 @pytest.fixture
@@ -18,3 +21,12 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"reference data absent: no golden/ in {folder} (set HALFMAP_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def one_scanner() -> Iterator[None]:
+    """Let one process look into the HDF5 files of all tests: a new one costs half a second."""
+    answer = HdfScanner._answer
+    with HdfScanner() as scanner, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HdfScanner, "_answer", lambda _, request: answer(scanner, request))
+        yield

@@ -15,6 +15,11 @@ from halfmap.engine.helping.prior_worker import read_arrays, read_header
 from halfmap.io.aberration_columns import read_detector
 from halfmap.io.coordinates import read_atoms
 from halfmap.io.cryosparc.files import write_cs
+from halfmap.io.eman.hdf_attributes import Transform
+from halfmap.io.eman.hdf_writing import EmanImage, write_hdf
+from halfmap.io.eman.projections import open_projections
+from halfmap.io.eman.structure_factor import read_structure_factor
+from halfmap.io.eman.tilt_angles import read_tilt_angles
 from halfmap.io.exact_state import maps_digest, read_exact_state, write_exact_state
 from halfmap.io.frames import write_frame
 from halfmap.io.local_symmetry_star import read_local_symmetry
@@ -211,8 +216,50 @@ def results(folder: Path) -> Reader:
     return Reader(folder / "results.h5", read_results)
 
 
+def eman_stack(folder: Path) -> Reader:
+    """Return a stack of projections, one of them packed."""
+    said = {"ptcl_repr": 4, "class_qual": 0.5, "class_ssnr": [2.0, 1.0, 0.5], "text": "x"}
+    said["xform.projection"] = Transform(
+        (1.0, 0.0, 0.0, 2.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0)
+    )
+    image = np.arange(80, dtype=np.float32).reshape(10, 8)
+    path = folder / "stack.hdf"
+    for bits in (-1, 0, 8):
+        write_hdf(path, [EmanImage(image, 2.0, said)], bits, append=True)
+    return Reader(path, _projections)
+
+
+def eman_list(folder: Path) -> Reader:
+    """Return a list of the images of such a stack."""
+    stack = eman_stack(folder).path
+    matrix = '{"__class__": "Transform", "matrix": "[1,0,0,2.5,0,1,0,-3,0,0,1,0]"}'
+    lines = [f'2\t{stack}\t{{"score": 0.5, "xform.projection": {matrix}}}', f"0\t{stack}"]
+    path = folder / "images.lst"
+    path.write_text("\n".join(["#LSX", "# by hand", "# 120", *lines, ""]), encoding="ascii")
+    return Reader(path, _projections)
+
+
+def _projections(path: Path) -> Any:
+    source = open_projections(path, tilt_stack=True)
+    return source.headers(), source.read(range(len(source)))
+
+
+def tilt_file(folder: Path) -> Reader:
+    """Return the angles of a tilt series."""
+    path = folder / "angles.tlt"
+    path.write_text("-60.00\n-58.50\n  0.00\n+2\n", encoding="ascii")
+    return Reader(path, read_tilt_angles)
+
+
+def structure_factor(folder: Path) -> Reader:
+    """Return a structure factor."""
+    (folder / "sf.txt").write_text("# s y\n0.01 5\n0.1 2.5\n0.2 1e-1\n", encoding="ascii")
+    return Reader(folder / "sf.txt", read_structure_factor)
+
+
 ALONE = (
     *(star, cryosparc, mrc_map, mrc_stack, detector, spectrum, local_symmetry),
     *(optimisation_set, atoms, preset, frame, part, results),
+    *(eman_stack, eman_list, tilt_file, structure_factor),
 )
 WITH_SHARED = (run, model, exact_state)

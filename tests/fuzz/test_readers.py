@@ -16,7 +16,7 @@ from . import readers
 from .readers import Reader, little_memory, mrc_map, part
 from .spoiling import FUZZED, spoilt
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("one_scanner")]
 LOST_PIPE = (EOFError, ValueError)
 """What `halfmap.io.frames` promises to raise: its callers name the process at the other end."""
 

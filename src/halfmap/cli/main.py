@@ -13,13 +13,11 @@ from halfmap.errors import HalfmapError, OptionError
 
 COMMANDS = {
     "refine": "refine a map from particle images, on any number of MPI ranks",
+    "reconstruct": "make a map from projections of known orientation, on any number of ranks",
     "simulate": "make particle images from a map, from atoms or from a phantom",
     "check": "check a particle table and its images, repair and convert it",
     "report": "make one self-contained HTML page from the folder of a run",
     "doctor": "examine this machine, or all nodes of a job, and say what to change",
-}
-NOT_YET = {
-    "reconstruct": "a map from particles of known orientation",
 }
 RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
 LOCAL_RANK_VARIABLES = (
@@ -106,25 +104,16 @@ def _dispatch(words: list[str]) -> int:
 
 def _no_such_command(command: str) -> str:
     have = ", ".join(COMMANDS)
-    if command in NOT_YET:
-        return (
-            f"found the command {command} ({NOT_YET[command]}), which version "
-            f"{halfmap.__version__} does not have; expected one of {have}"
-        )
     return f"found the command {command!r}, expected one of {have}. See halfmap --help"
 
 
 def _overview() -> str:
     lines = [f"  halfmap {name:<12}{text}" for name, text in COMMANDS.items()]
-    later = [f"  halfmap {name:<12}{text}" for name, text in NOT_YET.items()]
     return "\n".join(
         [
             f"halfmap {halfmap.__version__}: {(halfmap.__doc__ or '').rstrip('.')}",
             "",
             *lines,
-            "",
-            "not in this version:",
-            *later,
             "",
             "halfmap COMMAND --help says more. In parallel: mpirun -n 9 halfmap refine ...",
             "",

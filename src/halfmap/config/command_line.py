@@ -3,14 +3,15 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from halfmap.config.declare import Expected, OnContinue, Range
+from halfmap.config.catalogue import Catalogue, Declaration
+from halfmap.config.declare import Expected, OnContinue, OptionGroup, Range
 from halfmap.config.initialisation import IMAGE_OF
 from halfmap.config.linked import LINKS, FilesOfSet, knows_no_sets, linked
-from halfmap.config.options import Declaration, RefineOptions, by_spelling, declarations
+from halfmap.config.options import REFINE, RefineOptions, by_spelling, declarations
 from halfmap.config.rules import contradictions, forbidden_changes, notices
 from halfmap.config.saved import OPTIMISER_SUFFIX, options_file, relion_words
 from halfmap.config.words import Given, Words, read_command_line, read_preset
@@ -32,6 +33,9 @@ INPUT_FILES = (
     "tau2_spectrum_file",
     "local_symmetry_file",
 )
+
+
+OptionsT = TypeVar("OptionsT", bound=OptionGroup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def parse(
     missing = list(_missing_files(options, skip=set(refused)))
     if problems or missing:
         kind = OptionError if problems else MissingFileError
-        raise kind(_listing([*problems, *missing]))
+        raise kind(listing([*problems, *missing], REFINE))
     said = (*written.ignored, *notices(options, given))
     return Request(options, given, said, tuple(argv))
 
@@ -131,7 +135,7 @@ def inquiry(argv: Sequence[str]) -> RefineOptions | None:
         return None
     problems = [*written.problems, *(refused[name] for name in refused if name in written.given)]
     if problems:
-        raise OptionError(_listing(problems))
+        raise OptionError(listing(problems, REFINE))
     return options
 
 
@@ -200,25 +204,31 @@ def _read_saved(given: Mapping[str, Given]) -> Words:
 
 
 def _resolve(written: Mapping[str, Given]) -> tuple[RefineOptions, dict[str, str]]:
+    return resolve(written, REFINE, RefineOptions)
+
+
+def resolve(
+    written: Mapping[str, Given], catalogue: Catalogue, kind: type[OptionsT]
+) -> tuple[OptionsT, dict[str, str]]:
     """Return the options, and a problem for each one (by spelling) that was refused.
 
     What was refused has its default in the options, so that the rules between options
     can be checked all the same.
     """
-    known = by_spelling()
+    known = catalogue.by_spelling
     texts = {known[s].name: g.text for s, g in written.items() if g.text is not None}
     refused: dict[str, str] = {}
     try:
-        return RefineOptions.model_validate(texts), refused
+        return kind.model_validate(texts), refused
     except ValidationError as error:
         names = {str(detail["loc"][0]) for detail in error.errors()}
-    for declaration in declarations():
+    for declaration in catalogue.declarations:
         if declaration.name in names:
             texts.pop(declaration.name, None)
             given = written.get(declaration.spelling)
             refused[declaration.spelling] = _refusal(declaration, given)
-    unnamed = {declaration.name: "" for declaration in declarations() if declaration.required}
-    return RefineOptions.model_validate(unnamed | texts), refused
+    unnamed = {option.name: "" for option in catalogue.declarations if option.required}
+    return kind.model_validate(unnamed | texts), refused
 
 
 def _refusal(declaration: Declaration, given: Given | None) -> str:
@@ -246,6 +256,7 @@ def _missing_files(options: RefineOptions, skip: set[str]) -> Iterator[str]:
             )
 
 
-def _listing(problems: Sequence[str]) -> str:
+def listing(problems: Sequence[str], catalogue: Catalogue) -> str:
+    """Say all that is wrong with the options of a command."""
     lines = "\n".join(f"  {problem}" for problem in problems)
-    return f"the options cannot be used:\n{lines}\nAll options: halfmap refine --help"
+    return f"the options cannot be used:\n{lines}\nAll options: halfmap {catalogue.command} --help"

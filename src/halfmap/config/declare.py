@@ -109,6 +109,10 @@ class Expected:
     text: str
 
 
+class Repeats:
+    """Beside the type of an option that may be given again and again: its texts, a line each."""
+
+
 def _none_if_said(value: object) -> object:
     """Take RELION's word ``None`` for an absent file."""
     return None if value in ("None", "none", "") else value

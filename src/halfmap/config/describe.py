@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from halfmap.config.catalogue import Catalogue, Declaration
 from halfmap.config.declare import Range, Status
-from halfmap.config.options import GROUPS, Declaration, declarations
+from halfmap.config.options import REFINE
 
 UNITS = {
     "_A": "Å",
@@ -59,13 +60,18 @@ def value_word(declaration: Declaration) -> str:
 
 
 def refine_help(width: int) -> str:
-    """Return the help text, in lines of at most ``width`` characters."""
-    blocks = [USAGE]
-    for group in GROUPS:
+    """Return the help text of ``halfmap refine``, in lines of at most ``width`` characters."""
+    return help_text(REFINE, width, USAGE, ENDING)
+
+
+def help_text(catalogue: Catalogue, width: int, usage: str, ending: str) -> str:
+    """Return the help text of a command, in lines of at most ``width`` characters."""
+    blocks = [usage]
+    for group in catalogue.groups:
         heading = (group.__doc__ or "").rstrip(".")
-        members = [d for d in declarations() if d.group == heading]
+        members = [d for d in catalogue.declarations if d.group == heading]
         blocks.append(f"{heading}\n" + "\n".join(_group_lines(members, width)) + "\n")
-    return "\n".join([*blocks, ENDING])
+    return "\n".join([*blocks, ending])
 
 
 def _group_lines(members: Sequence[Declaration], width: int) -> Iterator[str]:

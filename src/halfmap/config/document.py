@@ -5,10 +5,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
+from halfmap.config.catalogue import Catalogue, Declaration
 from halfmap.config.command_line import expected
-from halfmap.config.declare import OnContinue, Status
+from halfmap.config.declare import OnContinue, OptionGroup, Status
 from halfmap.config.describe import UNITS, default_text, value_word
-from halfmap.config.options import GROUPS, OUR_GROUPS, Declaration, declarations
+from halfmap.config.options import GROUPS, OUR_GROUPS, REFINE, declarations
 
 HEAD = """\
 # Options of `halfmap refine`
@@ -29,7 +30,7 @@ says so; all else is fixed for the run.
 
 def document() -> str:
     """Return the whole page."""
-    return "\n".join([HEAD, _summary(), *(_section(group.__doc__ or "") for group in GROUPS)])
+    return "\n".join([HEAD, _summary(), *(section(REFINE, group, "RELION") for group in GROUPS)])
 
 
 def _summary() -> str:
@@ -41,13 +42,15 @@ def _summary() -> str:
     return f"Of RELION's {total} options: {parts}.\n"
 
 
-def _section(docstring: str) -> str:
-    heading = docstring.rstrip(".")
-    members = [d for d in declarations() if d.group == heading]
-    return f"## {heading}\n\n" + "\n".join("\n".join(_entry(d)) + "\n" for d in members)
+def section(catalogue: Catalogue, group: type[OptionGroup], original: str) -> str:
+    """Return the section of a group; ``original`` is the program that the names are of."""
+    heading = (group.__doc__ or "").rstrip(".")
+    members = [d for d in catalogue.declarations if d.group == heading]
+    entries = ("\n".join(_entry(d, original)) + "\n" for d in members)
+    return f"## {heading}\n\n" + "\n".join(entries)
 
 
-def _entry(declaration: Declaration) -> Iterator[str]:
+def _entry(declaration: Declaration, original: str) -> Iterator[str]:
     """Yield the lines about one option."""
     option = declaration.option
     yield f"### `--{option.spelling}`"
@@ -56,7 +59,7 @@ def _entry(declaration: Declaration) -> Iterator[str]:
     yield ""
     yield _quoted(option.help)
     if option.differs:
-        title = "Why" if option.status is Status.NO_MEANING else "Unlike RELION"
+        title = "Why" if option.status is Status.NO_MEANING else f"Unlike {original}"
         yield ""
         yield f"*{title}:* {_quoted(option.differs)}"
 

@@ -1,16 +1,14 @@
 """All options of ``halfmap refine`` as one flat, frozen object, and the list of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
+from halfmap.config.catalogue import Catalogue, Declaration
 from halfmap.config.computation import Computation
 from halfmap.config.corrections import Corrections
-from halfmap.config.declare import RESET, Option, OptionGroup
+from halfmap.config.declare import RESET, OptionGroup
 from halfmap.config.expert import Expert
 from halfmap.config.forecast import Forecast
 from halfmap.config.general import General
@@ -42,8 +40,6 @@ OUR_GROUPS: tuple[type[OptionGroup], ...] = (Own, Forecast)
 DEFAULT_ITERATIONS = 50
 LISTS = (".star", ".mrcs")
 """Files with these endings may hold several references."""
-
-Marker = TypeVar("Marker")
 
 
 class RefineOptions(
@@ -115,58 +111,17 @@ class RefineOptions(
         return self.external_reconstruct or self.prior_plug_in != ""
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """One option with everything that its declaration says."""
-
-    name: str
-    """Code name: attribute of `RefineOptions`."""
-    group: str
-    field: FieldInfo
-    option: Option
-
-    @property
-    def spelling(self) -> str:
-        """The word after ``--``."""
-        return self.option.spelling
-
-    @property
-    def is_flag(self) -> bool:
-        """Whether the option takes no value."""
-        return self.field.annotation is bool
-
-    @property
-    def required(self) -> bool:
-        """Whether there is no default."""
-        return self.field.is_required()
-
-    @property
-    def default(self) -> Any:
-        """Value when nothing is said; None for a required option."""
-        return None if self.required else self.field.default
-
-    def marker(self, kind: type[Marker]) -> Marker | None:
-        """Return what stands beside the type, such as its `Range`; the outermost counts."""
-        marks = reversed(self.field.metadata)
-        return next((mark for mark in marks if isinstance(mark, kind)), None)
+REFINE = Catalogue("refine", GROUPS)
 
 
-@cache
 def declarations() -> tuple[Declaration, ...]:
     """Return all options in the order in which they are shown."""
-    return tuple(
-        Declaration(name, (group.__doc__ or "").rstrip("."), field, mark)
-        for group in GROUPS
-        for name, field in group.model_fields.items()
-        for mark in field.metadata
-        if isinstance(mark, Option)
-    )
+    return REFINE.declarations
 
 
-@cache
 def by_spelling() -> Mapping[str, Declaration]:
     """Return the options by the word that is typed."""
-    return {declaration.spelling: declaration for declaration in declarations()}
+    return REFINE.by_spelling
 
 
 def lasting(options: RefineOptions) -> RefineOptions:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from halfmap.config.options import Declaration, by_spelling
+from halfmap.config.catalogue import Catalogue, Declaration
+from halfmap.config.declare import Repeats
+from halfmap.config.options import REFINE
 
 PRESET_SUFFIXES = (".yaml", ".yml")
 YAML_NULL = "tag:yaml.org,2002:null"
@@ -38,6 +40,12 @@ class Words:
     ignored: list[str] = field(default_factory=list)
     """What stands in the files of another program and says nothing to us."""
 
+    def append(self, spelling: str, given: Given) -> None:
+        """Note one more value of an option that may be given again and again."""
+        earlier = self.values.get(spelling)
+        text = given.text if earlier is None else f"{earlier.text}\n{given.text}"
+        self.values[spelling] = Given(text, given.where)
+
     def add(self, spelling: str, given: Given) -> None:
         """Note a value; a second one for the same option must be the same."""
         earlier = self.values.setdefault(spelling, given)
@@ -48,23 +56,24 @@ class Words:
             )
 
 
-def unknown(where: str, spelling: str) -> str:
+def unknown(where: str, spelling: str, catalogue: Catalogue = REFINE) -> str:
     """Say that nothing is called so, and what was perhaps meant."""
-    names = {name.lower(): name for name in by_spelling()}
+    names = {name.lower(): name for name in catalogue.by_spelling}
     near = get_close_matches(spelling.lower(), names, n=1, cutoff=0.7)
     hyphens = "--" if where.startswith("--") else ""
-    advice = f"did you mean {hyphens}{names[near[0]]}?" if near else "see halfmap refine --help"
+    help_of = f"see halfmap {catalogue.command} --help"
+    advice = f"did you mean {hyphens}{names[near[0]]}?" if near else help_of
     return f"{where}: no option is called so; {advice}"
 
 
-def read_command_line(argv: Sequence[str]) -> Words:
-    """Sort the words after ``halfmap refine`` into options and preset files."""
+def read_command_line(argv: Sequence[str], catalogue: Catalogue = REFINE) -> Words:
+    """Sort the words after ``halfmap refine`` (or another command) into options and presets."""
     words = Words()
     rest = deque(argv)
     while rest:
         word = rest.popleft()
         if word.startswith("--"):
-            _take_option(word, rest, words)
+            _take_option(word, rest, words, catalogue)
         elif word.endswith(PRESET_SUFFIXES):
             words.presets.append(Path(word))
         else:
@@ -75,22 +84,24 @@ def read_command_line(argv: Sequence[str]) -> Words:
     return words
 
 
-def _take_option(word: str, rest: deque[str], words: Words) -> None:
+def _take_option(word: str, rest: deque[str], words: Words, catalogue: Catalogue) -> None:
     """Move one option, and its value if it has one, from ``rest`` to ``words``."""
     head, equals, text = word.partition("=")
     spelling = head[2:].replace("-", "_")
-    declaration = by_spelling().get(spelling)
+    declaration = catalogue.by_spelling.get(spelling)
     has_next = bool(rest) and not rest[0].startswith("--")
     if declaration is None:
-        words.problems.append(unknown(head, spelling))
+        words.problems.append(unknown(head, spelling, catalogue))
         if has_next and not equals and not rest[0].endswith(PRESET_SUFFIXES):
             rest.popleft()  # most likely its value: one mistake, one message
-    elif equals:
-        words.add(spelling, Given(text, head))
+        return
+    note = words.append if declaration.marker(Repeats) else words.add
+    if equals:
+        note(spelling, Given(text, head))
     elif declaration.is_flag:
         words.add(spelling, Given("true", head))
     elif has_next:
-        words.add(spelling, Given(rest.popleft(), head))
+        note(spelling, Given(rest.popleft(), head))
     elif _value_may_be_absent(declaration):
         words.add(spelling, Given("", head))
     else:
@@ -102,7 +113,7 @@ def _value_may_be_absent(declaration: Declaration) -> bool:
     return declaration.spelling == "gpu"
 
 
-def read_preset(path: Path) -> Words:
+def read_preset(path: Path, catalogue: Catalogue = REFINE) -> Words:
     """Read ``spelling: value`` lines; unknown and repeated names become problems."""
     words = Words()
     try:
@@ -116,18 +127,21 @@ def read_preset(path: Path) -> Words:
         return words
     if isinstance(root, yaml.MappingNode):
         for key, value in root.value:
-            _take_line(path, key, value, words)
+            _take_line(words, path, (key, value), catalogue)
     elif root is not None:
         words.problems.append(f"{path}: expected lines of the form option: value")
     return words
 
 
-def _take_line(path: Path, key: yaml.Node, value: yaml.Node, words: Words) -> None:
+def _take_line(
+    words: Words, path: Path, line: tuple[yaml.Node, yaml.Node], catalogue: Catalogue
+) -> None:
     """Note one line of a preset."""
+    key, value = line
     where = f"{path}, line {key.start_mark.line + 1}, {key.value}"
     spelling = str(key.value).replace("-", "_")
-    if spelling not in by_spelling():
-        words.problems.append(unknown(where, spelling))
+    if spelling not in catalogue.by_spelling:
+        words.problems.append(unknown(where, spelling, catalogue))
     elif not isinstance(value, yaml.ScalarNode):
         words.problems.append(f"{where}: found a list or a table, expected a single value")
     else:

@@ -116,6 +116,18 @@ def read_map(path: str | Path) -> tuple[Float32[Array, "z y x"], float]:
     return _values(header), _checked_pixel_size(header)
 
 
+def read_volume(path: str | Path) -> tuple[Float32[Array, "z y x"], float]:
+    """Read a map of any size, with its pixel size as `read_map`.
+
+    Raises
+    ------
+    DataError
+        If the file is not a sound real map of finite values.
+    """
+    header = read_header(path)
+    return _values(header), _checked_pixel_size(header)
+
+
 def read_half_transform(path: str | Path) -> Float32[Array, "z y half"]:
     """Read real factors on the stored half of the transform of a map: n x n x (n / 2 + 1).
 

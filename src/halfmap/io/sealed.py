@@ -64,7 +64,7 @@ class Draft:
         self._bulk = (SEAL_BYTES, 0)
         import h5py
 
-        self._memory = _file_without_disc()
+        self._memory = file_without_disc()
         with h5py.File(self._memory, "w", userblock_size=SEAL_BYTES) as file:
             if bulk is not None:
                 self._bulk = _hole(file, *bulk)
@@ -114,7 +114,7 @@ class Draft:
         write_at(descriptor, memoryview(text.ljust(SEAL_BYTES)), 0)
 
 
-def _file_without_disc() -> BinaryIO:
+def file_without_disc() -> BinaryIO:
     """Return a file in memory; on systems that have none, one without a name."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("halfmap"), "w+b", buffering=0)
@@ -184,8 +184,11 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any], Seal]:
         with h5py.File(path, "r", locking=False) as file:
             notes = dict(json.loads(str(file.attrs["notes"])))
             for name, item in file.items():
-                if name != "bulk":
-                    arrays[name] = np.asarray(item[()])
+                if name == "bulk":
+                    continue
+                if not isinstance(item, h5py.Dataset) or item.nbytes > seal.n_bytes:
+                    raise DamagedError(f"{path}: {name} is larger than the file, or no array")
+                arrays[name] = np.asarray(item[()])
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedError(f"{path} is not a file of this kind ({error})") from error
     return arrays, notes, seal

@@ -60,7 +60,7 @@ def map_pictures(files: StateFiles, missing: list[str]) -> Iterator[MapPictures]
         except DataError as error:
             missing.append(str(error))
             continue
-        yield _pictures(name, path, volume, pixel_size_A)
+        yield pictures_of_map(name, path, volume, pixel_size_A)
 
 
 def class_pictures(state: StateRecord, missing: list[str]) -> Iterator[MapPictures]:
@@ -112,32 +112,40 @@ def _scale(box: int, pixel_size_A: float) -> tuple[int, float]:
     return scale_A, 100 * scale_A / width_A if pixel_size_A > 0 else 0.0
 
 
-def _pictures(
+def pictures_of_map(
     name: str, path: Path, volume: Float32[Array, "z y x"], pixel_size_A: float
 ) -> MapPictures:
-    box = len(volume)
+    """Return the pictures of a map of any size."""
+    box = volume.shape[2]
     scale_A, percent = _scale(box, pixel_size_A)
-    slices = [(f"{plane} slice", volume.take(box // 2, axis=axis)) for plane, axis in _VIEWS]
+    slices = [
+        (f"{plane} slice", volume.take(volume.shape[axis] // 2, axis=axis))
+        for plane, axis in _VIEWS
+    ]
     sums = [(f"{plane} sum", volume.sum(axis=axis, dtype=np.float64)) for plane, axis in _VIEWS]
     return MapPictures(
         name=name,
         file=path.name,
         box=box,
         scale_A=scale_A,
-        tiles=tuple(_tile(picture, caption, percent) for caption, picture in (*slices, *sums)),
+        tiles=tuple(
+            _tile(picture, caption, percent * box / picture.shape[1])
+            for caption, picture in (*slices, *sums)
+        ),
     )
 
 
 def _tile(picture: Array, caption: str, percent: float) -> Tile:
-    factor = -(-len(picture) // TILE_PX)
+    factor = -(-max(picture.shape) // TILE_PX)
     small = _block_mean(np.nan_to_num(picture), factor)
     low, high = np.percentile(small, (_BLACK, _WHITE))
     return Tile(grey_uri(small, float(low), float(high)), caption, percent)
 
 
 def _block_mean(picture: Array, factor: int) -> Array:
-    n = len(picture) // factor * factor
-    blocks = picture[:n, :n].reshape(n // factor, factor, n // factor, factor)
+    factor = min(factor, *picture.shape)
+    rows, columns = (n // factor for n in picture.shape)
+    blocks = picture[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from halfmap.report.read_run import read_run
 from halfmap.report.run_record import RunRecord, StateRecord
 from halfmap.report.sections import Sources, all_sections, particle_history
 
-_MOST_ROWS = 200
-"""Rows of the quarantine table that are shown."""
+MOST_ROWS = 200
+"""Rows of a table of images that are shown."""
 
 
 def report_page(argument: Path) -> str:
@@ -33,6 +34,18 @@ def report_page(argument: Path) -> str:
     HalfmapError
         The extra packages of the report are not installed.
     """
+    record = read_run(argument)
+    return rendered("page.html", lambda: _content(record))
+
+
+def rendered(template: str, content: Callable[[], Mapping[str, object]]) -> str:
+    """Fill a template of this package; figures of the content are drawn in the house style.
+
+    Raises
+    ------
+    HalfmapError
+        The extra packages of the report are not installed.
+    """
     _require("matplotlib", "jinja2")
     import jinja2
 
@@ -43,9 +56,9 @@ def report_page(argument: Path) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    record = read_run(argument)
+    always = {"version": halfmap.__version__, "colours": COLOURS}
     with house_style():
-        return environment.get_template("page.html").render(**_content(record))
+        return environment.get_template(template).render(**always, **content())
 
 
 def _require(*packages: str) -> None:
@@ -69,7 +82,6 @@ def _content(record: RunRecord) -> dict[str, object]:
         "headline": headline(record),
         "facts": facts(record, history[-1][1] if history else None),
         "remarks": remarks(record),
-        "colours": COLOURS,
         "split": record.split,
         "pictures": pictures,
         "notes": class_notes(state) if record.has_classes else {},
@@ -79,15 +91,15 @@ def _content(record: RunRecord) -> dict[str, object]:
         "sections": list(all_sections(Sources(record, history))),
         "iterations": iteration_rows(record),
         "quarantine_head": head,
-        "quarantine_rows": rows[:_MOST_ROWS],
-        "quarantine_more": max(0, len(rows) - _MOST_ROWS),
+        "quarantine_rows": rows[:MOST_ROWS],
+        "quarantine_more": max(0, len(rows) - MOST_ROWS),
         "command": record.command,
         "program": record.program,
         "options": _text(record.last.files.options),
         "optimiser": sorted(record.last.optimiser.items()),
-        "files": [(file.name, _size(file)) for file in record.files.all()],
+        "files": [(file.name, file_size(file)) for file in record.files.all()],
         "missing": record.missing,
-        "version": halfmap.__version__,
+        "made_by": "the run",
     }
 
 
@@ -101,8 +113,17 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
-def _size(file: Path) -> str:
-    size = float(file.stat().st_size)
+def file_size(file: Path) -> str:
+    """Return the size of a file in words."""
+    return size_text(float(file.stat().st_size))
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes in words.
+
+    >>> size_text(1234567.0)
+    '1.23 MB'
+    """
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
             break

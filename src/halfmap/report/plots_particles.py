@@ -45,9 +45,26 @@ def orientation_figure(history: History, symmetry: str, step_deg: float) -> Figu
     if table.rot_deg is None or table.tilt_deg is None:
         raise Absent("no orientations: the particle table has no rlnAngleRot and rlnAngleTilt yet")
     views = _views(np.stack([table.rot_deg, table.tilt_deg], axis=1), symmetry)
+    return view_figure(views, _by_half(table), step_deg)
+
+
+def view_figure(
+    views: Float[Array, "m particle 2"], halves: list[tuple[Array, str]], step_deg: float
+) -> Figure:
+    """Draw views on a map of the sphere, and their angle to the z axis.
+
+    Parameters
+    ----------
+    views
+        rot and tilt of each particle and of its symmetry mates.
+    halves
+        Rows of the particles of each half, and the colour of the half.
+    step_deg
+        As of `orientation_figure`.
+    """
     figure = new_figure(4.6)
     grid = figure.add_gridspec(2, 1, height_ratios=(2.6, 1.5))
-    _sphere(figure.add_subplot(grid[0], projection="mollweide"), views, _by_half(table))
+    _sphere(figure.add_subplot(grid[0], projection="mollweide"), views, halves)
     _tilts(figure.add_subplot(grid[1]), views[..., 1].ravel(), step_deg)
     return figure
 
@@ -68,7 +85,7 @@ def offset_figure(history: History) -> Figure:
         plane.hexbin(x, y, gridsize=40, bins="log", cmap="Greys", edgecolors="face", lw=0.2)
     plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     plane.set(xlabel="x offset (Å)", ylabel="y offset (Å)")
-    _bars(lengths, np.hypot(x, y), [(np.arange(len(x)), INK)])
+    draw_bars(lengths, np.hypot(x, y), [(np.arange(len(x)), INK)])
     lengths.set(xlabel="length (Å)", ylabel="particles", xlim=(0, reach))
     return figure
 
@@ -100,7 +117,7 @@ def norm_figure(history: History) -> Figure:
         raise Absent("no norm corrections: the particle table has no rlnNormCorrection")
     figure = new_figure(2.6)
     axes = figure.add_subplot()
-    _bars(axes, table.norm, _by_half(table))
+    draw_bars(axes, table.norm, _by_half(table))
     axes.set(xlabel="norm correction", ylabel="particles")
     return figure
 
@@ -124,6 +141,13 @@ def _views(angles_deg: Float[Array, "particle 2"], symmetry: str) -> Float[Array
         operators = point_group(symmetry).direction_operators
     except OptionError:
         operators = np.eye(3)[None]
+    return mates_of(angles_deg, operators)
+
+
+def mates_of(
+    angles_deg: Float[Array, "particle 2"], operators: Float[Array, "m 3 3"]
+) -> Float[Array, "m particle 2"]:
+    """Return rot and tilt of every view when it is turned by each operator."""
     vectors = direction_vectors(angles_deg)
     return direction_angles(np.einsum("mij,pj->mpi", operators, vectors))
 
@@ -181,7 +205,7 @@ def _overlaid(axes: Axes, curves: list[tuple[str, Array]], edges: Float[Array, "
         axes.text(0.5, 0.5, "not in the table", transform=axes.transAxes, ha="center", color=GUIDE)
 
 
-def _bars(axes: Axes, values: Array, parts: list[tuple[Array, str]]) -> None:
+def draw_bars(axes: Axes, values: Array, parts: Sequence[tuple[Array, str]]) -> None:
     """Draw a histogram, the parts of the values on top of each other in their colours."""
     edges = np.linspace(*_span(values), int(np.clip(np.sqrt(len(values)), 8, 60)) + 1)
     base = np.zeros(len(edges) - 1)

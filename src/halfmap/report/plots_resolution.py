@@ -63,7 +63,7 @@ def fsc_figure(record: RunRecord) -> Figure:
     if unfiltered is not None:
         axes.plot(*unfiltered, color=SERIES[0], ls=(0, (4, 2)), lw=1.6)
         axes.lines[-1].set_label("unfiltered half maps")
-    _mark_crossing(axes, *known[-1][1])
+    mark_crossing(axes, *known[-1][1])
     resolution_axis(axes, _nyquist(record))
     axes.set_ylim(-0.1, 1.04)
     axes.set_ylabel("FSC between the halves")
@@ -119,19 +119,7 @@ def _nyquist(record: RunRecord) -> float:
 
 
 def _reference_lines(axes: Axes, record: RunRecord) -> None:
-    for level in (0.143, 0.5):
-        axes.axhline(level, color=GUIDE, lw=0.9, ls="--")
-        # Beside the y axis, in axes coordinates, so that no curve is under it.
-        axes.text(
-            1.0,
-            level + 0.012,
-            f"{level}",
-            color=GUIDE,
-            ha="right",
-            fontsize=8.5,
-            transform=axes.get_yaxis_transform(),
-        )
-    axes.axhline(0.0, color=GUIDE, lw=0.7)
+    mark_levels(axes)
     joined_A = record.last.value("rlnJoinHalvesUntilThisResolution")
     if record.split and joined_A > 0:
         axes.axvspan(0.0, 1.0 / joined_A, color="#f1f3f5", zorder=0)
@@ -145,7 +133,25 @@ def _reference_lines(axes: Axes, record: RunRecord) -> None:
         )
 
 
-def _mark_crossing(axes: Axes, frequency: Array, fsc: Array) -> None:
+def mark_levels(axes: Axes) -> None:
+    """Draw the lines at which an FSC is read."""
+    for level in (0.143, 0.5):
+        axes.axhline(level, color=GUIDE, lw=0.9, ls="--")
+        # Beside the y axis, in axes coordinates, so that no curve is under it.
+        axes.text(
+            1.0,
+            level + 0.012,
+            f"{level}",
+            color=GUIDE,
+            ha="right",
+            fontsize=8.5,
+            transform=axes.get_yaxis_transform(),
+        )
+    axes.axhline(0.0, color=GUIDE, lw=0.7)
+
+
+def mark_crossing(axes: Axes, frequency: Array, fsc: Array) -> None:
+    """Mark where an FSC falls below 0.143, and say which resolution that is."""
     at = crossing(frequency, fsc, 0.143)
     if at:
         axes.plot([at], [0.143], "o", color=INK, ms=5)

@@ -169,7 +169,8 @@ def _root_of(argument: Path) -> Path:
     raise DataError(
         f"no run found at {argument}: expected {argument}_optimiser.star or "
         f"{argument}_it000_optimiser.star, or a folder with such a file.{nearby} "
-        f"Give the value of --o of the refinement."
+        f"Give the value of --o of the refinement, or a map of halfmap reconstruct that has its "
+        f"<map>_reconstruction.h5 beside it."
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,35 +15,12 @@ from halfmap.report import (
     plots_spectra,
     plots_time,
 )
-from halfmap.report.plot_style import Absent, svg_uri
+from halfmap.report.cards import Drawing, Plan, Section, sections_of
 from halfmap.report.read_run import read_particles
 from halfmap.report.run_record import RunRecord, StateRecord
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 MOST_TABLES = 8
 """Particle tables that are read: the last, and others spread evenly over the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One figure, or why there is none."""
-
-    title: str
-    reading: str
-    """One sentence: how to read it."""
-    uri: str
-    absent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Figures that belong together."""
-
-    anchor: str
-    title: str
-    cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,52 +41,17 @@ class Sources:
         return self.record.last.value("rlnPsiStep")
 
 
-Wanted = Callable[[RunRecord], bool]
-"""In which runs there is something to show."""
+def _of_classes(sources: Sources) -> bool:
+    return sources.record.has_classes
 
 
-def _always(record: RunRecord) -> bool:
-    del record
-    return True
-
-
-def _of_classes(record: RunRecord) -> bool:
-    return record.has_classes
-
-
-def _of_halves(record: RunRecord) -> bool:
-    return record.split
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawing:
-    """How a card comes to be."""
-
-    title: str
-    reading: str
-    draw: Callable[[Sources], Figure]
-    wanted: Wanted = _always
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    anchor: str
-    title: str
-    drawings: tuple[_Drawing, ...]
-    wanted: Wanted = _always
+def _of_halves(sources: Sources) -> bool:
+    return sources.record.split
 
 
 def all_sections(sources: Sources) -> Iterator[Section]:
     """Yield every section; a figure that cannot be drawn says why."""
-    for plan in _PLANS:
-        if not plan.wanted(sources.record):
-            continue
-        drawings = (drawing for drawing in plan.drawings if drawing.wanted(sources.record))
-        cards = tuple(_card(drawing, sources) for drawing in drawings)
-        if len({card.absent for card in cards}) == 1 and cards[0].absent:
-            # Nothing at all, and for one reason: it is said once.
-            cards = (replace(cards[0], title=""),)
-        yield Section(plan.anchor, plan.title, cards)
+    yield from sections_of(_PLANS, sources)
 
 
 def particle_history(states: Sequence[StateRecord]) -> Iterator[plots_particles.NamedTable]:
@@ -122,26 +63,19 @@ def particle_history(states: Sequence[StateRecord]) -> Iterator[plots_particles.
             yield state.name, table
 
 
-def _card(drawing: _Drawing, sources: Sources) -> Card:
-    try:
-        return Card(drawing.title, drawing.reading, svg_uri(drawing.draw(sources)), "")
-    except Absent as absent:
-        return Card(drawing.title, drawing.reading, "", str(absent))
-
-
-_PLANS = (
-    _Plan(
+_PLANS: tuple[Plan[Sources], ...] = (
+    Plan(
         "resolution",
         "Resolution",
         (
-            _Drawing(
+            Drawing(
                 "Fourier shell correlation",
                 "Where the curve falls below 0.143 the joined map stops being reliable; a curve "
                 "that does not settle around zero beyond it points to a mask or to duplicates.",
                 lambda s: plots_resolution.fsc_figure(s.record),
                 wanted=_of_halves,
             ),
-            _Drawing(
+            Drawing(
                 "Resolution by iteration",
                 "Up is better; the dotted line is the finest detail that the search was shown, "
                 "and the solid one should stay clearly below it.",
@@ -149,17 +83,17 @@ _PLANS = (
             ),
         ),
     ),
-    _Plan(
+    Plan(
         "classes",
         "Classes",
         (
-            _Drawing(
+            Drawing(
                 "Shares by iteration",
                 "A classification is done when the shares stay level and few particles still "
                 "change their class; a class that falls to nothing was one too many.",
                 lambda s: plots_classes.shares_figure(s.record),
             ),
-            _Drawing(
+            Drawing(
                 "Resolution of each class",
                 "Up is better; a small class that stays far below the others has collected what "
                 "fits nowhere.",
@@ -168,17 +102,17 @@ _PLANS = (
         ),
         wanted=_of_classes,
     ),
-    _Plan(
+    Plan(
         "search",
         "Search",
         (
-            _Drawing(
+            Drawing(
                 "Sampling and accuracy",
                 "Automatic sampling refines the steps until they are finer than 0.75 of the "
                 "accuracy that the images allow; finer steps would find nothing more.",
                 lambda s: plots_search.accuracy_figure(s.record),
             ),
-            _Drawing(
+            Drawing(
                 "Changes by iteration",
                 "How far the best pose of a particle moves on average; in a run that converges "
                 "both fall, then level off.",
@@ -186,58 +120,58 @@ _PLANS = (
             ),
         ),
     ),
-    _Plan(
+    Plan(
         "particles",
         "Particles",
         (
-            _Drawing(
+            Drawing(
                 "View directions",
                 "Each view, with its symmetry mates. Large empty regions, or bars far from the "
                 "line, mean preferred orientation: the map is less resolved in some directions.",
                 lambda s: plots_particles.orientation_figure(s.history, s.symmetry, s.step_deg),
             ),
-            _Drawing(
+            Drawing(
                 "Certainty of the poses",
                 "The bold curve is the newest. Pmax near 1 and few significant samples mean "
                 "that one pose wins clearly; a peak at Pmax 0 is particles that fit nowhere.",
                 lambda s: plots_particles.certainty_figure(s.history),
             ),
-            _Drawing(
+            Drawing(
                 "Offsets",
                 "Shifts that centre the particles: a round cloud around zero is healthy, a pile "
                 "at its rim means that the offset range is too small.",
                 lambda s: plots_particles.offset_figure(s.history),
             ),
-            _Drawing(
+            Drawing(
                 "Mean Pmax by iteration",
                 "It falls when the steps get finer and rises again as the map gains detail; near 1 "
                 "all the time, on noisy images, it hints at a starting map with too much detail.",
                 lambda s: plots_search.confidence_figure(s.record),
             ),
-            _Drawing(
+            Drawing(
                 "Norm corrections",
                 "One narrow peak is healthy; outliers are images of another contrast, such as "
                 "carbon edges or contamination.",
                 lambda s: plots_particles.norm_figure(s.history),
             ),
-            _Drawing(
+            Drawing(
                 "Intensity scale by micrograph",
                 "Values near 1 are healthy; a group far below 1 has thick ice or few particles.",
                 lambda s: plots_spectra.scale_figure(s.record),
             ),
         ),
     ),
-    _Plan(
+    Plan(
         "power",
         "Signal and noise",
         (
-            _Drawing(
+            Drawing(
                 "Noise spectra",
                 "Noise of the images, one curve per optics group and half; the curves of the "
                 "two halves should coincide.",
                 lambda s: plots_spectra.noise_figure(s.record),
             ),
-            _Drawing(
+            Drawing(
                 "Signal and its ratio to noise",
                 "Where the signal-to-noise ratio (SSNR) falls below 1 the map is mostly damped "
                 "by its prior.",
@@ -245,17 +179,17 @@ _PLANS = (
             ),
         ),
     ),
-    _Plan(
+    Plan(
         "time",
         "Time",
         (
-            _Drawing(
+            Drawing(
                 "Time by iteration and phase",
                 "Mean over the ranks; expectation should take most of it, and waiting (palest "
                 "grey) little.",
                 lambda s: plots_time.time_by_iteration_figure(s.record.timing),
             ),
-            _Drawing(
+            Drawing(
                 "Time by rank and phase",
                 "Over the whole run; diamonds of one height mean that the particles were shared "
                 "evenly, a low one that its rank waited (rank 0 leads and may have none).",

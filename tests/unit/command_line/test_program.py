@@ -89,7 +89,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert first.startswith("halfmap ")
 
 
-@pytest.mark.parametrize("command", ["reconstruct", "refin", "--ctf"])
+@pytest.mark.parametrize("command", ["refin", "--ctf"])
 def test_a_command_that_does_not_exist_lists_those_that_do(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_command_that_does_not_exist_lists_those_that_do(
 
     error = capsys.readouterr().err
     assert error.startswith("halfmap: found the command")
-    assert "refine, simulate, check, report" in error
+    assert "refine, reconstruct, simulate, check, report" in error
 
 
 def test_a_mistake_ends_with_exit_code_2_and_one_message_without_traceback() -> None:

@@ -3,25 +3,15 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from halfmap.errors import ProgramError
+from halfmap.io.child_process import environment_without_ranks
 
 LAST_LINES = 8
 """Of what a program said, shown when it fails."""
-OF_THE_LAUNCHER = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "MPI_LOCALRANKID", "HYDI_")
-"""How variables begin that would make another program believe that it is one of our ranks."""
-
-
-def environment_without_ranks(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a program that is not one of our ranks.
-
-    >>> environment_without_ranks({"PMIX_RANK": "1", "HOME": "/root"})
-    {'HOME': '/root'}
-    """
-    return {k: v for k, v in environment.items() if not k.startswith(OF_THE_LAUNCHER)}
 
 
 def run_helper(command: Sequence[str], log: Path, time_limit_s: float) -> None:

@@ -19,7 +19,8 @@ from typing import IO
 import numpy as np
 from numpy import ndarray as Array
 
-from halfmap.engine.helping.helper_program import end_group, environment_without_ranks
+from halfmap.engine.helping.helper_program import end_group
+from halfmap.io.child_process import environment_without_ranks
 from halfmap.io.frames import Header, read_arrays, read_header, write_frame
 from halfmap.model.prior_input import PriorInput
 

@@ -1,0 +1,1 @@
+"""``halfmap reconstruct``: a map from projections of known orientation. Begin at `reconstruct`."""
