@@ -67,16 +67,6 @@ def take_apart(stored: Float[Array, "slice 3 4"]) -> Placements:
     return Placements(turn, matrices[:, :2, 3], mirror, scale)
 
 
-def put_together(placements: Placements) -> Float[Array, "slice 3 4"]:
-    """Return the matrices as they are stored; the inverse of `take_apart`."""
-    scaled = placements.rotation * placements.scale[:, None, None]
-    depth = np.zeros(len(scaled))
-    moved = np.column_stack([placements.translation_px, depth])
-    stored = np.concatenate([scaled, moved[:, :, None]], axis=2)
-    stored[placements.mirror, 0] *= -1.0
-    return stored
-
-
 def centring_shifts(placements: Placements, projection_convention: bool) -> Float[Array, "slice 2"]:
     """Return the (x, y) by which to move each image before it is mirrored, if it is.
 

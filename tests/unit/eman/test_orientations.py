@@ -6,7 +6,6 @@ from halfmap.model.eman_orientations import (
     centring_shifts,
     eman_angles,
     eman_matrices,
-    put_together,
     take_apart,
     tilt_matrices,
 )
@@ -24,6 +23,16 @@ def written_out(az: float, alt: float, phi: float) -> list[list[float]]:
         [-sp * ca - cb * sa * cp, -sp * sa + cb * ca * cp, sb * cp],
         [sb * sa, -sb * ca, cb],
     ]
+
+
+def put_together(placements: Placements) -> np.ndarray:
+    """Return the matrices as they are stored; the inverse of `take_apart`."""
+    scaled = placements.rotation * placements.scale[:, None, None]
+    depth = np.zeros(len(scaled))
+    moved = np.column_stack([placements.translation_px, depth])
+    stored = np.concatenate([scaled, moved[:, :, None]], axis=2)
+    stored[placements.mirror, 0] *= -1.0
+    return stored
 
 
 def test_the_matrix_is_that_of_three_turns_about_z_x_z() -> None:
