@@ -9,12 +9,12 @@ from halfmap.config.catalogue import Catalogue
 from halfmap.config.command_line import listing, resolve
 from halfmap.config.declare import Status
 from halfmap.config.describe import help_text
+from halfmap.config.reconstruction.chosen_images import ChosenImages, chosen_images
 from halfmap.config.reconstruction.files import Files, Lengths
 from halfmap.config.reconstruction.method import Halves, Method, Processing
 from halfmap.config.reconstruction.weights import Weights
 from halfmap.config.words import Given, read_command_line, read_preset
 from halfmap.errors import OptionError
-from halfmap.model.chosen_images import ChosenImages, chosen_images
 
 RECONSTRUCT = Catalogue("reconstruct", (Files, Lengths, Weights, Method, Processing, Halves))
 USAGE = """\
