@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from halfmap.cli.main import launcher_rank, launcher_rank_on_node
-from halfmap.engine.surviving.birth import Birth, watched_birth
+from halfmap.engine.surviving.birth import Birth, load_mpi, mpi_is_loaded, watched_birth
 from halfmap.parallel.launcher import reports_losses
 
 
@@ -15,7 +15,8 @@ def run(argv: list[str]) -> int:
         os.environ.setdefault(variable, "1")
     numbers = launcher_rank(os.environ), launcher_rank_on_node(os.environ)
     # Others than Open MPI's launcher with fault tolerance end all ranks when one has died.
-    with watched_birth(numbers if reports_losses(os.environ) else None) as birth:
+    waits_for_all = reports_losses(os.environ) and not mpi_is_loaded()
+    with watched_birth(numbers if waits_for_all else None) as birth:
         return _refine(argv, birth)
 
 
@@ -30,9 +31,10 @@ def _refine(argv: list[str], birth: Birth) -> int:
         request = parse(argv, files_of_set)
         job.folder = request.options.pipeline_control
         birth.within(request.options.stall_seconds)
-        from halfmap.engine.program import run_refinement  # which starts MPI
-
+        load_mpi()
         birth.is_up()
+        from halfmap.engine.program import run_refinement
+
         job.exit_code = run_refinement(request)
     return job.exit_code
 

@@ -32,6 +32,18 @@ SECONDS_APART = 0.2
 UP, LEAVES = b"up\n", b"leaves\n"
 
 
+def load_mpi() -> None:
+    """Start MPI, which mpi4py does when it is loaded."""
+    from mpi4py import MPI
+
+    assert MPI.Is_initialized()
+
+
+def mpi_is_loaded() -> bool:
+    """Whether MPI is up: from then on the loss of a rank is reported to the others."""
+    return "mpi4py.MPI" in sys.modules
+
+
 @dataclass(frozen=True, slots=True)
 class Newborn:
     """A rank before MPI is up."""
