@@ -1,6 +1,6 @@
 """CPU time per particle and memory of each mode, and of RELION on the same files.
 
-    python benchmarks/modes.py [FOLDER]
+    python benchmarks/modes.py [FOLDER [PART OF THE NAME OF A MODE ...]]
 
 Simulates particles of 64 px, runs one iteration of each mode on one thread, with halfmap and, where
 `relion_refine` is on the PATH, with RELION's plain and `--cpu` paths, the command being the same.
@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 from halfmap.io.mrc import read_map, write_map, write_stack
 from halfmap.io.star import TEXT, write_star
 
-SETS = {"few": 40, "some": 140, "many": 840}
+SETS = {"few": 60, "some": 160, "many": 860}
 BOX, PIXEL_A = 64, 5.0
 COMMON = (
     *("--iter", "1", "--ctf", "--zero_mask", "--norm", "--scale", "--perturb", "0", "--pool", "30"),
@@ -53,13 +53,19 @@ MODES = (
         "3D, K = 4, local, 1.9°",
         (*MAPS, "--healpix_order", "4", "--sigma_ang", "2", "--sym", "C1"),
         poses="truth",
+        per_particle=("few", "many"),
     ),
     Mode(
         "3D, K = 4, local, 0.9°",
         (*MAPS[:3], "15", "--healpix_order", "5", "--sigma_ang", "2", "--sym", "C1"),
         poses="truth",
     ),
-    Mode("3D, K = 4, poses kept", (*MAPS, "--skip_align"), poses="truth"),
+    Mode(
+        "3D, K = 4, poses kept",
+        (*MAPS, "--skip_align"),
+        poses="truth",
+        per_particle=("few", "many"),
+    ),
     Mode("2D, K = 50", ("--ref", "pictures.star", "--psi_step", "12")),
     Mode(
         "one class, C4, padding 1",
@@ -136,7 +142,8 @@ def main() -> None:
     print(f"{os.cpu_count()} cores; load {os.getloadavg()[0]:.1f} at the start\n")
     print("| mode | halfmap, ms | RELION, ms | RELION --cpu, ms | times as fast | MiB | RELION's |")
     print("|---|---|---|---|---|---|---|")
-    for mode in MODES:
+    wanted = sys.argv[2:] or [""]
+    for mode in (mode for mode in MODES if any(part in mode.name for part in wanted)):
         ours = [sys.executable, "-m", "halfmap.cli.main", "refine"]
         measured(
             ours, ("--i", f"few/{mode.poses}.star", *mode.words, *COMMON, "--o", "out/run"), folder
